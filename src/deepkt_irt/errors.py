@@ -1,0 +1,71 @@
+"""Everything this package raises on purpose.
+
+DeepktError                  caught only by the command line: exit code 1
+├── UsageError               a setting, flag or name is wrong or contradictory: exit code 2
+├── BadFile                  an input file cannot be read as what it should be
+├── SchemaMismatch           a frame differs from its declared table
+├── QualityViolation         a declared check failed on too many rows
+├── UndeclaredAccess         a task touched a table or model it did not declare
+├── NotTrained               predictions asked of a model that does not exist yet
+├── NoConvergence            an estimator stopped before it converged
+├── NoData                   there is nothing to work on
+└── BackendUnavailable       an outside system did not answer or cannot be written
+"""
+
+from collections.abc import Sequence
+
+
+class DeepktError(Exception):
+    """Base of all errors that end in one clear line."""
+
+
+class UsageError(DeepktError):
+    """A setting, flag or name is wrong or contradictory."""
+
+
+class BadFile(DeepktError):
+    """An input file cannot be read as what it should be."""
+
+    def __init__(self, file: str, problem: str, fix: str) -> None:
+        super().__init__(f"{file}: {problem}; {fix}")
+
+
+class SchemaMismatch(DeepktError):
+    """A frame does not have the columns or types its table declares."""
+
+    def __init__(self, table: str, differences: Sequence[str]) -> None:
+        super().__init__(f"{table}: {'; '.join(differences)}")
+        self.differences = tuple(differences)
+
+
+class QualityViolation(DeepktError):
+    """A declared check failed on too many rows."""
+
+    def __init__(self, subject: str, problem: str) -> None:
+        super().__init__(f"{subject}: {problem}")
+
+
+class UndeclaredAccess(DeepktError):
+    """A task touched a table or model that its declaration does not name."""
+
+    def __init__(self, task: str, verb: str, name: str) -> None:
+        super().__init__(f"task {task} {verb} {name} without declaring it")
+
+
+class NotTrained(DeepktError):
+    """Predictions were asked of a model without a champion version."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"model {model} has no champion version; run its training task first")
+
+
+class NoConvergence(DeepktError):
+    """An estimator stopped before it converged."""
+
+
+class NoData(DeepktError):
+    """There is nothing to work on."""
+
+
+class BackendUnavailable(DeepktError):
+    """An outside system did not answer or cannot be written."""

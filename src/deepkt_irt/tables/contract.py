@@ -1,0 +1,100 @@
+"""What a table promises: its name, columns, key, checks and properties, as plain values.
+
+Refuses a contract that contradicts itself. Knows nothing of Spark sessions or paths.
+"""
+
+import enum
+import re
+from dataclasses import dataclass
+
+_NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
+
+
+class Layer(enum.StrEnum):
+    """The schema a table lives in."""
+
+    BRONZE = "bronze"
+    SILVER = "silver"
+    GOLD = "gold"
+    OPS = "ops"
+    RESTRICTED = "restricted"
+
+
+class Privacy(enum.StrEnum):
+    """How a column relates to a person; access rules are made from it."""
+
+    NONE = "none"  # says nothing about a person
+    PSEUDONYM = "pseudonym"  # random key of a person
+    PERSONAL = "personal"  # behaviour or estimate tied to a pseudonym
+    IDENTIFIER = "identifier"  # an id or text that came from outside
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: SQL type as Spark prints it, and what the value means."""
+
+    name: str
+    type: str
+    comment: str
+    nullable: bool = False
+    unit: str = ""
+    privacy: Privacy = Privacy.NONE
+
+    @property
+    def full_comment(self) -> str:
+        """The comment as stored in the table, with the unit."""
+        return f"{self.comment} [{self.unit}]" if self.unit else self.comment
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule every row obeys, as a SQL condition; null counts as obeyed."""
+
+    name: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table declared once; the store enforces it on every write."""
+
+    layer: Layer
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    change_feed: bool = False
+    append_only: bool = False
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        wrong = [name for name in (self.name, *names) if not _NAME.match(name)]
+        wrong += [f"{name} twice" for name in set(names) if names.count(name) > 1]
+        wrong += [f"key {name}" for name in self.key if name not in names]
+        wrong += [f"cluster {name}" for name in self.cluster_by if name not in names]
+        wrong += [f"{c.name} has no comment" for c in self.columns if not c.comment.strip()]
+        if wrong:
+            raise ValueError(f"{self.qualified_name}: {', '.join(wrong)}")
+
+    @property
+    def qualified_name(self) -> str:
+        """`schema.table`, the same text locally and after USE CATALOG."""
+        return f"{self.layer.value}.{self.name}"
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns in order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"{self.qualified_name} has no column {name}")

@@ -1,0 +1,203 @@
+"""Gold contracts: vocabularies, sequences, calibrations, model results and recommendations."""
+
+from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
+
+_STUDENT = Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM)
+_PERSONAL = Privacy.PERSONAL
+
+
+def _vocabulary(of: str) -> Table:
+    return Table(
+        layer=Layer.GOLD,
+        name=f"{of}_vocabulary",
+        comment=f"Integer index of each {of}; only ever grows, so trained models stay valid.",
+        columns=(
+            Column(f"{of}_index", "int", "1, 2, 3 …; 0 is padding and unknown"),
+            Column(f"{of}_id", "string", f"joins silver.{of}s"),
+            Column("added_at", "timestamp", "as-of instant of the run that added it, UTC"),
+        ),
+        key=(f"{of}_index",),
+        append_only=True,
+    )
+
+
+SKILL_VOCABULARY = _vocabulary("skill")
+ITEM_VOCABULARY = _vocabulary("item")
+
+SAKT_SEQUENCES = Table(
+    layer=Layer.GOLD,
+    name="sakt_sequences",
+    comment="Windows over each student's whole graded history; each event is scored in just one.",
+    columns=(
+        _STUDENT,
+        Column("window_index", "int", "0, 1, 2 … within the student"),
+        Column("context_length", "int", "leading positions that are context, scored earlier"),
+        Column("split", "string", "train, validation or test"),
+        Column("bucket", "int", "of silver.user_splits; an order that no pseudonym changes"),
+        Column("event_ids", "array<string>", "events in order"),
+        Column("sequence_numbers", "array<bigint>", "position of each event within the student"),
+        Column("item_indexes", "array<int>", "of gold.item_vocabulary"),
+        Column("skill_indexes", "array<array<int>>", "of gold.skill_vocabulary, per event"),
+        Column("correct", "array<int>", "1 right, 0 wrong", privacy=_PERSONAL),
+        Column("latency_ms", "array<bigint>", "null where unknown", unit="ms"),
+        Column("hint_counts", "array<int>", "null where unknown"),
+    ),
+    key=("student_key", "window_index"),
+)
+
+ITEM_PARAMETERS = Table(
+    layer=Layer.GOLD,
+    name="item_parameters",
+    comment="Calibrated items by version; a parameter that was not estimated is null.",
+    columns=(
+        Column("calibration_version", "string", "sorts by time; joins gold.student_abilities"),
+        Column("item_id", "string", "joins silver.items"),
+        Column("model", "string", "1PL or 2PL, chosen by the amount of data"),
+        Column("difficulty", "double", "b", unit="logit"),
+        Column("difficulty_se", "double", "standard error of b", unit="logit"),
+        Column("discrimination", "double", "a; null if not estimated (1PL)", nullable=True),
+        Column("discrimination_se", "double", "standard error of a; null for 1PL", nullable=True),
+        Column("n_responses", "bigint", "first attempts used"),
+        Column("p_value", "double", "share of them right"),
+        Column("log_likelihood", "double", "marginal, of the whole calibration"),
+        Column("reliability", "double", "empirical reliability of the abilities, 0 to 1"),
+        Column("calibrated_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("calibration_version", "item_id"),
+    checks=(
+        Check("model_known", "model IN ('1PL', '2PL')"),
+        Check("errors_positive", "difficulty_se > 0"),
+        Check("one_pl_has_no_a", "model = '2PL' OR discrimination IS NULL"),
+    ),
+)
+
+STUDENT_ABILITIES = Table(
+    layer=Layer.GOLD,
+    name="student_abilities",
+    comment="Ability of each calibrated student by version: posterior mean and spread.",
+    columns=(
+        Column("calibration_version", "string", "joins gold.item_parameters"),
+        _STUDENT,
+        Column("ability", "double", "EAP of theta", unit="logit", privacy=_PERSONAL),
+        Column("ability_sd", "double", "posterior standard deviation", unit="logit"),
+        Column("n_responses", "bigint", "first attempts used"),
+        Column("calibrated_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("calibration_version", "student_key"),
+    checks=(Check("spread_positive", "ability_sd > 0"),),
+)
+
+MODEL_EVALUATIONS = Table(
+    layer=Layer.GOLD,
+    name="model_evaluations",
+    comment="How well each model predicted held-out students, under which protocol.",
+    columns=(
+        Column("evaluation_id", "string", "one evaluation: same data, same students, all models"),
+        Column("model_name", "string", "sakt, item_mean, irt_1pl …"),
+        Column("model_version", "string", "registry version; null for baselines", nullable=True),
+        Column("mlflow_run_id", "string", "run that trained it; null for baselines", nullable=True),
+        Column("protocol", "string", "how the figures were taken"),
+        Column("split", "string", "students they were taken on"),
+        Column("data_version", "string", "version of the sequences table"),
+        Column("seed", "int", "seed of the training"),
+        Column("n_students", "bigint", "students scored"),
+        Column("n_responses", "bigint", "responses scored, each once"),
+        Column("auc", "double", "area under the ROC curve; null with one class", nullable=True),
+        Column("accuracy", "double", "share right at the 0.5 threshold"),
+        Column("log_loss", "double", "mean negative log likelihood", unit="nat"),
+        Column("ece", "double", "expected calibration error, 10 bins"),
+        Column(
+            "calibration",
+            "array<struct<mean_predicted:double,observed:double,n:bigint>>",
+            "reliability curve over 10 equal-width bins; empty bins left out",
+        ),
+        Column("is_champion", "boolean", "this version became champion in this evaluation"),
+        Column("evaluated_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("evaluation_id", "model_name", "split"),
+)
+
+SAKT_PREDICTIONS = Table(
+    layer=Layer.GOLD,
+    name="sakt_predictions",
+    comment="Chance of a right answer: on each answered event before it, and on candidates next.",
+    columns=(
+        _STUDENT,
+        Column("sequence_number", "bigint", "position asked about; candidates: one past the last"),
+        Column("item_id", "string", "item asked"),
+        Column("event_id", "string", "answered event; null for a candidate", nullable=True),
+        Column("split", "string", "train, validation or test; only test figures are honest"),
+        Column("p_correct", "double", "probability from history before it", privacy=_PERSONAL),
+        Column("correct", "boolean", "what happened; null for a candidate", nullable=True),
+        Column("item_known", "boolean", "false: unseen in training, judged by its skills"),
+        Column("model_version", "string", "champion that predicted"),
+        Column("scored_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("student_key", "sequence_number", "item_id"),
+    checks=(Check("is_probability", "p_correct BETWEEN 0 AND 1"),),
+    cluster_by=("student_key",),
+)
+
+STUDENT_MASTERY = Table(
+    layer=Layer.GOLD,
+    name="student_mastery",
+    comment="What each student knows per practised skill, how much it rests on, how sure we are.",
+    columns=(
+        _STUDENT,
+        Column("skill_id", "string", "joins silver.skills"),
+        Column(
+            "mastery", "double", "mean chance of a right answer on the skill's reference items, now",
+            privacy=_PERSONAL,
+        ),
+        Column("mastery_low", "double", "lower end of the 95 % interval"),
+        Column("mastery_high", "double", "upper end of the 95 % interval"),
+        Column("n_responses", "bigint", "graded responses on the skill"),
+        Column("n_correct", "bigint", "right ones among them"),
+        Column("n_reference_items", "int", "items the mean is taken over"),
+        Column("last_sequence_number", "bigint", "when the skill was last practised"),
+        Column("last_answered_at", "timestamp", "UTC; null if only order is known", nullable=True),
+        Column("model_version", "string", "champion that predicted"),
+        Column("scored_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("student_key", "skill_id"),
+    checks=(
+        Check("mastery_in_interval", "mastery BETWEEN mastery_low AND mastery_high"),
+        Check("counts_fit", "n_correct <= n_responses"),
+    ),
+)
+
+BANDIT_RECOMMENDATIONS = Table(
+    layer=Layer.GOLD,
+    name="bandit_recommendations",
+    comment="Items to practise next, best first, each with its reason.",
+    columns=(
+        _STUDENT,
+        Column("rank", "int", "1 is best"),
+        Column("item_id", "string", "joins silver.items"),
+        Column("skill_id", "string", "skill it is meant for"),
+        Column("policy", "string", "what decided"),
+        Column("p_correct", "double", "expected success, mean of the models that know the item"),
+        Column("p_irt", "double", "by ability and difficulty; null if uncalibrated", nullable=True),
+        Column("p_sakt", "double", "by the knowledge-tracing champion; null if none", nullable=True),
+        Column(
+            "information", "double", "Fisher information at the ability; null if uncalibrated",
+            nullable=True,
+        ),
+        Column("reason", "string", "why this item, in a sentence with its numbers"),
+        Column("decided_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("student_key", "rank"),
+    checks=(Check("is_probability", "p_correct BETWEEN 0 AND 1"),),
+)
+
+TABLES = (
+    SKILL_VOCABULARY,
+    ITEM_VOCABULARY,
+    SAKT_SEQUENCES,
+    ITEM_PARAMETERS,
+    STUDENT_ABILITIES,
+    MODEL_EVALUATIONS,
+    SAKT_PREDICTIONS,
+    STUDENT_MASTERY,
+    BANDIT_RECOMMENDATIONS,
+)

@@ -1,0 +1,67 @@
+"""Ops contracts: what ran, what was read, what was refused."""
+
+from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
+
+PIPELINE_RUNS = Table(
+    layer=Layer.OPS,
+    name="pipeline_runs",
+    comment="One row per task run, also of those that failed.",
+    columns=(
+        Column("run_id", "string", "the pipeline run the task belongs to"),
+        Column("task", "string", "task name"),
+        Column("as_of", "timestamp", "instant the run speaks about, UTC"),
+        Column("started_at", "timestamp", "wall clock, UTC"),
+        Column("ended_at", "timestamp", "wall clock, UTC"),
+        Column("outcome", "string", "succeeded or failed"),
+        Column("rows_in", "bigint", "rows read, where the task counted them", nullable=True),
+        Column("rows_out", "bigint", "rows in what it wrote", nullable=True),
+        Column("metrics", "map<string,double>", "figures the task reported"),
+        Column("error", "string", "the one-line error; null if it succeeded", nullable=True),
+        Column("fingerprint", "string", "hash of inputs, settings and code version"),
+    ),
+    key=("run_id", "task", "started_at"),
+    checks=(Check("outcome_known", "outcome IN ('succeeded', 'failed')"),),
+    append_only=True,
+)
+
+INGEST_AUDIT = Table(
+    layer=Layer.OPS,
+    name="ingest_audit",
+    comment="One row per landing file: what was read, kept and quarantined.",
+    columns=(
+        Column("source", "string", "source system"),
+        Column("file", "string", "name of the landing file"),
+        Column("table_name", "string", "bronze table it went to"),
+        Column("content_hash", "string", "SHA-256 of the file's bytes"),
+        Column("n_bytes", "bigint", "size of the file", unit="byte"),
+        Column("rows_read", "bigint", "records counted in the file, apart from the ingest"),
+        Column("rows_kept", "bigint", "rows that reached bronze"),
+        Column("rows_quarantined", "bigint", "rows that went to ops.quarantine"),
+        Column("batch_id", "bigint", "ingest batch"),
+        Column("ingested_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("source", "file"),
+    checks=(Check("nothing_lost", "rows_read = rows_kept + rows_quarantined"),),
+    append_only=True,
+)
+
+QUARANTINE = Table(
+    layer=Layer.OPS,
+    name="quarantine",
+    comment="Rows refused, as received, with the reason.",
+    columns=(
+        Column("stage", "string", "task that refused the row"),
+        Column("source", "string", "source system"),
+        Column("table_name", "string", "table the row was meant for"),
+        Column("file", "string", "landing file"),
+        Column("row", "bigint", "record number in that file"),
+        Column("column", "string", "column at fault; null if the whole row", nullable=True),
+        Column("reason", "string", "what is wrong"),
+        Column("received", "string", "the row as received", privacy=Privacy.IDENTIFIER),
+        Column("batch_id", "bigint", "ingest batch"),
+        Column("quarantined_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("stage", "source", "file", "row"),
+)
+
+TABLES = (PIPELINE_RUNS, INGEST_AUDIT, QUARANTINE)

@@ -1,0 +1,156 @@
+"""Silver contracts: canonical events, and who and what they are about, under pseudonyms."""
+
+from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
+
+STUDENT_KEYS = Table(
+    layer=Layer.RESTRICTED,
+    name="student_keys",
+    comment="Random key of each student; the only place where source ids and keys meet.",
+    columns=(
+        Column("source", "string", "source system"),
+        Column(
+            "student_id", "string", "student id in that system", privacy=Privacy.IDENTIFIER
+        ),
+        Column("student_key", "string", "random pseudonym", privacy=Privacy.PSEUDONYM),
+        Column("created_at", "timestamp", "as-of instant of the run that made the key, UTC"),
+    ),
+    key=("source", "student_id"),
+    append_only=True,
+)
+
+CANONICAL_LEARNING_EVENTS = Table(
+    layer=Layer.SILVER,
+    name="canonical_learning_events",
+    comment="One row per question answered, whatever the number of its skills.",
+    columns=(
+        Column("event_id", "string", "hash of the student key and the response's identity"),
+        Column("source", "string", "source system"),
+        Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM),
+        Column(
+            "class_key", "string", "pseudonym of the class; null if unknown", nullable=True
+        ),
+        Column(
+            "assignment_id", "string", "assignment, qualified by source; null if none",
+            nullable=True, privacy=Privacy.PERSONAL,
+        ),
+        Column("item_id", "string", "question, qualified by source; joins silver.items"),
+        Column("skill_ids", "array<string>", "skills, qualified by source, sorted; may be empty"),
+        Column(
+            "answered_at", "timestamp", "first graded response, UTC; null if only order is known",
+            nullable=True,
+        ),
+        Column("sequence_number", "bigint", "1, 2, 3 … total order within the student"),
+        Column(
+            "correct", "boolean", "first graded response was right; null if ungraded",
+            nullable=True, privacy=Privacy.PERSONAL,
+        ),
+        Column(
+            "score", "double", "share of credit, 0 to 1; null if ungraded",
+            nullable=True, privacy=Privacy.PERSONAL,
+        ),
+        Column("attempt_count", "int", "graded responses made; null if unknown", nullable=True),
+        Column(
+            "first_action", "string",
+            "attempt, hint, answer, explanation or scaffold; null if unknown", nullable=True,
+        ),
+        Column(
+            "latency_ms", "bigint", "start to first graded response; null if unknown",
+            nullable=True, unit="ms",
+        ),
+        Column(
+            "hint_count", "int", "hints used before the first graded response; null if unknown",
+            nullable=True,
+        ),
+        Column(
+            "answer_requested", "boolean",
+            "the answer was shown before the first graded response; null if unknown",
+            nullable=True,
+        ),
+        Column(
+            "explanation_requested", "boolean",
+            "an explanation was shown before the first graded response; null if unknown",
+            nullable=True,
+        ),
+        Column("event_kind", "string", "practice or assessment"),
+        Column(
+            "practice_assignment_ids", "array<string>",
+            "assessment only: the in-unit practice it concludes; null for practice",
+            nullable=True, privacy=Privacy.PERSONAL,
+        ),
+        Column("batch_id", "bigint", "ingest batch the response came with"),
+    ),
+    key=("event_id",),
+    checks=(
+        Check("kind_known", "event_kind IN ('practice', 'assessment')"),
+        Check("score_is_share", "score BETWEEN 0 AND 1"),
+        Check("latency_positive", "latency_ms > 0"),
+    ),
+    cluster_by=("student_key",),
+)
+
+USERS = Table(
+    layer=Layer.SILVER,
+    name="users",
+    comment="One student under a pseudonym.",
+    columns=(
+        Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM),
+        Column("source", "string", "source system"),
+        Column("class_keys", "array<string>", "classes seen, sorted; may be empty"),
+        Column("n_events", "bigint", "questions answered", privacy=Privacy.PERSONAL),
+        Column("first_answered_at", "timestamp", "UTC; null if only order is known", nullable=True),
+        Column("last_answered_at", "timestamp", "UTC; null if only order is known", nullable=True),
+    ),
+    key=("student_key",),
+)
+
+ITEMS = Table(
+    layer=Layer.SILVER,
+    name="items",
+    comment="One question; also those met in logs that no catalogue describes.",
+    columns=(
+        Column("item_id", "string", "question, qualified by source"),
+        Column("source", "string", "source system"),
+        Column("source_item_id", "string", "question id in the source system"),
+        Column("item_type", "string", "answer type; null if unknown", nullable=True),
+        Column("is_guessable", "boolean", "options are offered; null if unknown", nullable=True),
+        Column("skill_ids", "array<string>", "skills, qualified by source, sorted; may be empty"),
+        Column("title", "string", "short text for people; null if unknown", nullable=True),
+        Column("in_catalogue", "boolean", "false: met in logs only"),
+        Column("n_events", "bigint", "times answered"),
+    ),
+    key=("item_id",),
+)
+
+SKILLS = Table(
+    layer=Layer.SILVER,
+    name="skills",
+    comment="One skill (knowledge component), with its prerequisites.",
+    columns=(
+        Column("skill_id", "string", "skill, qualified by source"),
+        Column("source", "string", "source system"),
+        Column("name", "string", "name for people; the source's id where it gives none"),
+        Column("description", "string", "what the skill is; null if unknown", nullable=True),
+        Column(
+            "prerequisite_ids", "array<string>",
+            "skills to master first, sorted, without cycles; may be empty",
+        ),
+        Column("n_events", "bigint", "questions answered on it"),
+    ),
+    key=("skill_id",),
+)
+
+USER_SPLITS = Table(
+    layer=Layer.SILVER,
+    name="user_splits",
+    comment="Which students train, validate and test every model: by hash of the student.",
+    columns=(
+        Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM),
+        Column("split", "string", "train, validation or test"),
+        Column("fold", "int", "cross-validation fold, 0 to 4"),
+        Column("bucket", "int", "hash of the source's student id, 0 to 999"),
+    ),
+    key=("student_key",),
+    checks=(Check("split_known", "split IN ('train', 'validation', 'test')"),),
+)
+
+TABLES = (STUDENT_KEYS, CANONICAL_LEARNING_EVENTS, USERS, ITEMS, SKILLS, USER_SPLITS)
