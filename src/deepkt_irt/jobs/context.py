@@ -1,0 +1,201 @@
+"""What a task sees of the world: its declared tables and models, its settings and its instant."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepkt_irt.errors import UndeclaredAccess
+from deepkt_irt.jobs.task import Task
+from deepkt_irt.session import on_databricks
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.contract import Table
+from deepkt_irt.tables.store import TableStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import DataFrame, SparkSession
+
+    from deepkt_irt.tracking import ModelStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's files and models live."""
+
+    landing: Path
+    checkpoints: Path
+    report_path: Path
+    tracking_uri: str
+    registry_uri: str
+    artifacts: str | None
+    model_prefix: str = ""
+    experiment_prefix: str = "/Shared/deepkt-irt/"
+
+    @classmethod
+    def of_lake(cls, lake: Path) -> "Place":
+        """A local lake: one folder."""
+        store = f"sqlite:///{lake / 'mlflow.db'}"
+        return cls(
+            landing=lake / "landing",
+            checkpoints=lake / "checkpoints",
+            report_path=lake / "report.html",
+            tracking_uri=store,
+            registry_uri=store,
+            artifacts=(lake / "mlartifacts").as_uri(),
+        )
+
+    @classmethod
+    def of_catalog(cls, catalog: str) -> "Place":
+        """A Unity Catalog catalog: volumes for files, its registry for models."""
+        volumes = Path("/Volumes") / catalog
+        return cls(
+            landing=volumes / "bronze" / "landing",
+            checkpoints=volumes / "ops" / "checkpoints",
+            report_path=volumes / "ops" / "reports" / "report.html",
+            tracking_uri="databricks",
+            registry_uri="databricks-uc",
+            artifacts=None,
+            model_prefix=f"{catalog}.gold.",
+        )
+
+
+@dataclass
+class Access:
+    """What a task touched; kept to hold it against its declaration and for the run's record."""
+
+    read: set[str] = field(default_factory=set)
+    rows_written: int = 0
+    rows_in: int | None = None
+
+
+class JobContext:
+    """Declared access to tables and models for one task of one run.
+
+    Args:
+        store: Tables of the lake or catalog.
+        task: The task this context is for; what it did not declare is refused.
+        settings: Settings of the run.
+        as_of: Instant the run speaks about, timezone-aware UTC.
+        run_id: The pipeline run.
+        place: Where files and models live.
+        on_progress: Receives one short line at a time.
+    """
+
+    def __init__(  # noqa: PLR0913 - a bundle of what a task may use
+        self,
+        *,
+        store: TableStore,
+        task: Task,
+        settings: Settings,
+        as_of: datetime,
+        run_id: str,
+        place: Place,
+        spark: "SparkSession",
+        on_progress: Callable[[str], None] = log.info,
+    ) -> None:
+        self._store, self._task, self._place = store, task, place
+        self._on_progress = on_progress
+        self.spark, self.settings, self.as_of, self.run_id = spark, settings, as_of, run_id
+        self.access = Access()
+
+    @property
+    def landing(self) -> Path:
+        """Folder of the landing files, one folder per source below it."""
+        return self._place.landing
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the streams' checkpoints."""
+        return self._place.checkpoints
+
+    @property
+    def report_path(self) -> Path:
+        """Where the report is written."""
+        return self._place.report_path
+
+    @property
+    def on_databricks(self) -> bool:
+        """Whether the run is inside Databricks, where Auto Loader is at hand."""
+        return on_databricks()
+
+    @cached_property
+    def models(self) -> "ModelStore":
+        """The model registry, for tasks that declare a model.
+
+        Raises:
+            UndeclaredAccess: If the task declares none.
+        """
+        if not (self._task.uses_models or self._task.trains):
+            raise UndeclaredAccess(self._task.name, "uses", "the model registry")
+        from deepkt_irt.tracking import ModelStore  # noqa: PLC0415 - lake tasks have no MLflow
+
+        return ModelStore(
+            self._place.tracking_uri,
+            self._place.artifacts,
+            registry_uri=self._place.registry_uri,
+            model_prefix=self._place.model_prefix,
+            experiment_prefix=self._place.experiment_prefix,
+        )
+
+    def read(self, table: Table) -> "DataFrame":
+        """Rows of a declared table; a table not yet written reads as empty.
+
+        Raises:
+            UndeclaredAccess: If the task does not declare it.
+        """
+        if table not in self._task.reads:
+            raise UndeclaredAccess(self._task.name, "reads", table.qualified_name)
+        self.access.read.add(table.qualified_name)
+        return self._store.read(table)
+
+    def version(self, table: Table) -> int | None:
+        """Delta version of a declared table; None if it was never written."""
+        if table not in self._task.reads:
+            raise UndeclaredAccess(self._task.name, "reads", table.qualified_name)
+        return self._store.version(table)
+
+    def frame(self, table: Table, rows: "pd.DataFrame") -> "DataFrame":
+        """A Spark frame with the contract's schema from a pandas frame."""
+        return self._store.frame(table, rows)
+
+    def overwrite(self, table: Table, frame: "DataFrame") -> None:
+        """Replace all rows of a declared table in one transaction."""
+        self._written(table, lambda: self._store.overwrite(table, frame))
+
+    def replace(self, table: Table, frame: "DataFrame", *, where: str) -> None:
+        """Replace the rows that match a SQL condition in one transaction."""
+        self._written(table, lambda: self._store.replace(table, frame, where=where))
+
+    def append(self, table: Table, frame: "DataFrame", *, app_id: str, version: int) -> None:
+        """Add rows once: the same application id and version again adds nothing."""
+        self._written(
+            table, lambda: self._store.append(table, frame, app_id=app_id, version=version)
+        )
+
+    def insert_new(self, table: Table, frame: "DataFrame") -> None:
+        """Insert the rows whose key is absent; existing rows stay as they are."""
+        self._written(table, lambda: self._store.insert_new(table, frame))
+
+    def _written(self, table: Table, write: Callable[[], None]) -> None:
+        if table not in self._task.writes:
+            raise UndeclaredAccess(self._task.name, "writes", table.qualified_name)
+        before = self._store.version(table)
+        write()
+        if self._store.version(table) != before:
+            rows = self._store.rows_written(table) or 0
+            self.access.rows_written += rows
+            self.progress(f"{table.qualified_name}: {rows:,} rows")
+
+    def progress(self, line: str) -> None:
+        """Say in one short line how far the task is."""
+        self._on_progress(line)
+
+    def count_rows(self, *, rows_in: int) -> None:
+        """Record how many rows the task took in."""
+        self.access.rows_in = rows_in

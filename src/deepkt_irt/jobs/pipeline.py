@@ -1,0 +1,18 @@
+"""Every task of the pipeline: importing this module fills the task registry.
+
+The order of the imports is the order among tasks that do not depend on each other.
+"""
+
+from deepkt_irt.jobs import (  # noqa: F401 - imported to register
+    calibrate_items,
+    engineer_features,
+    ingest_bronze,
+    publish_report,
+    recommend_items,
+    score_students,
+    train_sakt,
+    transform_silver,
+)
+from deepkt_irt.jobs.task import TASKS, Task, run_order
+
+LOCAL_ORDER: tuple[Task, ...] = tuple(run_order(TASKS))

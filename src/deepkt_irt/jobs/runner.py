@@ -1,0 +1,194 @@
+"""Runs tasks in the order their reads and writes give, and records every run.
+
+A task whose inputs, settings and code have not changed since it last succeeded is not run
+again; that is also how a run that was cut off goes on where it stopped.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+from typing import TYPE_CHECKING, Protocol
+
+import pandas as pd
+
+from deepkt_irt.errors import DeepktError
+from deepkt_irt.jobs.context import JobContext, Place
+from deepkt_irt.jobs.task import Metrics, Task
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.ops import PIPELINE_RUNS
+from deepkt_irt.tables.store import TableStore
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+log = logging.getLogger(__name__)
+
+
+class Reporter(Protocol):
+    """Who is told how a run goes."""
+
+    def started(self, task: Task) -> None: ...
+
+    def line(self, task: Task, text: str) -> None: ...
+
+    def skipped(self, task: Task) -> None: ...
+
+    def finished(self, task: Task, *, seconds: float, rows: int, metrics: Metrics) -> None: ...
+
+
+class LogReporter:
+    """One log line per step; what a job without a terminal shows."""
+
+    def started(self, task: Task) -> None:
+        log.info("%s: started", task.name)
+
+    def line(self, task: Task, text: str) -> None:
+        log.info("%s: %s", task.name, text)
+
+    def skipped(self, task: Task) -> None:
+        log.info("%s: up to date", task.name)
+
+    def finished(self, task: Task, *, seconds: float, rows: int, metrics: Metrics) -> None:
+        log.info("%s: done in %.1f s, %d rows, %s", task.name, seconds, rows, metrics)
+
+
+@dataclass
+class Runner:
+    """One pipeline run over one lake or catalog.
+
+    Attributes:
+        as_of: Instant the run speaks about, UTC.
+        as_of_given: Whether a person chose it; then another instant makes tasks run again.
+    """
+
+    spark: "SparkSession"
+    store: TableStore
+    place: Place
+    settings: Settings
+    as_of: datetime
+    as_of_given: bool = False
+    reporter: Reporter = field(default_factory=LogReporter)
+    _rows: dict[tuple[str, int | None], int] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """Names the run by its instant."""
+        return self.as_of.strftime("%Y%m%dT%H%M%SZ")
+
+    def run(self, tasks: Sequence[Task], *, force: bool = False) -> None:
+        """Run tasks in the given order, stopping at the first that fails.
+
+        Args:
+            tasks: In run order.
+            force: Run also those that are up to date.
+
+        Raises:
+            DeepktError: As raised by the task that failed; its run is on record.
+        """
+        done = self._finished_fingerprints()
+        for task in tasks:
+            fingerprint = self._fingerprint(task)
+            # new landing files show in no table version, so a task without reads always runs
+            if not force and fingerprint in done and not _takes_from_outside(task):
+                self.reporter.skipped(task)
+                continue
+            self._run_one(task, fingerprint)
+
+    def _run_one(self, task: Task, fingerprint: str) -> None:
+        context = JobContext(
+            store=self.store,
+            task=task,
+            settings=self.settings,
+            as_of=self.as_of,
+            run_id=self.run_id,
+            place=self.place,
+            spark=self.spark,
+            on_progress=lambda text: self.reporter.line(task, text),
+        )
+        self.reporter.started(task)
+        started, clock = datetime.now(UTC), time.monotonic()
+        record = _Record(task.name, fingerprint, started, context)
+        try:
+            metrics = task.function(context)
+        except BaseException as error:  # recorded, then raised again: also an interrupt is a failure
+            self._record(record, metrics={}, error=_one_line(error))
+            raise
+        self._record(record, metrics=metrics, error=None)
+        self.reporter.finished(
+            task,
+            seconds=time.monotonic() - clock,
+            rows=context.access.rows_written,
+            metrics=metrics,
+        )
+
+    def _record(self, record: "_Record", *, metrics: Metrics, error: str | None) -> None:
+        access = record.context.access
+        row = {
+            "run_id": self.run_id,
+            "task": record.task,
+            "as_of": self.as_of,
+            "started_at": record.started_at,
+            "ended_at": datetime.now(UTC),
+            "outcome": "failed" if error else "succeeded",
+            "rows_in": access.rows_in if access.rows_in is not None else self._rows_read(access.read),
+            "rows_out": access.rows_written,
+            "metrics": [(name, float(value)) for name, value in sorted(metrics.items())],
+            "error": error,
+            "fingerprint": record.fingerprint,
+        }
+        frame = self.store.frame(PIPELINE_RUNS, pd.DataFrame([row]))
+        key = f"{self.run_id}/{record.task}/{record.started_at.isoformat()}"
+        self.store.append(PIPELINE_RUNS, frame, app_id=key, version=1)
+
+    def _rows_read(self, names: set[str]) -> int:
+        """Rows in the tables a task read, each table counted once per version."""
+        total = 0
+        for table in self.store.tables_named(names):
+            key = (table.qualified_name, self.store.version(table))
+            if key not in self._rows:
+                self._rows[key] = self.store.read(table).count()
+            total += self._rows[key]
+        return total
+
+    def _finished_fingerprints(self) -> set[str]:
+        runs = self.store.read(PIPELINE_RUNS).filter("outcome = 'succeeded'")
+        return {row[0] for row in runs.select("fingerprint").distinct().collect()}
+
+    def _fingerprint(self, task: Task) -> str:
+        """Hash of all that decides a task's result; what it writes itself is left out."""
+        inputs = {
+            table.qualified_name: self.store.version(table)
+            for table in task.reads
+            if table not in task.writes
+        }
+        facts = {
+            "task": task.name,
+            "package": package_version("deepkt-irt"),
+            "settings": self.settings.model_dump(mode="json"),
+            "inputs": inputs,
+            "as_of": self.as_of.isoformat() if self.as_of_given else None,
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Record:
+    task: str
+    fingerprint: str
+    started_at: datetime
+    context: JobContext
+
+
+def _takes_from_outside(task: Task) -> bool:
+    """Whether a task's input is something other than tables, so that nothing tells if it changed."""
+    return all(table in task.writes for table in task.reads)
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error) if isinstance(error, DeepktError) else f"{type(error).__name__}: {error}"
+    return text.splitlines()[0][:2000] if text else type(error).__name__

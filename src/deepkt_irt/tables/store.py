@@ -1,0 +1,245 @@
+"""The only file that creates, reads and writes tables, and the only one that knows their paths.
+
+Every write is one Delta transaction. A frame that differs from its contract is refused.
+"""
+
+import re
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepkt_irt.errors import BackendUnavailable, QualityViolation
+from deepkt_irt.tables.contract import Layer, Privacy, Table
+from deepkt_irt.tables.quality import conformed
+from deepkt_irt.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from pyspark.sql import DataFrame, SparkSession
+
+_VIOLATION = re.compile(r"\[(DELTA_(?:NOT_NULL_CONSTRAINT_VIOLATED|VIOLATE_CONSTRAINT\w*))\](.*)")
+_UNSORTABLE = ("array", "map", "struct")  # types Delta keeps no statistics of
+
+
+class TableStore:
+    """Tables of one lake folder or one Unity Catalog catalog.
+
+    Args:
+        spark: Session the tables are reached through.
+        lake: Folder of a local lake; None where a catalog manages the storage.
+        catalog: Unity Catalog catalog; None for a local lake.
+    """
+
+    def __init__(
+        self, spark: "SparkSession", *, lake: Path | None = None, catalog: str | None = None
+    ) -> None:
+        self._spark = spark
+        self._root = lake / "tables" if lake else None
+        if catalog:
+            spark.sql(f"USE CATALOG `{catalog}`")
+        self._known: set[str] = set()
+        for layer in Layer:
+            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {layer.value}")
+        self._attach_existing()
+
+    def _attach_existing(self) -> None:
+        """Name the tables that exist already, so that SQL finds them."""
+        for table in TABLES:
+            path = self._path(table)
+            if path is None:
+                if self._spark.catalog.tableExists(table.qualified_name):
+                    self._known.add(table.qualified_name)
+                continue
+            # another lake may have been open in this session
+            self._spark.sql(f"DROP TABLE IF EXISTS {table.qualified_name}")
+            if (path / "_delta_log").is_dir() and any((path / "_delta_log").glob("*.json")):
+                self._spark.sql(
+                    f"CREATE TABLE {table.qualified_name} USING delta LOCATION {_quoted(str(path))}"
+                )
+                self._known.add(table.qualified_name)
+
+    def _path(self, table: Table) -> Path | None:
+        return self._root / table.layer.value / table.name if self._root else None
+
+    def exists(self, table: Table) -> bool:
+        """Whether the table has been created."""
+        return table.qualified_name in self._known
+
+    def create(self, table: Table) -> None:
+        """Create the table from its contract if it does not exist."""
+        if self.exists(table):
+            return
+        path = self._path(table)
+        self._spark.sql(table_ddl(table, location=str(path) if path else None))
+        if path is None:
+            for check in table.checks:
+                self._spark.sql(
+                    f"ALTER TABLE {table.qualified_name} ADD CONSTRAINT {check.name} "
+                    f"CHECK ({check.condition})"
+                )
+        self._known.add(table.qualified_name)
+
+    def read(self, table: Table) -> "DataFrame":
+        """The table's rows; a table not yet written reads as empty."""
+        self.create(table)
+        return self._spark.table(table.qualified_name)
+
+    def overwrite(self, table: Table, frame: "DataFrame") -> None:
+        """Replace all rows in one transaction."""
+        self.replace(table, frame, where="true")
+
+    def replace(self, table: Table, frame: "DataFrame", *, where: str) -> None:
+        """Replace the rows that match a SQL condition in one transaction.
+
+        Raises:
+            SchemaMismatch: If the frame differs from the contract.
+            QualityViolation: If a row breaks a declared check.
+        """
+        from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+        self.create(table)
+        ready = conformed(table, frame)
+        self._run(table, lambda: ready.writeTo(table.qualified_name).overwrite(F.expr(where)))
+
+    def append(self, table: Table, frame: "DataFrame", *, app_id: str, version: int) -> None:
+        """Add rows once: the same application id and version again adds nothing.
+
+        Raises:
+            SchemaMismatch: If the frame differs from the contract.
+            QualityViolation: If a row breaks a declared check.
+        """
+        self.create(table)
+        writer = conformed(table, frame).writeTo(table.qualified_name)
+        writer = writer.option("txnAppId", app_id).option("txnVersion", str(version))
+        self._run(table, writer.append)
+
+    def insert_new(self, table: Table, frame: "DataFrame") -> None:
+        """Insert the rows whose key is absent; existing rows stay as they are.
+
+        Raises:
+            SchemaMismatch: If the frame differs from the contract.
+            QualityViolation: If a row breaks a declared check.
+        """
+        self.create(table)
+        view = f"new_{table.name}_{uuid.uuid4().hex}"  # unique: Connect binds views late
+        conformed(table, frame).createOrReplaceTempView(view)
+        matched = " AND ".join(f"old.{name} <=> new.{name}" for name in table.key)
+        statement = (
+            f"MERGE INTO {table.qualified_name} AS old USING {view} AS new ON {matched} "
+            "WHEN NOT MATCHED THEN INSERT *"
+        )
+        self._run(table, lambda: self._spark.sql(statement))
+        self._spark.catalog.dropTempView(view)
+
+    def frame(self, table: Table, rows: "pd.DataFrame") -> "DataFrame":
+        """A Spark frame with the contract's schema from a pandas frame."""
+        schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+        missing = [name for name in table.column_names if name not in rows.columns]
+        if missing:
+            raise KeyError(f"{table.qualified_name}: {missing} not in the pandas frame")
+        return self._spark.createDataFrame(rows[list(table.column_names)], schema)
+
+    def tables_named(self, names: set[str]) -> list[Table]:
+        """The contracts of some existing tables, in the registry's order."""
+        return [table for table in TABLES if table.qualified_name in names & self._known]
+
+    def version(self, table: Table) -> int | None:
+        """Latest Delta version of the table; None if it does not exist."""
+        last = self._last_commit(table)
+        return int(last[0]) if last else None
+
+    def rows_written(self, table: Table) -> int | None:
+        """Rows the last commit wrote, as Delta reports it; None if it does not say."""
+        last = self._last_commit(table)
+        metrics = last[1] or {} if last else {}
+        written = metrics.get("numTargetRowsInserted", metrics.get("numOutputRows"))
+        return int(written) if written is not None else None
+
+    def _last_commit(self, table: Table) -> tuple[int, dict[str, str]] | None:
+        if not self.exists(table):
+            return None
+        history = self._spark.sql(f"DESCRIBE HISTORY {table.qualified_name} LIMIT 1")
+        row = history.select("version", "operationMetrics").first()
+        return (int(row[0]), row[1]) if row else None
+
+    def _run(self, table: Table, write: "Callable[[], object]") -> None:
+        try:
+            write()
+        except Exception as error:  # noqa: BLE001 - classic raises Py4JJavaError, Connect others
+            found = _VIOLATION.search(str(error))
+            if found:
+                problem = f"{found.group(1)}:{found.group(2).strip()}"
+                raise QualityViolation(table.qualified_name, problem) from error
+            raise
+
+
+def open_lake_folder(lake: Path) -> Path:
+    """Create a lake folder and prove that it can be written.
+
+    Raises:
+        BackendUnavailable: If it cannot.
+    """
+    probe = lake / "tables" / ".writable"
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise BackendUnavailable(
+            f"lake {lake} cannot be written ({error.strerror}); give another folder with --lake"
+        ) from error
+    return lake.resolve()
+
+
+def table_ddl(table: Table, *, location: str | None) -> str:
+    """CREATE TABLE with comments, NOT NULL, clustering, properties and, locally, the checks.
+
+    A catalog takes checks by ALTER TABLE only; open-source Delta also as properties, in the
+    same commit.
+    """
+    columns = ", ".join(
+        f"{column.name} {column.type}{'' if column.nullable else ' NOT NULL'} "
+        f"COMMENT {_quoted(column.full_comment)}"
+        for column in table.columns
+    )
+    properties = table_properties(table)
+    if location:
+        properties |= {f"delta.constraints.{check.name}": check.condition for check in table.checks}
+    parts = [
+        f"CREATE TABLE IF NOT EXISTS {table.qualified_name} ({columns}) USING delta",
+        f"CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else "",
+        f"COMMENT {_quoted(table.comment)}",
+        f"LOCATION {_quoted(location)}" if location else "",
+        "TBLPROPERTIES ("
+        + ", ".join(f"{_quoted(k)} = {_quoted(v)}" for k, v in sorted(properties.items()))
+        + ")",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def table_properties(table: Table) -> dict[str, str]:
+    """Delta properties of a contract.
+
+    Statistics leave out what identifies a person: minima and maxima stay readable in the log
+    after the rows are erased.
+    """
+    safe = [
+        column.name
+        for column in table.columns
+        if column.privacy in (Privacy.NONE, Privacy.PERSONAL)
+        and not column.type.startswith(_UNSORTABLE)
+    ]
+    needed = [name for name in table.cluster_by if name not in safe]  # clustering needs them
+    return {
+        "delta.appendOnly": "false",  # erasure deletes rows of append-only tables, too
+        "delta.dataSkippingStatsColumns": ",".join(safe + needed),
+        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+        "deepkt.key": ",".join(table.key),
+    }
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
