@@ -94,7 +94,9 @@ class RecommendationSettings(_Frozen):
     target_success: float = Field(0.7, gt=0, lt=1, description="wanted chance of a right answer")
     mastered_at: float = Field(0.85, gt=0, lt=1, description="mastery from which a skill is done")
     prerequisite_at: float = Field(0.6, gt=0, lt=1, description="mastery that opens what follows")
-    recent_events: int = Field(30, ge=0, description="items among the last so many are not repeated")
+    recent_events: int = Field(
+        30, ge=0, description="items among the last so many are not repeated"
+    )
     per_student: int = Field(5, ge=1, description="items recommended")
     max_per_skill: int = Field(2, ge=1, description="of them on the same skill")
 

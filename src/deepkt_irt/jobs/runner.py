@@ -90,11 +90,10 @@ class Runner:
         Raises:
             DeepktError: As raised by the task that failed; its run is on record.
         """
-        done = self._finished_fingerprints()
+        last = self._last_fingerprints()
         for task in tasks:
             fingerprint = self._fingerprint(task)
-            # new landing files show in no table version, so a task without reads always runs
-            if not force and fingerprint in done and not _takes_from_outside(task):
+            if not force and last.get(task.name) == fingerprint and not _always_runs(task):
                 self.reporter.skipped(task)
                 continue
             self._run_one(task, fingerprint)
@@ -115,7 +114,9 @@ class Runner:
         record = _Record(task.name, fingerprint, started, context)
         try:
             metrics = task.function(context)
-        except BaseException as error:  # recorded, then raised again: also an interrupt is a failure
+        except (
+            BaseException
+        ) as error:  # recorded, then raised again: also an interrupt is a failure
             self._record(record, metrics={}, error=_one_line(error))
             raise
         self._record(record, metrics=metrics, error=None)
@@ -135,7 +136,9 @@ class Runner:
             "started_at": record.started_at,
             "ended_at": datetime.now(UTC),
             "outcome": "failed" if error else "succeeded",
-            "rows_in": access.rows_in if access.rows_in is not None else self._rows_read(access.read),
+            "rows_in": access.rows_in
+            if access.rows_in is not None
+            else self._rows_read(access.read),
             "rows_out": access.rows_written,
             "metrics": [(name, float(value)) for name, value in sorted(metrics.items())],
             "error": error,
@@ -155,16 +158,20 @@ class Runner:
             total += self._rows[key]
         return total
 
-    def _finished_fingerprints(self) -> set[str]:
+    def _last_fingerprints(self) -> dict[str, str]:
+        """Fingerprint of each task's latest run that succeeded."""
+        from pyspark.sql import functions as F  # start without Spark
+
         runs = self.store.read(PIPELINE_RUNS).filter("outcome = 'succeeded'")
-        return {row[0] for row in runs.select("fingerprint").distinct().collect()}
+        latest = runs.groupBy("task").agg(F.max(F.struct("started_at", "fingerprint")))
+        return {row[0]: row[1]["fingerprint"] for row in latest.collect()}
 
     def _fingerprint(self, task: Task) -> str:
         """Hash of all that decides a task's result; what it writes itself is left out."""
         inputs = {
             table.qualified_name: self.store.version(table)
             for table in task.reads
-            if table not in task.writes
+            if table not in task.writes and table is not PIPELINE_RUNS
         }
         facts = {
             "task": task.name,
@@ -184,9 +191,9 @@ class _Record:
     context: JobContext
 
 
-def _takes_from_outside(task: Task) -> bool:
-    """Whether a task's input is something other than tables, so that nothing tells if it changed."""
-    return all(table in task.writes for table in task.reads)
+def _always_runs(task: Task) -> bool:
+    """Whether no table version tells if a task has work: it takes files, or leaves a file."""
+    return not task.writes or all(table in task.writes for table in task.reads)
 
 
 def _one_line(error: BaseException) -> str:

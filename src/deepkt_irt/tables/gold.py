@@ -146,7 +146,9 @@ STUDENT_MASTERY = Table(
         _STUDENT,
         Column("skill_id", "string", "joins silver.skills"),
         Column(
-            "mastery", "double", "mean chance of a right answer on the skill's reference items, now",
+            "mastery",
+            "double",
+            "mean chance of a right answer on the skill's reference items, now",
             privacy=_PERSONAL,
         ),
         Column("mastery_low", "double", "lower end of the 95 % interval"),
@@ -178,9 +180,13 @@ BANDIT_RECOMMENDATIONS = Table(
         Column("policy", "string", "what decided"),
         Column("p_correct", "double", "expected success, mean of the models that know the item"),
         Column("p_irt", "double", "by ability and difficulty; null if uncalibrated", nullable=True),
-        Column("p_sakt", "double", "by the knowledge-tracing champion; null if none", nullable=True),
         Column(
-            "information", "double", "Fisher information at the ability; null if uncalibrated",
+            "p_sakt", "double", "by the knowledge-tracing champion; null if none", nullable=True
+        ),
+        Column(
+            "information",
+            "double",
+            "Fisher information at the ability; null if uncalibrated",
             nullable=True,
         ),
         Column("reason", "string", "why this item, in a sentence with its numbers"),

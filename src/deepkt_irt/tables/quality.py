@@ -17,8 +17,9 @@ def schema_differences(table: Table, actual: dict[str, str]) -> list[str]:
         actual: Spark's name of the type by column.
     """
     declared = {column.name: column.type for column in table.columns}
-    differences = [f"column {name} ({declared[name]}) is missing" for name in declared.keys() - actual]
-    differences += [f"column {name} ({actual[name]}) is not declared" for name in actual.keys() - declared]
+    missing, extra = declared.keys() - actual, actual.keys() - declared
+    differences = [f"column {name} ({declared[name]}) is missing" for name in missing]
+    differences += [f"column {name} ({actual[name]}) is not declared" for name in extra]
     differences += [
         f"column {name} is {actual[name]}, declared {declared[name]}"
         for name in declared.keys() & actual

@@ -167,7 +167,7 @@ class TableStore:
     def _run(self, table: Table, write: "Callable[[], object]") -> None:
         try:
             write()
-        except Exception as error:  # noqa: BLE001 - classic raises Py4JJavaError, Connect others
+        except Exception as error:
             found = _VIOLATION.search(str(error))
             if found:
                 problem = f"{found.group(1)}:{found.group(2).strip()}"

@@ -1,0 +1,64 @@
+"""Console scripts of the tasks, one each, as the bundle's wheel tasks call them.
+
+A script that did its work returns; it never raises SystemExit(0), which Databricks has
+reported as a failure. A failure is one line and exit status 1, wrong usage 2.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from deepkt_irt.errors import DeepktError, UsageError
+from deepkt_irt.jobs.opening import Target, open_runner, parse_as_of, parse_settings
+from deepkt_irt.jobs.pipeline import TASKS
+from deepkt_irt.jobs.task import Task
+
+
+def run_task(task: Task, arguments: list[str]) -> None:
+    """Run one task as its flags say, whether or not it is up to date.
+
+    Raises:
+        DeepktError: What the task raises.
+    """
+    flags = _parser(task).parse_args(arguments)
+    target = Target(lake=flags.lake, catalog=flags.catalog)
+    runner = open_runner(target, settings=parse_settings(flags.set), as_of=parse_as_of(flags.as_of))
+    runner.run([task], force=True)
+
+
+def _parser(task: Task) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=task.name, description=task.doc)
+    parser.add_argument("--catalog", help="Unity Catalog catalog to work in")
+    parser.add_argument("--lake", type=Path, help="folder of a local lake instead")
+    parser.add_argument("--as-of", help="instant the run speaks about, ISO 8601; default: now")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PART.NAME=VALUE", help="change a setting"
+    )
+    return parser
+
+
+def _console_script(name: str) -> Callable[[], None]:
+    def script() -> None:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+        logging.getLogger("py4j").setLevel(logging.WARNING)
+        try:
+            run_task(TASKS[name], sys.argv[1:])
+        except DeepktError as error:
+            logging.getLogger(__name__).error("%s: %s", name, error)  # noqa: TRY400 - one line
+            sys.exit(2 if isinstance(error, UsageError) else 1)
+
+    script.__name__ = script.__qualname__ = name
+    script.__doc__ = TASKS[name].doc
+    return script
+
+
+ingest_bronze = _console_script("ingest_bronze")
+transform_silver = _console_script("transform_silver")
+engineer_features = _console_script("engineer_features")
+calibrate_items = _console_script("calibrate_items")
+train_sakt = _console_script("train_sakt")
+score_students = _console_script("score_students")
+recommend_items = _console_script("recommend_items")
+publish_report = _console_script("publish_report")

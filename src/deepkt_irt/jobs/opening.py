@@ -1,0 +1,104 @@
+"""Opens a lake or a catalog: session, store, place and runner, ready for tasks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from deepkt_irt import session
+from deepkt_irt.errors import UsageError
+from deepkt_irt.jobs.context import Place
+from deepkt_irt.jobs.runner import LogReporter, Reporter, Runner
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.store import TableStore, open_lake_folder
+
+_LARGE_LANDING_BYTES = 50_000_000  # from here on the optimising compiler pays for its start
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to work: a local lake folder or a Unity Catalog catalog, never both."""
+
+    lake: Path | None = None
+    catalog: str | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.lake) == bool(self.catalog):
+            raise UsageError("give either --lake FOLDER or --catalog NAME")
+
+
+def open_runner(
+    target: Target,
+    *,
+    settings: Settings,
+    as_of: datetime | None = None,
+    reporter: Reporter | None = None,
+) -> Runner:
+    """A runner over the target.
+
+    Raises:
+        BackendUnavailable: If Spark cannot start or the lake cannot be written.
+    """
+    if target.lake is not None:
+        lake = open_lake_folder(target.lake)
+        spark = session.local_session(profile=_profile(lake))
+        store, place = TableStore(spark, lake=lake), Place.of_lake(lake)
+    else:
+        catalog = str(target.catalog)
+        spark = session.workspace_session()
+        store, place = TableStore(spark, catalog=catalog), Place.of_catalog(catalog)
+    return Runner(
+        spark=spark,
+        store=store,
+        place=place,
+        settings=settings,
+        as_of=as_of or datetime.now(UTC).replace(microsecond=0),
+        as_of_given=as_of is not None,
+        reporter=reporter or LogReporter(),
+    )
+
+
+def _profile(lake: Path) -> session.Profile:
+    files = (path for path in (lake / "landing").rglob("*") if path.is_file())
+    return "large" if sum(path.stat().st_size for path in files) > _LARGE_LANDING_BYTES else "small"
+
+
+def parse_as_of(text: str | None) -> datetime | None:
+    """An ISO 8601 instant; without an offset it is UTC.
+
+    Raises:
+        UsageError: If the text is no instant.
+    """
+    if not text:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--as-of {text!r} is no ISO 8601 instant like 2026-03-01T02:00"
+        ) from error
+    return instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)
+
+
+def parse_settings(assignments: Sequence[str]) -> Settings:
+    """Settings from `part.name=value` texts; what is not given keeps its default.
+
+    Raises:
+        UsageError: If a name is unknown or a value is not allowed.
+    """
+    values: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        part, dot, field = name.partition(".")
+        if not (equals and dot):
+            raise UsageError(f"--set {text!r}: write it as part.name=value, as sakt.max_epochs=5")
+        values.setdefault(part, {})[field] = value
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise UsageError(f"--set {where}: {first['msg']}") from error

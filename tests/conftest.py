@@ -1,0 +1,116 @@
+"""Shared fixtures: one Spark session for all Spark tests, lakes, frames, and the real data."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from deepkt_irt.jobs.context import JobContext, Place
+from deepkt_irt.jobs.task import Task
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.contract import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from deepkt_irt.tables.store import TableStore
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+AS_OF = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+
+MakeFrame = Callable[..., "DataFrame"]
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections beyond this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+        assert host in {"127.0.0.1", "::1", "localhost"}, f"a test reaches out to {host}"
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the research data; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("DEEPKT_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"the research data is not at {folder} (set DEEPKT_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator["SparkSession"]:
+    """The one local session of the test run."""
+    from deepkt_irt.session import local_session
+
+    session = local_session()
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def store(spark: "SparkSession", tmp_path: Path) -> "TableStore":
+    """Tables of an empty lake."""
+    from deepkt_irt.tables.store import TableStore
+
+    return TableStore(spark, lake=tmp_path / "lake")
+
+
+@pytest.fixture
+def frame(spark: "SparkSession") -> MakeFrame:
+    """Builds a frame of a contract from rows; nullable columns not given are null."""
+
+    def build(table: Table, rows: list[dict[str, Any]]) -> "DataFrame":
+        filled = []
+        for row in rows:
+            unknown = row.keys() - set(table.column_names)
+            absent = [c.name for c in table.columns if not c.nullable and c.name not in row]
+            assert not unknown, f"{table.qualified_name} has no {unknown}"
+            assert not absent, f"{table.qualified_name} rows need {absent}"
+            filled.append(tuple(row.get(name) for name in table.column_names))
+        schema = ", ".join(f"{c.name} {c.type}" for c in table.columns)
+        return spark.createDataFrame(filled, schema)
+
+    return build
+
+
+@pytest.fixture
+def context(
+    spark: "SparkSession", store: "TableStore", tmp_path: Path
+) -> Callable[..., JobContext]:
+    """Makes the context a task would get: `context(TASKS["x"])` over the test's own lake."""
+
+    def make(
+        task: Task, *, settings: Settings | None = None, as_of: datetime = AS_OF
+    ) -> JobContext:
+        return JobContext(
+            store=store,
+            task=task,
+            settings=settings or Settings(),
+            as_of=as_of,
+            run_id="test-run",
+            place=Place.of_lake(tmp_path / "lake"),
+            spark=spark,
+        )
+
+    return make
+
+
+def rows(data: "DataFrame", *columns: str) -> list[tuple[Any, ...]]:
+    """The rows of some columns, sorted."""
+    return sorted(tuple(row) for row in data.select(*columns).collect())
+
+
+def pandas_frame(table: Table, records: list[dict[str, Any]]) -> pd.DataFrame:
+    """A pandas frame with a contract's columns; what is not given is None."""
+    return pd.DataFrame(records, columns=list(table.column_names))
