@@ -12,13 +12,13 @@ import pytest
 
 from deepkt_irt.jobs.context import JobContext, Place
 from deepkt_irt.jobs.task import Task
+from deepkt_irt.session import local_session
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Table
+from deepkt_irt.tables.store import TableStore
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-    from deepkt_irt.tables.store import TableStore
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 AS_OF = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
@@ -51,18 +51,14 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def spark() -> Iterator["SparkSession"]:
     """The one local session of the test run."""
-    from deepkt_irt.session import local_session
-
     session = local_session()
     yield session
     session.stop()
 
 
 @pytest.fixture
-def store(spark: "SparkSession", tmp_path: Path) -> "TableStore":
+def store(spark: "SparkSession", tmp_path: Path) -> TableStore:
     """Tables of an empty lake."""
-    from deepkt_irt.tables.store import TableStore
-
     return TableStore(spark, lake=tmp_path / "lake")
 
 
@@ -85,9 +81,7 @@ def frame(spark: "SparkSession") -> MakeFrame:
 
 
 @pytest.fixture
-def context(
-    spark: "SparkSession", store: "TableStore", tmp_path: Path
-) -> Callable[..., JobContext]:
+def context(spark: "SparkSession", store: TableStore, tmp_path: Path) -> Callable[..., JobContext]:
     """Makes the context a task would get: `context(TASKS["x"])` over the test's own lake."""
 
     def make(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from deepkt_irt import session
 from deepkt_irt.errors import UsageError
@@ -96,9 +96,18 @@ def parse_settings(assignments: Sequence[str]) -> Settings:
         if not (equals and dot):
             raise UsageError(f"--set {text!r}: write it as part.name=value, as sakt.max_epochs=5")
         values.setdefault(part, {})[field] = value
+    return checked(Settings, **values)
+
+
+def checked[T: BaseModel](kind: type[T], **values: object) -> T:
+    """A settings value from what a person gave.
+
+    Raises:
+        UsageError: If a name is unknown or a value is not allowed.
+    """
     try:
-        return Settings.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise UsageError(f"--set {where}: {first['msg']}") from error
+        raise UsageError(f"{where}: {first['msg']}, not {first['input']!r}") from error

@@ -140,7 +140,7 @@ class Runner:
             if access.rows_in is not None
             else self._rows_read(access.read),
             "rows_out": access.rows_written,
-            "metrics": [(name, float(value)) for name, value in sorted(metrics.items())],
+            "metrics": {name: float(value) for name, value in sorted(metrics.items())},
             "error": error,
             "fingerprint": record.fingerprint,
         }
@@ -160,7 +160,7 @@ class Runner:
 
     def _last_fingerprints(self) -> dict[str, str]:
         """Fingerprint of each task's latest run that succeeded."""
-        from pyspark.sql import functions as F  # start without Spark
+        from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
         runs = self.store.read(PIPELINE_RUNS).filter("outcome = 'succeeded'")
         latest = runs.groupBy("task").agg(F.max(F.struct("started_at", "fingerprint")))

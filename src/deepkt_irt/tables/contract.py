@@ -53,6 +53,11 @@ class Check:
     name: str
     condition: str
 
+    @property
+    def sql(self) -> str:
+        """The condition as Delta needs it, which takes null for a violation."""
+        return f"coalesce({self.condition}, true)"
+
 
 @dataclass(frozen=True)
 class Table:

@@ -77,7 +77,7 @@ class TableStore:
             for check in table.checks:
                 self._spark.sql(
                     f"ALTER TABLE {table.qualified_name} ADD CONSTRAINT {check.name} "
-                    f"CHECK ({check.condition})"
+                    f"CHECK ({check.sql})"
                 )
         self._known.add(table.qualified_name)
 
@@ -206,7 +206,7 @@ def table_ddl(table: Table, *, location: str | None) -> str:
     )
     properties = table_properties(table)
     if location:
-        properties |= {f"delta.constraints.{check.name}": check.condition for check in table.checks}
+        properties |= {f"delta.constraints.{check.name}": check.sql for check in table.checks}
     parts = [
         f"CREATE TABLE IF NOT EXISTS {table.qualified_name} ({columns}) USING delta",
         f"CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else "",

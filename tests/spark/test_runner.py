@@ -1,0 +1,140 @@
+"""The runner records every run, skips what is up to date and stops at the first failure."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from deepkt_irt.errors import NoData, UndeclaredAccess
+from deepkt_irt.jobs.context import Place
+from deepkt_irt.jobs.runner import Runner
+from deepkt_irt.jobs.task import Task
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.gold import SKILL_VOCABULARY
+from deepkt_irt.tables.ops import PIPELINE_RUNS
+from deepkt_irt.tables.silver import SKILLS, USER_SPLITS
+
+from conftest import AS_OF, rows
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def make_runner(spark, store, tmp_path):
+    def make(settings=None, as_of=AS_OF, **more):
+        return Runner(
+            spark=spark,
+            store=store,
+            place=Place.of_lake(tmp_path / "lake"),
+            settings=settings or Settings(),
+            as_of=as_of,
+            **more,
+        )
+
+    return make
+
+
+def one_split(ctx):
+    """Write one student."""
+    row = [("s1", "train", 0, 1)]
+    ctx.overwrite(
+        USER_SPLITS,
+        ctx.spark.createDataFrame(row, "student_key string, split string, fold int, bucket int"),
+    )
+    return {"students": 1.0}
+
+
+def vocabulary(ctx):
+    """Copy the students' splits into indexes."""
+    ctx.read(USER_SPLITS)
+    row = [(1, "a", ctx.as_of)]
+    ctx.overwrite(
+        SKILL_VOCABULARY,
+        ctx.spark.createDataFrame(row, "skill_index int, skill_id string, added_at timestamp"),
+    )
+    return {}
+
+
+def failing(ctx):
+    """Fail on purpose."""
+    raise NoData("nothing\nat all")
+
+
+# reads SKILLS, so that the runner can tell from table versions whether it has work
+WRITE = Task("one_split", one_split, (SKILLS,), (USER_SPLITS,), (), ())
+COPY = Task("vocabulary", vocabulary, (USER_SPLITS,), (SKILL_VOCABULARY,), (), ())
+FAIL = Task("failing", failing, (SKILLS,), (USER_SPLITS,), (), ())
+
+
+def outcomes(store):
+    return rows(store.read(PIPELINE_RUNS), "task", "outcome")
+
+
+def test_run_records_rows_metrics_and_outcome(make_runner, store):
+    make_runner().run([WRITE, COPY])
+
+    recorded = store.read(PIPELINE_RUNS).orderBy("started_at").collect()
+    assert [row["task"] for row in recorded] == ["one_split", "vocabulary"]
+    assert recorded[0]["metrics"] == {"students": 1.0}
+    assert (recorded[1]["rows_in"], recorded[1]["rows_out"]) == (1, 1)
+    assert recorded[0]["run_id"] == "20260301T020000Z"
+
+
+def test_run_failure_is_recorded_and_stops_the_run(make_runner, store):
+    with pytest.raises(NoData):
+        make_runner().run([FAIL, COPY])
+
+    assert outcomes(store) == [("failing", "failed")]
+    assert store.read(PIPELINE_RUNS).first()["error"] == "nothing"
+
+
+def test_run_again_without_change_runs_nothing(make_runner, store):
+    make_runner().run([WRITE, COPY])
+    later = datetime(2026, 3, 2, tzinfo=UTC)
+
+    make_runner(as_of=later).run([WRITE, COPY])
+
+    assert len(outcomes(store)) == 2
+
+
+def test_run_after_failure_resumes_behind_the_last_finished_task(make_runner, store):
+    with pytest.raises(NoData):
+        make_runner().run([WRITE, FAIL])
+
+    make_runner(as_of=datetime(2026, 3, 2, tzinfo=UTC)).run([WRITE, COPY])
+
+    assert outcomes(store) == [
+        ("failing", "failed"),
+        ("one_split", "succeeded"),
+        ("vocabulary", "succeeded"),
+    ]
+
+
+def test_run_changed_settings_run_again(make_runner, store):
+    make_runner().run([COPY])
+
+    changed = Settings.model_validate({"sakt": {"max_epochs": 1}})
+    make_runner(settings=changed, as_of=datetime(2026, 3, 2, tzinfo=UTC)).run([COPY])
+
+    assert len(outcomes(store)) == 2
+
+
+def test_run_changed_input_runs_the_readers_again(make_runner, store):
+    make_runner().run([WRITE, COPY])
+
+    make_runner(as_of=datetime(2026, 3, 2, tzinfo=UTC)).run([WRITE], force=True)
+    make_runner(as_of=datetime(2026, 3, 3, tzinfo=UTC)).run([WRITE, COPY])
+
+    names = [task for task, _ in outcomes(store)]
+    assert names.count("one_split") == 2
+    assert names.count("vocabulary") == 2
+
+
+def test_context_undeclared_read_and_write_are_refused(context):
+    ctx = context(COPY)
+
+    with pytest.raises(UndeclaredAccess, match=r"vocabulary reads silver\.skills"):
+        ctx.read(SKILLS)
+    with pytest.raises(UndeclaredAccess, match=r"vocabulary writes silver\.user_splits"):
+        ctx.overwrite(USER_SPLITS, ctx.read(USER_SPLITS))
+    with pytest.raises(UndeclaredAccess, match="model registry"):
+        _ = ctx.models

@@ -1,0 +1,118 @@
+"""The store keeps the contract: schema, nulls, checks, one transaction per write."""
+
+import pytest
+
+from deepkt_irt.errors import QualityViolation, SchemaMismatch
+from deepkt_irt.tables import store as store_module
+from deepkt_irt.tables.contract import Check, Column, Layer, Table
+
+from conftest import rows
+
+pytestmark = pytest.mark.spark
+
+T = Table(
+    Layer.GOLD,
+    "store_probe",
+    "A table to probe the store.",
+    (Column("id", "bigint", "key"), Column("v", "double", "value", nullable=True, unit="m")),
+    ("id",),
+    (Check("v_positive", "v > 0"),),
+    cluster_by=("id",),
+)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch, spark):
+    monkeypatch.setattr(store_module, "TABLES", (T,))
+    yield
+    spark.sql(f"DROP TABLE IF EXISTS {T.qualified_name}")
+
+
+def test_read_table_never_written_is_empty_with_the_contracts_schema(store):
+    empty = store.read(T)
+
+    assert dict(empty.dtypes) == {"id": "bigint", "v": "double"}
+    assert empty.count() == 0
+
+
+def test_create_stores_comments_constraints_and_not_null(store, spark):
+    store.create(T)
+
+    described = {row[0]: row[2] for row in spark.sql("DESCRIBE gold.store_probe").collect()}
+    properties = spark.sql("DESCRIBE DETAIL gold.store_probe").first()["properties"]
+    assert described["v"] == "value [m]"
+    assert properties["delta.constraints.v_positive"] == "coalesce(v > 0, true)"
+    assert properties["deepkt.key"] == "id"
+
+
+def test_overwrite_frame_with_other_columns_is_refused_naming_each(store, spark):
+    wrong = spark.createDataFrame([(1, 2)], "id int, w int")
+
+    with pytest.raises(SchemaMismatch) as refused:
+        store.overwrite(T, wrong)
+
+    assert refused.value.differences == (
+        "column id is int, declared bigint",
+        "column v (double) is missing",
+        "column w (int) is not declared",
+    )
+
+
+def test_overwrite_row_breaking_a_check_is_refused_and_the_old_version_stays(store, frame):
+    store.overwrite(T, frame(T, [{"id": 1, "v": 1.0}]))
+
+    with pytest.raises(QualityViolation, match="v_positive"):
+        store.overwrite(T, frame(T, [{"id": 2, "v": -1.0}]))
+
+    assert rows(store.read(T), "id", "v") == [(1, 1.0)]
+
+
+def test_overwrite_null_key_is_refused(store, frame):
+    with pytest.raises(QualityViolation, match="NOT_NULL"):
+        store.overwrite(T, frame(T, [{"id": None, "v": 1.0}]))
+
+
+def test_append_same_version_again_adds_nothing(store, frame):
+    one = frame(T, [{"id": 1}])
+
+    store.append(T, one, app_id="ingest", version=0)
+    store.append(T, one, app_id="ingest", version=0)
+    store.append(T, frame(T, [{"id": 2}]), app_id="ingest", version=1)
+
+    assert rows(store.read(T), "id") == [(1,), (2,)]
+
+
+def test_insert_new_leaves_existing_rows_as_they_are(store, frame):
+    store.insert_new(T, frame(T, [{"id": 1, "v": 1.0}]))
+
+    store.insert_new(T, frame(T, [{"id": 1, "v": 9.0}, {"id": 2, "v": 2.0}]))
+
+    assert rows(store.read(T), "id", "v") == [(1, 1.0), (2, 2.0)]
+
+
+def test_replace_changes_only_the_rows_that_match(store, frame):
+    store.overwrite(T, frame(T, [{"id": 1, "v": 1.0}, {"id": 7, "v": 7.0}]))
+
+    store.replace(T, frame(T, [{"id": 8, "v": 8.0}]), where="id > 5")
+
+    assert rows(store.read(T), "id", "v") == [(1, 1.0), (8, 8.0)]
+
+
+def test_version_counts_commits_and_is_none_before_the_first(store, frame):
+    assert store.version(T) is None
+
+    store.overwrite(T, frame(T, [{"id": 1}]))
+    before = store.version(T)
+    store.overwrite(T, frame(T, [{"id": 1}, {"id": 2}]))
+
+    assert store.version(T) == before + 1
+    assert store.rows_written(T) == 2
+
+
+def test_store_reopened_finds_the_tables_of_its_lake(store, spark, frame, tmp_path):
+    store.overwrite(T, frame(T, [{"id": 1}]))
+
+    again = store_module.TableStore(spark, lake=tmp_path / "lake")
+
+    assert again.exists(T)
+    assert rows(again.read(T), "id") == [(1,)]

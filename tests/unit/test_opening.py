@@ -1,0 +1,68 @@
+"""What a person may type about targets, instants and settings."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from deepkt_irt.errors import BackendUnavailable, UsageError
+from deepkt_irt.jobs.opening import Target, checked, parse_as_of, parse_settings
+from deepkt_irt.settings import SaktSettings, SequenceSettings, SimulatorSettings
+from deepkt_irt.tables.store import open_lake_folder
+
+
+def test_target_needs_just_one_place():
+    with pytest.raises(UsageError, match="either"):
+        Target()
+    with pytest.raises(UsageError, match="either"):
+        Target(lake=Path("lake"), catalog="main")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-03-01T02:00", datetime(2026, 3, 1, 2, 0, tzinfo=UTC)),
+        ("2026-03-01T02:00+01:00", datetime(2026, 3, 1, 1, 0, tzinfo=UTC)),
+        ("", None),
+    ],
+)
+def test_parse_as_of_reads_instants_as_utc(text, expected):
+    assert parse_as_of(text) == expected
+
+
+def test_parse_as_of_nonsense_is_refused_with_an_example():
+    with pytest.raises(UsageError, match="2026-03-01T02:00"):
+        parse_as_of("yesterday")
+
+
+def test_parse_settings_changes_only_what_is_given():
+    settings = parse_settings(["sakt.max_epochs=3"])
+
+    assert settings.sakt == SaktSettings(max_epochs=3)
+    assert settings.sequence == SequenceSettings()
+
+
+@pytest.mark.parametrize("text", ["sakt.epochs=3", "sakt.heads=0", "max_epochs=3", "sakt.heads"])
+def test_parse_settings_unknown_or_impossible_is_refused(text):
+    with pytest.raises(UsageError):
+        parse_settings([text])
+
+
+def test_settings_that_contradict_each_other_are_refused():
+    with pytest.raises(UsageError, match="does not divide"):
+        parse_settings(["sakt.width=64", "sakt.heads=5"])
+    with pytest.raises(UsageError, match="must be below"):
+        parse_settings(["sequence.length=50", "sequence.context=50"])
+
+
+def test_checked_names_the_value_that_is_wrong():
+    with pytest.raises(UsageError, match="n_students: .* not 3"):
+        checked(SimulatorSettings, n_students=3)
+
+
+def test_open_lake_folder_unwritable_place_says_so(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+
+    with pytest.raises(BackendUnavailable, match="cannot be written"):
+        open_lake_folder(blocker / "lake")
