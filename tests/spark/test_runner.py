@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from conftest import AS_OF, rows
 from deepkt_irt.errors import NoData, UndeclaredAccess
 from deepkt_irt.jobs.context import Place
 from deepkt_irt.jobs.runner import Runner
@@ -12,8 +13,6 @@ from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import SKILL_VOCABULARY
 from deepkt_irt.tables.ops import PIPELINE_RUNS
 from deepkt_irt.tables.silver import SKILLS, USER_SPLITS
-
-from conftest import AS_OF, rows
 
 pytestmark = pytest.mark.spark
 

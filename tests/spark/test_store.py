@@ -2,11 +2,10 @@
 
 import pytest
 
+from conftest import rows
 from deepkt_irt.errors import QualityViolation, SchemaMismatch
 from deepkt_irt.tables import store as store_module
 from deepkt_irt.tables.contract import Check, Column, Layer, Table
-
-from conftest import rows
 
 pytestmark = pytest.mark.spark
 

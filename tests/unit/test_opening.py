@@ -56,7 +56,7 @@ def test_settings_that_contradict_each_other_are_refused():
 
 
 def test_checked_names_the_value_that_is_wrong():
-    with pytest.raises(UsageError, match="n_students: .* not 3"):
+    with pytest.raises(UsageError, match=r"n_students: .* not 3"):
         checked(SimulatorSettings, n_students=3)
 
 

@@ -50,7 +50,7 @@ def test_run_order_task_reading_what_it_writes_is_no_cycle():
 def test_run_order_cycle_is_refused_by_name():
     circle = named(make("one", reads=(A,), writes=(B,)), make("two", reads=(B,), writes=(A,)))
 
-    with pytest.raises(UsageError, match="cycle: .*one"):
+    with pytest.raises(UsageError, match=r"cycle: .*one"):
         run_order(circle)
 
 

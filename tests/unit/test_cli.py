@@ -1,0 +1,119 @@
+"""What a person types wrong, or hands over broken, ends in one line and the right status."""
+
+import gzip
+
+import pytest
+
+from deepkt_irt.cli import main
+from deepkt_irt.jobs.doctor import examine
+
+GOOD = "user_id,item_id,correct,seq_pos\n" + "".join(
+    f"u{i},q{i % 5},{i % 2},{i}\n" for i in range(50)
+)
+
+
+def refused(capsys, *arguments: str) -> tuple[int, str]:
+    """Status and message of a command that must fail without a traceback."""
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    message = capsys.readouterr().err.strip()
+    assert "Traceback" not in message
+    assert len(message.splitlines()) == 1, message
+    return int(stopped.value.code), message
+
+
+def run_on(capsys, tmp_path, data, source="responses_csv") -> tuple[int, str]:
+    lake = str(tmp_path / "lake")
+    return refused(capsys, "run", "--source", source, "--data", str(data), "--lake", lake)
+
+
+def test_run_missing_file_is_named(capsys, tmp_path):
+    status, message = run_on(capsys, tmp_path, tmp_path / "absent.csv")
+
+    assert status == 1
+    assert "absent.csv" in message
+
+
+def test_run_unknown_source_lists_the_known_ones(capsys, tmp_path):
+    status, message = run_on(capsys, tmp_path, tmp_path, source="edm_cap")
+
+    assert status == 2
+    assert "edm_cup" in message
+    assert "responses_csv" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cause"),
+    [
+        ("empty.csv", b"", "empty"),
+        ("wrong.csv", b"a,b\n1,2\n", "a, b"),
+        ("cut.csv.gz", gzip.compress(GOOD.encode())[:-20], "gz"),
+        ("fake.csv.gz", GOOD.encode(), "gz"),
+        ("binary.csv", bytes(range(256)) * 20, "binary"),
+    ],
+)
+def test_run_unreadable_file_is_refused_with_its_cause(capsys, tmp_path, name, content, cause):
+    (tmp_path / name).write_bytes(content)
+
+    status, message = run_on(capsys, tmp_path, tmp_path / name)
+
+    assert status == 1
+    assert name in message
+    assert cause in message.lower()
+    assert not list((tmp_path / "lake" / "landing").rglob("*.csv*"))
+
+
+def test_run_unwritable_lake_is_named(capsys, tmp_path):
+    (tmp_path / "data.csv").write_text(GOOD)
+    (tmp_path / "blocker").write_text("")
+    lake = str(tmp_path / "blocker" / "lake")
+
+    status, message = refused(
+        capsys,
+        *("run", "--source", "responses_csv", "--data", str(tmp_path / "data.csv")),
+        *("--lake", lake),
+    )
+
+    assert status == 1
+    assert "cannot be written" in message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fly",),
+        ("demo", "--students", "many"),
+        ("demo", "--students", "1"),
+        ("run", "--source", "responses_csv"),
+        ("trace", "--student-id", "x", "--lake", "/nonexistent"),
+        ("demo", "--set", "sakt.epochs=1"),
+    ],
+)
+def test_wrong_usage_has_status_2(capsys, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+
+    status, _ = refused(capsys, *arguments)
+
+    assert status == 2
+
+
+def test_run_unknown_task_lists_the_tasks(capsys, tmp_path):
+    (tmp_path / "data.csv").write_text(GOOD)
+
+    status, message = refused(
+        capsys,
+        *("run", "--source", "responses_csv", "--data", str(tmp_path / "data.csv")),
+        *("--lake", str(tmp_path / "lake"), "--only", "train"),
+    )
+
+    assert status == 2
+    assert "train_sakt" in message
+
+
+def test_doctor_unwritable_lake_is_amiss_and_says_how_to_mend(tmp_path):
+    (tmp_path / "blocker").write_text("")
+
+    amiss = [finding for finding in examine(tmp_path / "blocker" / "lake") if not finding.ok]
+
+    assert [finding.subject for finding in amiss] == ["Write access"]
+    assert "--lake" in amiss[0].mend
