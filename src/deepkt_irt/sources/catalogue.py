@@ -1,0 +1,31 @@
+"""Every source system by the name given to --source."""
+
+import difflib
+
+from deepkt_irt.errors import UsageError
+from deepkt_irt.sources import assistments, dbe_kt22, edm_cup, responses_csv
+from deepkt_irt.sources.layout import Source
+
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        edm_cup.SOURCE,
+        assistments.SOURCE,
+        responses_csv.SOURCE,
+        dbe_kt22.SOURCE,
+        edm_cup.SIMULATED,
+    )
+}
+
+
+def source_named(name: str) -> Source:
+    """The source of that name.
+
+    Raises:
+        UsageError: If there is none, naming those there are.
+    """
+    if name in SOURCES:
+        return SOURCES[name]
+    close = difflib.get_close_matches(name, SOURCES, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise UsageError(f"no source {name!r}; there are {', '.join(SOURCES)}{hint}")

@@ -1,0 +1,112 @@
+"""How the files of a source look: which file feeds which bronze table, and what a row must be.
+
+Columns are matched by header name, never by position. Headers not named in a layout are kept
+where the table has room for them (`extras`, `body`) and are otherwise left unread.
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from deepkt_irt.sources.canonical import Canonical, Raw
+from deepkt_irt.tables.contract import Table
+
+Rule = Callable[[str], str | None]
+"""Says what is wrong with a value, or None."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a file.
+
+    Attributes:
+        header: Name in the file.
+        column: Name in the bronze table.
+        required: Whether a file without it is refused.
+        rule: What a value that is not empty must be; None: any text.
+        filled: Whether an empty value is refused.
+    """
+
+    header: str
+    column: str
+    required: bool = True
+    rule: Rule | None = None
+    filled: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One kind of file of a source.
+
+    Attributes:
+        table: Bronze table the rows go to.
+        patterns: File names it goes by; compressed ones end in .gz beside.
+        fields: Columns read.
+        rest: Column that takes all other columns as JSON; empty: they are left unread.
+        constants: Values written beside what the file has.
+        row_number: Column that takes the record's number; empty: none does.
+    """
+
+    table: Table
+    patterns: tuple[str, ...]
+    fields: tuple[Field, ...]
+    rest: str = ""
+    constants: Mapping[str, str] = field(default_factory=dict)
+    row_number: str = ""
+
+    def matches(self, name: str) -> bool:
+        """Whether a file of that name has this layout."""
+        plain = name.removesuffix(".gz").lower()
+        return any(fnmatch.fnmatch(plain, pattern) for pattern in self.patterns)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source system.
+
+    Attributes:
+        name: As given to --source.
+        layouts: Its files; the first that matches a name counts.
+        canonical: Bronze frames of the source to canonical ones.
+        mapped: Whether the layout depends on a mapping kept beside each file.
+    """
+
+    name: str
+    layouts: tuple[Layout, ...]
+    canonical: Callable[[Raw], Canonical]
+    mapped: bool = False
+
+    def layout_of(self, name: str) -> Layout | None:
+        """The layout of a file by its name; None if the source has no such file."""
+        return next((layout for layout in self.layouts if layout.matches(name)), None)
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def one_of(*allowed: str) -> Rule:
+    """A rule: the value is one of these, whatever its case."""
+    known = {value.lower() for value in allowed}
+    wanted = " or ".join(allowed) if len(allowed) < 4 else "one of the known values"
+    return lambda value: None if value.strip().lower() in known else f"expected {wanted}"
+
+
+def number(value: str) -> str | None:
+    """A rule: the value is a decimal number."""
+    return None if _NUMBER.fullmatch(value.strip()) else "expected a number"
+
+
+def share(value: str) -> str | None:
+    """A rule: the value is a number from 0 to 1."""
+    inside = _NUMBER.fullmatch(value.strip()) and 0 <= float(value) <= 1
+    return None if inside else "expected a number from 0 to 1"
+
+
+# what files in the wild write for right and wrong
+graded = one_of("0", "1", "0.0", "1.0", "true", "false")
+
+
+def text_fields(*names: str, required: bool = True) -> tuple[Field, ...]:
+    """Fields whose header is the bronze column and whose values may be any text."""
+    return tuple(Field(name, name, required=required) for name in names)
