@@ -1,4 +1,4 @@
-"""ASSISTments skill-builder files: 30 columns, one row per response and skill, order but no time."""
+"""ASSISTments skill-builder files: one row per response and skill, an order but no time."""
 
 from deepkt_irt.sources.layout import Field, Layout, Source, graded, number
 from deepkt_irt.sources.responses import canonical

@@ -35,10 +35,7 @@ def land(
         if facts.n_records == 0:
             raise BadFile(path.name, "it has a header but no rows", "land a file with rows")
         refuse_changed(path, landing / source.name / path.name)
-    return [
-        _copied(path, landing / source.name, complete)
-        for path, (_, complete) in found
-    ]
+    return [_copied(path, landing / source.name, complete) for path, (_, complete) in found]
 
 
 def refuse_changed(path: Path, landed: Path) -> None:

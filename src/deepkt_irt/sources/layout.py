@@ -105,8 +105,3 @@ def share(value: str) -> str | None:
 
 # what files in the wild write for right and wrong
 graded = one_of("0", "1", "0.0", "1.0", "true", "false")
-
-
-def text_fields(*names: str, required: bool = True) -> tuple[Field, ...]:
-    """Fields whose header is the bronze column and whose values may be any text."""
-    return tuple(Field(name, name, required=required) for name in names)

@@ -149,7 +149,8 @@ class _Judge:
         if reason:
             return Record(number, None, column, reason, received=_as_received(row))
         values: dict[str, str | None] = {
-            field.column: (row[at] or None) if at is not None else None for field, at in self._fields
+            field.column: (row[at] or None) if at is not None else None
+            for field, at in self._fields
         }
         values.update(self._layout.constants)
         if self._layout.row_number:
@@ -180,7 +181,7 @@ class _Judge:
 
 
 def _as_received(row: list[str]) -> str:
-    """The row as one line of CSV; bytes that are no UTF-8 as \\x escapes."""
+    """The row as one line of CSV; bytes that are no UTF-8 are escaped in hexadecimal."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(row)
     return line.getvalue().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

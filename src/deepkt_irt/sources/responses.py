@@ -49,7 +49,9 @@ def _typed(raw: "DataFrame") -> "DataFrame":
 
     action = F.lower("first_action")
     for code, name in _ACTIONS.items():
-        action = F.when(F.regexp_replace("first_action", r"\.0$", "") == code, name).otherwise(action)
+        action = F.when(F.regexp_replace("first_action", r"\.0$", "") == code, name).otherwise(
+            action
+        )
     known = F.when(action.isin("attempt", "hint", "answer", "explanation", "scaffold"), action)
     latency = F.col("latency_ms").try_cast("double").cast("bigint")
     right = F.lower("correct").isin("1", "1.0", "true")
@@ -159,7 +161,7 @@ def _skills(typed: "DataFrame") -> "DataFrame":
             F.arrays_zip(
                 F.col("skills").alias("skill_id"),
                 F.coalesce(
-                    same_length, F.transform("skills", lambda s: F.lit(None).cast("string"))
+                    same_length, F.transform("skills", lambda _: F.lit(None).cast("string"))
                 ).alias("name"),
             )
         ).alias("pair"),

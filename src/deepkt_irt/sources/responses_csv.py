@@ -120,7 +120,9 @@ def mapped_layout(mapping: Mapping[str, str]) -> Layout:
 
 def _separator(path: Path, at: int) -> str:
     """What joins several skills in a column, judged by its first rows; empty if nothing does."""
-    values = {row[at] for row in islice(read_rows(path), _SAMPLED_ROWS) if len(row) > at and row[at]}
+    values = {
+        row[at] for row in islice(read_rows(path), _SAMPLED_ROWS) if len(row) > at and row[at]
+    }
     for separator in _SEPARATORS:
         if any(separator in value for value in values):
             return separator
@@ -133,7 +135,7 @@ def _instant(value: str) -> str | None:
     if number(value) is None:
         return None
     try:
-        datetime.fromisoformat(value.strip())  # noqa: DTZ007 - only judged, never used
+        datetime.fromisoformat(value.strip())
     except ValueError:
         return "expected epoch seconds, epoch milliseconds or ISO 8601"
     return None

@@ -37,7 +37,7 @@ CANONICAL_LEARNING_EVENTS = Table(
         Column(
             "answered_at",
             "timestamp",
-            "first graded response, UTC; null if only order is known",
+            "first graded response (else first action), UTC; null if only order is known",
             nullable=True,
         ),
         Column("sequence_number", "bigint", "1, 2, 3 … total order within the student"),
@@ -72,7 +72,7 @@ CANONICAL_LEARNING_EVENTS = Table(
         Column(
             "hint_count",
             "int",
-            "hints used before the first graded response; null if unknown",
+            "hints used: before the first graded response if the source tells; null if unknown",
             nullable=True,
         ),
         Column(

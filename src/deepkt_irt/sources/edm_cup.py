@@ -1,0 +1,300 @@
+"""EDM Cup 2023 files: action logs, assignments, problems, unit-test scores and their relations.
+
+One question worked on in one assignment becomes one event: its first graded response, with
+what came before it. A unit-test score becomes an event of kind `assessment`.
+"""
+
+from typing import TYPE_CHECKING
+
+from deepkt_irt.sources.canonical import (
+    ITEMS,
+    REJECTED,
+    RESPONSES,
+    SKILLS,
+    Canonical,
+    Raw,
+    conform,
+)
+from deepkt_irt.sources.layout import Field, Layout, Source, number, share
+from deepkt_irt.tables import bronze
+from deepkt_irt.tables.contract import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+_LOG = Field("assignment_log_id", "assignment_log_id", filled=True)
+_SECONDS = Field("timestamp", "timestamp", rule=number, filled=True)
+
+
+def _plain(table: Table, pattern: str, *special: Field, optional: tuple[str, ...] = ()) -> Layout:
+    """A layout whose headers are the bronze columns."""
+    own = {field.column: field for field in special}
+    names = [c.name for c in table.columns if not c.name.startswith("_")]
+    fields = (own.get(n) or Field(n, n, required=n not in optional) for n in names)
+    return Layout(table=table, patterns=(pattern,), fields=tuple(fields))
+
+
+def _side(kind: str, pattern: str, *identifier: Field) -> Layout:
+    return Layout(
+        table=bronze.RAW_CONTENT,
+        patterns=(pattern,),
+        fields=identifier,
+        rest="body",
+        constants={"kind": kind},
+    )
+
+
+def _epochs(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, name, required=False, rule=number) for name in names)
+
+
+LAYOUTS = (
+    _plain(bronze.RAW_ACTION_LOGS, "action_logs*.csv", _LOG, _SECONDS),
+    _plain(
+        bronze.RAW_ASSIGNMENT_DETAILS,
+        "assignment_details*.csv",
+        _LOG,
+        Field("student_id", "student_id", filled=True),
+        *_epochs(
+            "assignment_release_date",
+            "assignment_due_date",
+            "assignment_start_time",
+            "assignment_end_time",
+        ),
+    ),
+    _plain(bronze.RAW_PROBLEM_DETAILS, "problem_details*.csv"),
+    _plain(
+        bronze.RAW_UNIT_TEST_SCORES,
+        "*_unit_test_scores*.csv",
+        _LOG,
+        Field("score", "score", rule=share),
+        optional=("id",),
+    ),
+    _plain(bronze.RAW_ASSIGNMENT_RELATIONSHIPS, "assignment_relationships*.csv"),
+    _plain(bronze.RAW_SEQUENCE_DETAILS, "sequence_details*.csv"),
+    _side("sequence_relation", "sequence_relationships*.csv"),
+    _side("hint", "hint_details*.csv"),
+    _side("explanation", "explanation_details*.csv"),
+    # an extension of the layout: the cup's files hold no prerequisites
+    _side("skill_relation", "skill_prerequisites*.csv"),
+)
+
+_GRADED = ("correct_response", "wrong_response")
+_KIND_OF_ACTION = {
+    "correct_response": "attempt",
+    "wrong_response": "attempt",
+    "open_response": "attempt",
+    "hint_requested": "hint",
+    "answer_requested": "answer",
+    "explanation_requested": "explanation",
+}
+_GUESSABLE = r"(?i)multiple choice|check all|select|true|drop ?down|ordering|matching"
+
+
+def canonical(raw: Raw) -> Canonical:
+    """Events from the action logs and unit-test scores; items and skills from the catalogue."""
+    details = _details(raw[bronze.RAW_ASSIGNMENT_DETAILS.qualified_name])
+    problems = _problems(raw[bronze.RAW_PROBLEM_DETAILS.qualified_name])
+    practice = _attempts(raw[bronze.RAW_ACTION_LOGS.qualified_name])
+    tests = _scores(
+        raw[bronze.RAW_UNIT_TEST_SCORES.qualified_name],
+        raw[bronze.RAW_ASSIGNMENT_RELATIONSHIPS.qualified_name],
+    )
+    events = practice.unionByName(tests, allowMissingColumns=True)
+    known, unknown = _with_student(events, details)
+    skills = problems.select("item_id", "skill_ids")
+    return Canonical(
+        responses=conform(known.join(skills, "item_id", "left"), RESPONSES),
+        items=conform(problems, ITEMS),
+        skills=_skills(problems, raw[bronze.RAW_CONTENT.qualified_name]),
+        rejected=conform(unknown, REJECTED),
+    )
+
+
+def _seconds(column: str) -> "Column":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    return F.col(column).try_cast("double")
+
+
+def _details(raw: "DataFrame") -> "DataFrame":
+    """One row per assignment log; of repeated ones the first received."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    end, start = _seconds("assignment_end_time"), _seconds("assignment_start_time")
+    return raw.groupBy("assignment_log_id").agg(
+        F.min_by(F.struct("student_id", "class_id", F.coalesce(end, start).alias("closed")),
+                 F.struct("_file", "_row")).alias("assignment")
+    )  # fmt: skip
+
+
+def _attempts(raw: "DataFrame") -> "DataFrame":
+    """One row per problem worked on in an assignment log."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    actions = raw.filter("problem_id IS NOT NULL").select(
+        "assignment_log_id",
+        "problem_id",
+        "action",
+        F.struct(_seconds("timestamp").alias("time"), "_file", "_row").alias("at"),
+        "_source",
+        "_batch_id",
+    )
+    keys = ("assignment_log_id", "problem_id")
+    graded = actions.filter(F.col("action").isin(*_GRADED))
+    first = graded.groupBy(*keys).agg(
+        F.min("at").alias("first"),
+        F.min_by(F.col("action") == "correct_response", "at").alias("correct"),
+        F.count("*").cast("int").alias("attempt_count"),
+    )
+    return _around_first(actions.join(first, [*keys], "left"))
+
+
+def _around_first(actions: "DataFrame") -> "DataFrame":
+    """What came before the first graded response, and how long it took."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    before = F.col("first").isNull() | (F.col("at") < F.col("first"))
+    kind = F.lit(None).cast("string")
+    for action, name in _KIND_OF_ACTION.items():
+        kind = F.when(F.col("action") == action, name).otherwise(kind)
+
+    def asked(action: str) -> "Column":
+        return F.sum(F.when((F.col("action") == action) & before, 1).otherwise(0)).cast("int")
+
+    started = F.when(F.col("action") == "problem_started", F.col("at.time"))
+    events = (
+        actions.withColumn("kind", kind)
+        .groupBy("assignment_log_id", "problem_id")
+        .agg(
+            F.first("first").alias("first"),
+            F.first("correct").alias("correct"),
+            F.first("attempt_count").alias("attempt_count"),
+            F.max(F.when(before, started)).alias("started"),
+            asked("hint_requested").alias("hint_count"),
+            (asked("answer_requested") > 0).alias("answer_requested"),
+            (asked("explanation_requested") > 0).alias("explanation_requested"),
+            F.min(F.when(F.col("kind").isNotNull(), F.struct("at", "kind"))).alias("opening"),
+            F.min("_source").alias("source"),
+            F.min("_batch_id").alias("batch_id"),
+        )
+    )
+    answered = F.coalesce("first.time", "opening.at.time")
+    latency = F.round((F.col("first.time") - F.col("started")) * 1000).cast("bigint")
+    return events.filter("opening IS NOT NULL").select(
+        "source",
+        F.col("assignment_log_id").alias("assignment_id"),
+        F.col("problem_id").alias("item_id"),
+        answered.cast("timestamp").alias("answered_at"),
+        "correct",
+        F.col("correct").cast("double").alias("score"),
+        F.coalesce("attempt_count", F.lit(0)).alias("attempt_count"),
+        F.col("opening.kind").alias("first_action"),
+        F.when(latency > 0, latency).alias("latency_ms"),
+        "hint_count",
+        "answer_requested",
+        "explanation_requested",
+        F.lit("practice").alias("event_kind"),
+        F.coalesce("first._file", "opening.at._file").alias("file"),
+        F.coalesce("first._row", "opening.at._row").alias("row"),
+        "batch_id",
+        F.lit(bronze.RAW_ACTION_LOGS.qualified_name).alias("table_name"),
+    )
+
+
+def _scores(raw: "DataFrame", relations: "DataFrame") -> "DataFrame":
+    """Unit-test scores, each with the in-unit practice it concludes."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    practice = relations.groupBy(
+        F.col("unit_test_assignment_log_id").alias("assignment_log_id")
+    ).agg(F.array_sort(F.collect_set("in_unit_assignment_log_id")).alias("practice"))
+    score = F.col("score").try_cast("double")
+    return raw.join(practice, "assignment_log_id", "left").select(
+        F.col("_source").alias("source"),
+        F.col("assignment_log_id").alias("assignment_id"),
+        F.col("problem_id").alias("item_id"),
+        F.when(score.isin(0.0, 1.0), score == 1).alias("correct"),
+        score.alias("score"),
+        F.lit("assessment").alias("event_kind"),
+        F.coalesce("practice", F.array().cast("array<string>")).alias("practice_assignment_ids"),
+        F.col("_row").cast("double").alias("response_order"),
+        F.col("_file").alias("file"),
+        F.col("_row").alias("row"),
+        F.col("_batch_id").alias("batch_id"),
+        F.lit(bronze.RAW_UNIT_TEST_SCORES.qualified_name).alias("table_name"),
+    )
+
+
+def _with_student(events: "DataFrame", details: "DataFrame") -> tuple["DataFrame", "DataFrame"]:
+    """Events with their student and class; those of unknown assignments apart."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    joined = events.join(
+        details.withColumnRenamed("assignment_log_id", "assignment_id"), "assignment_id", "left"
+    )
+    closed = F.col("assignment.closed").cast("timestamp")
+    known = joined.filter("assignment IS NOT NULL").select(
+        *(name for name in events.columns if name != "answered_at"),
+        F.coalesce("answered_at", closed).alias("answered_at"),
+        "assignment.student_id",
+        "assignment.class_id",
+    )
+    received = F.to_json(F.struct("assignment_id", "item_id", "answered_at", "correct", "score"))
+    unknown = joined.filter("assignment IS NULL").select(
+        "source",
+        "table_name",
+        "file",
+        "row",
+        F.lit("assignment_log_id").alias("column"),
+        F.concat(
+            F.lit("assignment log "),
+            "assignment_id",
+            F.lit(" is not in assignment_details, so the student is unknown"),
+        ).alias("reason"),
+        received.alias("received"),
+        "batch_id",
+    )
+    return known, unknown
+
+
+def _problems(raw: "DataFrame") -> "DataFrame":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    first = raw.groupBy(F.col("problem_id").alias("item_id")).agg(
+        F.min_by(
+            F.struct("_source", "problem_type", "problem_skill_code", "problem_skill_description"),
+            F.struct("_file", "_row"),
+        ).alias("p")
+    )
+    code = F.col("p.problem_skill_code")
+    return first.select(
+        F.col("p._source").alias("source"),
+        "item_id",
+        F.col("p.problem_type").alias("item_type"),
+        F.col("p.problem_type").rlike(_GUESSABLE).alias("is_guessable"),
+        F.filter(F.array(code), lambda skill: skill.isNotNull()).alias("skill_ids"),
+        F.col("p.problem_skill_description").alias("description"),
+    )
+
+
+def _skills(problems: "DataFrame", content: "DataFrame") -> "DataFrame":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    named = problems.filter("size(skill_ids) > 0").groupBy(
+        "source", F.element_at("skill_ids", 1).alias("skill_id")
+    )
+    relations = content.filter("kind = 'skill_relation'").select(
+        F.get_json_object("body", "$.skill_code").alias("skill_id"),
+        F.get_json_object("body", "$.prerequisite_skill_code").alias("prerequisite"),
+    )
+    prerequisites = relations.groupBy("skill_id").agg(
+        F.array_sort(F.collect_set("prerequisite")).alias("found")
+    )
+    skills = named.agg(F.min("description").alias("name")).join(prerequisites, "skill_id", "left")
+    empty = F.array().cast("array<string>")
+    return conform(skills.withColumn("prerequisite_ids", F.coalesce("found", empty)), SKILLS)
+
+
+SOURCE = Source(name="edm_cup", layouts=LAYOUTS, canonical=canonical)
+SIMULATED = Source(name="simulator", layouts=LAYOUTS, canonical=canonical)
