@@ -1,7 +1,7 @@
 """Task ingest_bronze: landing files to bronze, row by row, with an account of every file."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +21,11 @@ from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, Row
 
 _STAGE = "ingest_bronze"
 _CHUNK = 20_000  # records handed to Spark at a time
+_BINARY_FILE = "path string, modificationTime timestamp, length bigint, content binary"
 _REFUSAL = "row bigint, column string, reason string, received string"
 
 
@@ -57,20 +58,23 @@ def ingest_bronze(ctx: JobContext) -> Metrics:
     if new:
         _stream(ctx, new)
         _refuse_useless(ctx, new)
-    audited = ctx.read(INGEST_AUDIT).filter(ctx.read(INGEST_AUDIT)["file"].isin(_names(new)))
-    counted = audited.groupBy().sum("rows_read", "rows_kept", "rows_quarantined").first()
-    read, kept, quarantined = (int(value or 0) for value in (counted or (0, 0, 0)))
-    ctx.count_rows(rows_in=read)
+    accounts = [row for row in ctx.read(INGEST_AUDIT).collect() if _named(row) in _keys(new)]
+    rows_read = sum(row["rows_read"] for row in accounts)
+    ctx.count_rows(rows_in=rows_read)
     return {
         "files_new": len(new),
-        "rows_read": read,
-        "rows_kept": kept,
-        "rows_quarantined": quarantined,
+        "rows_read": rows_read,
+        "rows_kept": sum(row["rows_kept"] for row in accounts),
+        "rows_quarantined": sum(row["rows_quarantined"] for row in accounts),
     }
 
 
-def _names(landed: list[_Landed]) -> list[str]:
-    return [each.path.name for each in landed] or [""]
+def _named(account: "Row") -> tuple[str, str]:
+    return account["source"], account["file"]
+
+
+def _keys(landed: list[_Landed]) -> set[tuple[str, str]]:
+    return {(each.source, each.path.name) for each in landed}
 
 
 def _new_files(ctx: JobContext) -> list[_Landed]:
@@ -114,7 +118,8 @@ def _stream(ctx: JobContext, new: list[_Landed]) -> None:
     else:
         reader = reader.format("binaryFile")
     # the content is never asked for, so Spark reads names only
-    paths = reader.option("recursiveFileLookup", "true").load(str(ctx.landing)).select("path")
+    reader = reader.schema(_BINARY_FILE).option("recursiveFileLookup", "true")
+    paths = reader.load(str(ctx.landing)).select("path")
     expected = {(each.source, each.path.name): each for each in new}
 
     def take_in(batch: "DataFrame", batch_id: int) -> None:
@@ -172,11 +177,11 @@ def _kept(ctx: JobContext, landed: _Landed, batch_id: int) -> "DataFrame":
     columns = [name for name in landed.table.column_names if not name.startswith("_")]
     limit = ctx.settings.ingest.max_field_characters
 
-    def parse(_: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def parse(_: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         rows: list[list[object]] = []
         for record in _records(landed, limit):
-            if record.values is not None:
-                rows.append([record.row, *(record.values.get(name) for name in columns)])
+            if record.kept is not None:
+                rows.append([record.row, *(record.kept.get(name) for name in columns)])
             if len(rows) >= _CHUNK:
                 yield pd.DataFrame(rows, columns=["_row", *columns], dtype=object)
                 rows = []
@@ -200,8 +205,8 @@ def _refused(ctx: JobContext, landed: _Landed, batch_id: int) -> "DataFrame":
 
     limit = ctx.settings.ingest.max_field_characters
 
-    def parse(_: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        refused = (record for record in _records(landed, limit) if record.values is None)
+    def parse(_: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        refused = (record for record in _records(landed, limit) if record.kept is None)
         rows = [[each.row, each.column, each.reason, each.received] for each in refused]
         yield pd.DataFrame(rows, columns=["row", "column", "reason", "received"], dtype=object)
 
@@ -251,11 +256,11 @@ def _account(ctx: JobContext, landed: list[_Landed], batch_id: int) -> "DataFram
 def _refuse_useless(ctx: JobContext, new: list[_Landed]) -> None:
     """Stop if nothing of a file could be used: then it is the wrong file, not a bad row."""
     useless = ctx.read(INGEST_AUDIT).filter("rows_kept = 0 AND rows_read > 0")
-    lost = {(row["source"], row["file"]) for row in useless.collect()}
+    lost = {_named(row) for row in useless.collect()}
     for each in new:
         if (each.source, each.path.name) in lost:
             refused = (r for r in _records(each, ctx.settings.ingest.max_field_characters))
-            first = next(record for record in refused if record.values is None)
+            first = next(record for record in refused if record.kept is None)
             raise QualityViolation(
                 f"{each.source}/{each.path.name}",
                 f"all {each.facts.n_records:,} rows were refused; the first: {first.reason}",

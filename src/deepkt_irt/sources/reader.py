@@ -45,14 +45,14 @@ class Record:
 
     Attributes:
         row: 1 for the first record after the header.
-        values: Bronze values by column; None if refused.
+        kept: Bronze values by column; None if refused.
         column: Column at fault; None if the whole row is.
         reason: What is wrong; empty if kept.
         received: The row as received, only if refused.
     """
 
     row: int
-    values: dict[str, str | None] | None
+    kept: dict[str, str | None] | None
     column: str | None = None
     reason: str = ""
     received: str = ""
