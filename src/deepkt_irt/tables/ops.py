@@ -61,7 +61,7 @@ QUARANTINE = Table(
         Column("batch_id", "bigint", "ingest batch"),
         Column("quarantined_at", "timestamp", "as-of instant of the run, UTC"),
     ),
-    key=("stage", "source", "file", "row"),
+    key=("stage", "source", "file", "row", "reason"),
 )
 
 TABLES = (PIPELINE_RUNS, INGEST_AUDIT, QUARANTINE)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _VIOLATION = re.compile(r"\[(DELTA_(?:NOT_NULL_CONSTRAINT_VIOLATED|VIOLATE_CONSTRAINT\w*))\](.*)")
-_UNSORTABLE = ("array", "map", "struct")  # types Delta keeps no statistics of
+_UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
 
 
 class TableStore:
