@@ -1,0 +1,141 @@
+"""Windows of histories as flat arrays, and their batches."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows one after another; window w owns steps offsets[w] to offsets[w + 1].
+
+    Attributes:
+        offsets: (windows + 1,).
+        item: Item index of each step, (steps,).
+        skills: Skill indexes of each step, 0 where there are fewer, (steps, skills).
+        correct: 1 right, 0 wrong, (steps,).
+        context: Leading steps of each window that are not scored, (windows,).
+        student: Index of the student of each window, (windows,).
+        split: train, validation or test of each window, (windows,).
+    """
+
+    offsets: IntArray
+    item: IntArray
+    skills: IntArray
+    correct: IntArray
+    context: IntArray
+    student: IntArray
+    split: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.context)
+
+    @property
+    def lengths(self) -> IntArray:
+        """Steps of each window, (windows,)."""
+        return np.diff(self.offsets)
+
+    def of_split(self, split: str) -> IntArray:
+        """Indexes of the windows of a split."""
+        return np.flatnonzero(self.split == split)
+
+    def scored_steps(self, windows: IntArray) -> IntArray:
+        """Indexes of the steps that are scored in some windows, in order."""
+        starts = self.offsets[windows] + self.context[windows]
+        parts = [np.arange(a, b) for a, b in zip(starts, self.offsets[windows + 1], strict=True)]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+    @property
+    def digest(self) -> str:
+        """Names the content, whatever the students' pseudonyms: the version of the data."""
+        content = hashlib.sha256()
+        for part in (self.offsets, self.item, self.skills, self.correct, self.context):
+            content.update(np.ascontiguousarray(part).tobytes())
+        content.update("".join(self.split.tolist()).encode())
+        return content.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded windows: (batch, time) unless said otherwise.
+
+    Attributes:
+        item: Item index, 0 where padded.
+        skills: Skill indexes, (batch, time, skills), 0 where padded.
+        correct: 1.0 right, 0.0 wrong.
+        valid: Whether there is a step.
+        scored: Whether the step is scored in this window.
+    """
+
+    item: torch.Tensor
+    skills: torch.Tensor
+    correct: torch.Tensor
+    valid: torch.Tensor
+    scored: torch.Tensor
+
+
+def windows_of(frame: pd.DataFrame) -> Windows:
+    """Windows from rows of gold.sakt_sequences.
+
+    Students are put in an order that their random pseudonyms do not change, so that training
+    gives the same model on a lake built anew.
+    """
+    ordered = _ordered(frame)
+    lengths = ordered["item_indexes"].map(len).to_numpy(dtype=np.int64)
+    skills = [step for window in ordered["skill_indexes"] for step in window]
+    width = max([1, *(len(step) for step in skills)])
+    matrix = np.zeros((len(skills), width), dtype=np.int64)
+    for row, step in enumerate(skills):
+        matrix[row, : len(step)] = step
+    return Windows(
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        item=_flat(ordered["item_indexes"]),
+        skills=matrix,
+        correct=_flat(ordered["correct"]),
+        context=ordered["context_length"].to_numpy(dtype=np.int64),
+        student=ordered.groupby("student_key", sort=False).ngroup().to_numpy().astype(np.int64),
+        split=ordered["split"].to_numpy(dtype=str),
+    )
+
+
+def _flat(arrays: "pd.Series[Any]") -> IntArray:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *arrays]).astype(np.int64)
+
+
+def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    content = [
+        hashlib.sha256(np.asarray([*items, *right], dtype=np.int64).tobytes()).hexdigest()
+        for items, right in zip(frame["item_indexes"], frame["correct"], strict=True)
+    ]
+    first = frame.assign(content=content).sort_values("window_index").groupby("student_key")
+    by_student = first["content"].first()
+    keyed = frame.assign(content=frame["student_key"].map(by_student))
+    return keyed.sort_values(["content", "student_key", "window_index"], ignore_index=True)
+
+
+def batch_of(windows: Windows, chosen: IntArray) -> Batch:
+    """The chosen windows padded to the longest of them."""
+    longest = int(windows.lengths[chosen].max())
+    time = np.arange(longest)
+    valid = time < windows.lengths[chosen, None]
+    at = np.where(valid, windows.offsets[chosen, None] + time, 0)
+    return Batch(
+        item=torch.from_numpy(np.where(valid, windows.item[at], 0)),
+        skills=torch.from_numpy(np.where(valid[..., None], windows.skills[at], 0)),
+        correct=torch.from_numpy(np.where(valid, windows.correct[at], 0).astype(np.float32)),
+        valid=torch.from_numpy(valid),
+        scored=torch.from_numpy(valid & (time >= windows.context[chosen, None])),
+    )
+
+
+def batches(windows: Windows, chosen: IntArray, *, size: int) -> list[IntArray]:
+    """Windows grouped by length, so that little is padding; (size,) each but the last."""
+    by_length = chosen[np.argsort(windows.lengths[chosen], kind="stable")]
+    return [by_length[begin : begin + size] for begin in range(0, len(by_length), size)]
