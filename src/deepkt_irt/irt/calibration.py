@@ -167,7 +167,7 @@ class _Em:
 
     def start(self) -> _State:
         n = np.bincount(self.responses.item, minlength=self.responses.n_items)
-        right = self.right.sum(axis=0)
+        right: FloatArray = self.right.sum(axis=0)
         p = np.clip(right / n, _CHANCE, 1 - _CHANCE)
         return _State(a=np.ones(len(n)), d=np.log(p / (1 - p)), sigma=1.0)
 
@@ -193,7 +193,8 @@ class _Em:
     def weights(self, sigma: float) -> FloatArray:
         """Prior weights of the nodes, shape (nodes,)."""
         density = np.exp(-0.5 * (self.theta / sigma) ** 2)
-        return density / density.sum()
+        normalised: FloatArray = density / density.sum()
+        return normalised
 
     def posterior(self, state: _State) -> tuple[FloatArray, FloatArray]:
         """Posterior over nodes (students, nodes) and log likelihood (students,)."""

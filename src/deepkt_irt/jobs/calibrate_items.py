@@ -40,11 +40,10 @@ def calibrate_items(ctx: JobContext) -> Metrics:
         settings=ctx.settings.calibration,
     )
     version = ctx.as_of.strftime("%Y%m%dT%H%M%SZ")
-    common = {"calibration_version": version, "calibrated_at": ctx.as_of}
     this = f"calibration_version = '{version}'"
-    parameters = _parameters(fitted, items).assign(**common)
+    parameters = _versioned(ctx, _parameters(fitted, items), version)
     ctx.replace(ITEM_PARAMETERS, ctx.frame(ITEM_PARAMETERS, parameters), where=this)
-    abilities = _abilities(fitted, students).assign(**common)
+    abilities = _versioned(ctx, _abilities(fitted, students), version)
     ctx.replace(STUDENT_ABILITIES, ctx.frame(STUDENT_ABILITIES, abilities), where=this)
     return {
         "items": len(parameters),
@@ -102,6 +101,10 @@ def _abilities(fitted: Calibration, students: pd.Index) -> pd.DataFrame:
         }
     )
     return frame[np.isfinite(fitted.ability)]
+
+
+def _versioned(ctx: JobContext, frame: pd.DataFrame, version: str) -> pd.DataFrame:
+    return frame.assign(calibration_version=version, calibrated_at=ctx.as_of)
 
 
 def _null_where_missing(values: np.ndarray) -> pd.Series:

@@ -87,7 +87,11 @@ def windows_of(frame: pd.DataFrame) -> Windows:
     Students are put in an order that their random pseudonyms do not change, so that training
     gives the same model on a lake built anew.
     """
-    ordered = _ordered(frame)
+    return windows_in_order(_ordered(frame))
+
+
+def windows_in_order(ordered: pd.DataFrame) -> Windows:
+    """Windows in the order of the rows; a student's rows must follow one another."""
     lengths = ordered["item_indexes"].map(len).to_numpy(dtype=np.int64)
     skills = [step for window in ordered["skill_indexes"] for step in window]
     width = max([1, *(len(step) for step in skills)])
