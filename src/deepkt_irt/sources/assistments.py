@@ -1,8 +1,15 @@
 """ASSISTments skill-builder files: one row per response and skill, an order but no time."""
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deepkt_irt.sources import responses
+from deepkt_irt.sources.canonical import Canonical, Raw
 from deepkt_irt.sources.layout import Field, Layout, Source, graded, number
-from deepkt_irt.sources.responses import canonical
 from deepkt_irt.tables.bronze import RAW_RESPONSES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 SKILL_BUILDER = Layout(
     table=RAW_RESPONSES,
@@ -26,5 +33,20 @@ SKILL_BUILDER = Layout(
     ),
     rest="extras",
 )
+
+
+def canonical(raw: Raw) -> Canonical:
+    """As from any response file; who used no hint was not shown the answer either."""
+    mapped = responses.canonical(raw)
+    return replace(mapped, responses=_answers_known(mapped.responses))
+
+
+def _answers_known(found: "DataFrame") -> "DataFrame":
+    """The last hint tells the answer, and bottom_hint is empty where no hint was used."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    without_hint = F.when(F.col("hint_count") == 0, F.expr("false"))
+    return found.withColumn("answer_requested", F.coalesce("answer_requested", without_hint))
+
 
 SOURCE = Source(name="assistments", layouts=(SKILL_BUILDER,), canonical=canonical)

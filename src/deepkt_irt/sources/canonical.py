@@ -41,11 +41,6 @@ class Canonical:
 Raw = Mapping[str, "DataFrame"]  # bronze frames of one source by qualified table name
 
 
-def names(ddl: str) -> list[str]:
-    """Column names of one of the shapes above, in order."""
-    return [part.split()[0] for part in ddl.split(",")]
-
-
 def conform(frame: "DataFrame", ddl: str) -> "DataFrame":
     """The frame with exactly a shape's columns; what it lacks is null, types are cast."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark

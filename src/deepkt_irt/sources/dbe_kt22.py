@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.sources import responses
 from deepkt_irt.sources.canonical import ITEMS, SKILLS, Canonical, Raw, conform
-from deepkt_irt.sources.layout import Field, Layout, Source, graded, number
+from deepkt_irt.sources.layout import Field, Layout, Source, epoch_seconds, graded, number
 from deepkt_irt.tables.bronze import RAW_CONTENT, RAW_RESPONSES
 
 if TYPE_CHECKING:
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 _TITLE_CHARACTERS = 120
 
 
-def _content(kind: str, file: str) -> Layout:
+def _content(kind: str, file: str, *needed: str) -> Layout:
     return Layout(
         table=RAW_CONTENT,
         patterns=(file,),
         fields=(Field("id", "content_id", filled=True),),
         rest="body",
+        needed=needed,
         constants={"kind": kind},
     )
 
@@ -32,17 +33,24 @@ LAYOUTS = (
             Field("question_id", "item_id", filled=True),
             Field("kc_ids", "skill_ids"),
             Field("correct", "correct", rule=graded, filled=True),
-            Field("timestamp", "answered_at", rule=number, filled=True),
+            Field("timestamp", "answered_at", rule=epoch_seconds, filled=True),
             Field("seq_pos", "response_order", rule=number),
         ),
         rest="extras",
         constants={"skill_separator": "_"},
     ),
-    _content("question", "questions.csv"),
-    _content("choice", "question_choices.csv"),
-    _content("skill", "kcs.csv"),
-    _content("skill_relation", "kc_relationships.csv"),
-    _content("question_skill", "question_kc_relationships.csv"),
+    _content("question", "questions.csv", "question_text"),
+    _content("choice", "question_choices.csv", "question_id"),
+    _content("skill", "kcs.csv", "name", "description"),
+    _content(
+        "skill_relation",
+        "kc_relationships.csv",
+        "from_knowledgecomponent_id",
+        "to_knowledgecomponent_id",
+    ),
+    _content(
+        "question_skill", "question_kc_relationships.csv", "question_id", "knowledgecomponent_id"
+    ),
 )
 
 
@@ -69,7 +77,7 @@ def _value(name: str) -> "Column":
 
 
 def _items(met: "DataFrame", content: "DataFrame") -> "DataFrame":
-    """Catalogue questions, and those met in responses only; every question offers choices."""
+    """Questions of the catalogue; one with choices can be guessed."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     text = F.regexp_replace(
@@ -104,7 +112,7 @@ def _items(met: "DataFrame", content: "DataFrame") -> "DataFrame":
 
 
 def _skills(met: "DataFrame", content: "DataFrame") -> "DataFrame":
-    """Knowledge components; a relation says that `from` comes before `to`."""
+    """Knowledge components, named, with what comes before them."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     named = _of_kind(content, "skill").select(
@@ -113,16 +121,32 @@ def _skills(met: "DataFrame", content: "DataFrame") -> "DataFrame":
         _value("name").alias("name"),
         _value("description").alias("description"),
     )
-    before = _of_kind(content, "skill_relation").groupBy(
-        _value("to_knowledgecomponent_id").alias("skill_id")
-    )
-    edges = before.agg(
-        F.array_sort(F.collect_set(_value("from_knowledgecomponent_id"))).alias("found")
-    )
     unnamed = met.join(named, "skill_id", "left_anti").select("source", "skill_id")
-    every = named.unionByName(unnamed, allowMissingColumns=True).join(edges, "skill_id", "left")
-    empty = F.array().cast("array<string>")
-    return conform(every.withColumn("prerequisite_ids", F.coalesce("found", empty)), SKILLS)
+    every = named.unionByName(unnamed, allowMissingColumns=True)
+    joined = every.join(_prerequisites(content), "skill_id", "left")
+    none = F.array().cast("array<string>")
+    return conform(joined.withColumn("prerequisite_ids", F.coalesce("found", none)), SKILLS)
+
+
+def _prerequisites(content: "DataFrame") -> "DataFrame":
+    """Skills with those that come before them: `from` of a relation stands before its `to`.
+
+    A pair related both ways says that two skills belong together, not which comes first. All
+    pairs of the published file are such, so it yields no prerequisite.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    edges = (
+        _of_kind(content, "skill_relation")
+        .select(
+            _value("from_knowledgecomponent_id").alias("before"),
+            _value("to_knowledgecomponent_id").alias("skill_id"),
+        )
+        .distinct()
+    )
+    back = edges.select(F.col("skill_id").alias("before"), F.col("before").alias("skill_id"))
+    directed = edges.join(back, ["before", "skill_id"], "left_anti")
+    return directed.groupBy("skill_id").agg(F.array_sort(F.collect_set("before")).alias("found"))
 
 
 SOURCE = Source(name="dbe_kt22", layouts=LAYOUTS, canonical=canonical)

@@ -1,7 +1,9 @@
 """EDM Cup 2023 files: action logs, assignments, problems, unit-test scores and their relations.
 
 One question worked on in one assignment becomes one event: its first graded response, with
-what came before it. A unit-test score becomes an event of kind `assessment`.
+what came before it. A question without a graded response becomes an ungraded event if there was
+an open response or help; one that was only opened is no event. A unit-test score becomes an
+event of kind `assessment`.
 """
 
 from typing import TYPE_CHECKING
@@ -15,15 +17,21 @@ from deepkt_irt.sources.canonical import (
     Raw,
     conform,
 )
-from deepkt_irt.sources.layout import Field, Layout, Source, number, share
+from deepkt_irt.sources.layout import Field, Layout, Source, epoch_seconds, share
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.contract import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-_LOG = Field("assignment_log_id", "assignment_log_id", filled=True)
-_SECONDS = Field("timestamp", "timestamp", rule=number, filled=True)
+
+def _key(name: str) -> Field:
+    """A column without which a row says nothing."""
+    return Field(name, name, filled=True)
+
+
+def _seconds_since_1970(name: str) -> Field:
+    return Field(name, name, required=False, rule=epoch_seconds)
 
 
 def _plain(table: Table, pattern: str, *special: Field, optional: tuple[str, ...] = ()) -> Layout:
@@ -34,52 +42,60 @@ def _plain(table: Table, pattern: str, *special: Field, optional: tuple[str, ...
     return Layout(table=table, patterns=(pattern,), fields=tuple(fields))
 
 
-def _side(kind: str, pattern: str, *identifier: Field) -> Layout:
+def _side(kind: str, pattern: str, *needed: str, identifier: str = "") -> Layout:
+    """A file kept as JSON records."""
     return Layout(
         table=bronze.RAW_CONTENT,
         patterns=(pattern,),
-        fields=identifier,
+        fields=(Field(identifier, "content_id", required=False),) if identifier else (),
         rest="body",
+        needed=needed,
         constants={"kind": kind},
     )
 
 
-def _epochs(*names: str) -> tuple[Field, ...]:
-    return tuple(Field(name, name, required=False, rule=number) for name in names)
-
-
 LAYOUTS = (
-    _plain(bronze.RAW_ACTION_LOGS, "action_logs*.csv", _LOG, _SECONDS),
+    _plain(
+        bronze.RAW_ACTION_LOGS,
+        "action_logs*.csv",
+        _key("assignment_log_id"),
+        Field("timestamp", "timestamp", rule=epoch_seconds, filled=True),
+        _key("action"),
+    ),
     _plain(
         bronze.RAW_ASSIGNMENT_DETAILS,
         "assignment_details*.csv",
-        _LOG,
-        Field("student_id", "student_id", filled=True),
-        *_epochs(
-            "assignment_release_date",
-            "assignment_due_date",
-            "assignment_start_time",
-            "assignment_end_time",
-        ),
+        _key("assignment_log_id"),
+        _key("student_id"),
+        _seconds_since_1970("assignment_release_date"),
+        _seconds_since_1970("assignment_due_date"),
+        _seconds_since_1970("assignment_start_time"),
+        _seconds_since_1970("assignment_end_time"),
+        optional=("teacher_id", "class_id"),
     ),
-    _plain(bronze.RAW_PROBLEM_DETAILS, "problem_details*.csv"),
+    _plain(bronze.RAW_PROBLEM_DETAILS, "problem_details*.csv", _key("problem_id")),
     _plain(
         bronze.RAW_UNIT_TEST_SCORES,
         "*_unit_test_scores*.csv",
-        _LOG,
+        _key("assignment_log_id"),
+        _key("problem_id"),
         Field("score", "score", rule=share),
         optional=("id",),
     ),
-    _plain(bronze.RAW_ASSIGNMENT_RELATIONSHIPS, "assignment_relationships*.csv"),
-    _plain(bronze.RAW_SEQUENCE_DETAILS, "sequence_details*.csv"),
+    _plain(
+        bronze.RAW_ASSIGNMENT_RELATIONSHIPS,
+        "assignment_relationships*.csv",
+        _key("unit_test_assignment_log_id"),
+        _key("in_unit_assignment_log_id"),
+    ),
+    _plain(bronze.RAW_SEQUENCE_DETAILS, "sequence_details*.csv", _key("sequence_id")),
     _side("sequence_relation", "sequence_relationships*.csv"),
-    _side("hint", "hint_details*.csv"),
-    _side("explanation", "explanation_details*.csv"),
+    _side("hint", "hint_details*.csv", identifier="hint_id"),
+    _side("explanation", "explanation_details*.csv", identifier="explanation_id"),
     # an extension of the layout: the cup's files hold no prerequisites
-    _side("skill_relation", "skill_prerequisites*.csv"),
+    _side("skill_relation", "skill_prerequisites*.csv", "skill_code", "prerequisite_skill_code"),
 )
 
-_GRADED = ("correct_response", "wrong_response")
 _KIND_OF_ACTION = {
     "correct_response": "attempt",
     "wrong_response": "attempt",
@@ -88,6 +104,7 @@ _KIND_OF_ACTION = {
     "answer_requested": "answer",
     "explanation_requested": "explanation",
 }
+# types that offer what to choose from; in lower case, and `exact match` is none of them
 _GUESSABLE = r"(?i)multiple choice|check all|select|true|drop ?down|ordering|matching"
 
 
@@ -102,9 +119,8 @@ def canonical(raw: Raw) -> Canonical:
     )
     events = practice.unionByName(tests, allowMissingColumns=True)
     known, unknown = _with_student(events, details)
-    skills = problems.select("item_id", "skill_ids")
     return Canonical(
-        responses=conform(known.join(skills, "item_id", "left"), RESPONSES),
+        responses=conform(_with_skills(known, problems), RESPONSES),
         items=conform(problems, ITEMS),
         skills=_skills(problems, raw[bronze.RAW_CONTENT.qualified_name]),
         rejected=conform(unknown, REJECTED),
@@ -129,76 +145,92 @@ def _details(raw: "DataFrame") -> "DataFrame":
 
 
 def _attempts(raw: "DataFrame") -> "DataFrame":
-    """One row per problem worked on in an assignment log."""
+    """One row per problem worked on in an assignment log.
+
+    Within a problem, actions stand in order of time, then file and row. Buffers of the
+    aggregation are numbers, so that it stays fast on millions of actions.
+    """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    actions = raw.filter("problem_id IS NOT NULL").select(
-        "assignment_log_id",
-        "problem_id",
-        "action",
-        F.struct(_seconds("timestamp").alias("time"), "_file", "_row").alias("at"),
-        "_source",
-        "_batch_id",
-    )
-    keys = ("assignment_log_id", "problem_id")
-    graded = actions.filter(F.col("action").isin(*_GRADED))
-    first = graded.groupBy(*keys).agg(
-        F.min("at").alias("first"),
-        F.min_by(F.col("action") == "correct_response", "at").alias("correct"),
-        F.count("*").cast("int").alias("attempt_count"),
-    )
-    return _around_first(actions.join(first, [*keys], "left"))
-
-
-def _around_first(actions: "DataFrame") -> "DataFrame":
-    """What came before the first graded response, and how long it took."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    before = F.col("first").isNull() | (F.col("at") < F.col("first"))
-    kind = F.lit(None).cast("string")
-    for action, name in _KIND_OF_ACTION.items():
-        kind = F.when(F.col("action") == action, name).otherwise(kind)
+    marked = _marked(raw.filter("problem_id IS NOT NULL"))
+    time_of_first = F.max(F.when(F.col("is_first"), F.col("time")))
+    time_of_opening = F.max(F.when(F.col("opens"), F.col("time")))
+    tells = F.col("is_first") | (F.col("opens") & (F.col("n_graded") == 0))
 
     def asked(action: str) -> "Column":
-        return F.sum(F.when((F.col("action") == action) & before, 1).otherwise(0)).cast("int")
+        is_asked = F.col("before_first") & (F.col("action") == action)
+        return F.count_if(is_asked).cast("int")
 
-    started = F.when(F.col("action") == "problem_started", F.col("at.time"))
-    events = (
-        actions.withColumn("kind", kind)
-        .groupBy("assignment_log_id", "problem_id")
-        .agg(
-            F.first("first").alias("first"),
-            F.first("correct").alias("correct"),
-            F.first("attempt_count").alias("attempt_count"),
-            F.max(F.when(before, started)).alias("started"),
-            asked("hint_requested").alias("hint_count"),
-            (asked("answer_requested") > 0).alias("answer_requested"),
-            (asked("explanation_requested") > 0).alias("explanation_requested"),
-            F.min(F.when(F.col("kind").isNotNull(), F.struct("at", "kind"))).alias("opening"),
-            F.min("_source").alias("source"),
-            F.min("_batch_id").alias("batch_id"),
-        )
+    events = marked.groupBy("assignment_log_id", "problem_id").agg(
+        time_of_first.alias("first_time"),
+        time_of_opening.alias("opening_time"),
+        F.max(F.when(F.col("is_first"), F.col("action") == "correct_response")).alias("correct"),
+        F.count_if("graded").cast("int").alias("attempt_count"),
+        F.max(
+            F.when(F.col("before_first") & (F.col("action") == "problem_started"), F.col("time"))
+        ).alias("started"),
+        asked("hint_requested").alias("hint_count"),
+        (asked("answer_requested") > 0).alias("answer_requested"),
+        (asked("explanation_requested") > 0).alias("explanation_requested"),
+        F.max(F.when(F.col("opens"), F.col("kind"))).alias("first_action"),
+        F.max(F.when(tells, F.col("_file"))).alias("file"),
+        F.max(F.when(tells, F.col("_row"))).alias("row"),
+        F.max(F.when(tells, F.col("_batch_id"))).alias("batch_id"),
+        F.min("_source").alias("source"),
     )
-    answered = F.coalesce("first.time", "opening.at.time")
-    latency = F.round((F.col("first.time") - F.col("started")) * 1000).cast("bigint")
-    return events.filter("opening IS NOT NULL").select(
+    latency = F.round((F.col("first_time") - F.col("started")) * 1000).cast("bigint")
+    return events.filter("opening_time IS NOT NULL").select(
         "source",
         F.col("assignment_log_id").alias("assignment_id"),
         F.col("problem_id").alias("item_id"),
-        answered.cast("timestamp").alias("answered_at"),
+        F.coalesce("first_time", "opening_time").cast("timestamp").alias("answered_at"),
         "correct",
         F.col("correct").cast("double").alias("score"),
-        F.coalesce("attempt_count", F.lit(0)).alias("attempt_count"),
-        F.col("opening.kind").alias("first_action"),
+        "attempt_count",
+        "first_action",
         F.when(latency > 0, latency).alias("latency_ms"),
         "hint_count",
         "answer_requested",
         "explanation_requested",
         F.lit("practice").alias("event_kind"),
-        F.coalesce("first._file", "opening.at._file").alias("file"),
-        F.coalesce("first._row", "opening.at._row").alias("row"),
+        "file",
+        "row",
         "batch_id",
         F.lit(bronze.RAW_ACTION_LOGS.qualified_name).alias("table_name"),
+    )
+
+
+def _marked(actions: "DataFrame") -> "DataFrame":
+    """Actions with their place relative to the first graded response of their problem.
+
+    Adds time (epoch seconds), graded, n_graded (on the whole problem), is_first (the first
+    graded response), before_first, kind (of what counts as a first action, else null) and opens
+    (the first of those).
+    """
+    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import functions as F  # noqa: PLC0415
+
+    problem = Window.partitionBy("assignment_log_id", "problem_id")
+    earlier = problem.orderBy("time", "_file", "_row").rowsBetween(Window.unboundedPreceding, -1)
+    kind = F.lit(None).cast("string")
+    for action, name in _KIND_OF_ACTION.items():
+        kind = F.when(F.col("action") == action, name).otherwise(kind)
+    placed = actions.withColumns(
+        {
+            "time": _seconds("timestamp"),
+            "graded": F.col("action").isin("correct_response", "wrong_response"),
+            "kind": kind,
+        }
+    )
+    before_first = F.coalesce(F.count_if("graded").over(earlier), F.lit(0)) == 0
+    kinds_before = F.coalesce(F.count("kind").over(earlier), F.lit(0))
+    return placed.withColumns(
+        {
+            "is_first": F.col("graded") & before_first,
+            "before_first": before_first & ~F.col("graded"),
+            "opens": F.col("kind").isNotNull() & (kinds_before == 0),
+            "n_graded": F.count_if("graded").over(problem),
+        }
     )
 
 
@@ -256,6 +288,15 @@ def _with_student(events: "DataFrame", details: "DataFrame") -> tuple["DataFrame
         "batch_id",
     )
     return known, unknown
+
+
+def _with_skills(events: "DataFrame", problems: "DataFrame") -> "DataFrame":
+    """Events with the skills of their problem; none where problem_details lacks it."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    joined = events.join(problems.select("item_id", "skill_ids"), "item_id", "left")
+    none = F.array().cast("array<string>")
+    return joined.withColumn("skill_ids", F.coalesce("skill_ids", none))
 
 
 def _problems(raw: "DataFrame") -> "DataFrame":

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from deepkt_irt.errors import BackendUnavailable, BadFile
+from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError
 from deepkt_irt.sources.layout import Layout, Source
 from deepkt_irt.sources.reader import content_hash, inspect
 from deepkt_irt.sources.responses_csv import complete_mapping, mapped_layout
@@ -26,30 +26,23 @@ def land(
         The landed files, sorted by name.
 
     Raises:
-        BadFile: If a file cannot be read, or another one landed under its name before.
+        BadFile: If a file cannot be read, none has a row, or another file landed under its name.
+        UsageError: If a mapping is given to a source that takes none.
         BackendUnavailable: If the landing folder cannot be written.
     """
-    found = [(path, _layout(source, path, mapping)) for path in _files(source, data)]
-    for path, (layout, _) in found:
-        facts = inspect(path, layout)
-        if facts.n_records == 0:
-            raise BadFile(path.name, "it has a header but no rows", "land a file with rows")
-        refuse_changed(path, landing / source.name / path.name)
-    return [_copied(path, landing / source.name, complete) for path, (_, complete) in found]
-
-
-def refuse_changed(path: Path, landed: Path) -> None:
-    """Refuse a file if another content lies under its name.
-
-    Raises:
-        BadFile: If so.
-    """
-    if landed.exists() and content_hash(landed) != content_hash(path):
-        raise BadFile(
-            path.name,
-            "a file of this name with other content was landed before",
-            "give it a new name, or use another lake",
-        )
+    if mapping and not source.mapped:
+        raise UsageError(f"source {source.name} knows its columns; leave --map away")
+    folder = landing / source.name
+    found = [
+        (path, *_layout(source, path, folder / path.name, mapping)) for path in _files(source, data)
+    ]
+    n_records = 0
+    for path, layout, complete in found:
+        n_records += inspect(path, layout).n_records
+        _refuse_changed(path, folder / path.name, complete)
+    if n_records == 0:
+        raise BadFile(str(data), "there are no rows below the header", "land a file with rows")
+    return [_copied(path, folder, complete) for path, _, complete in found]
 
 
 def mapping_file(landed: Path) -> Path:
@@ -61,53 +54,91 @@ def layout_of_landed(source: Source, landed: Path) -> Layout | None:
     """The layout of a landed file, by its name or by the mapping kept beside it."""
     if not source.mapped:
         return source.layout_of(landed.name)
+    return mapped_layout(_kept_mapping(landed) or complete_mapping(landed, None))
+
+
+def _kept_mapping(landed: Path) -> dict[str, str] | None:
+    """The mapping a file was landed with, if it was landed with one."""
     kept = mapping_file(landed)
-    mapping = json.loads(kept.read_text()) if kept.is_file() else complete_mapping(landed, None)
-    return mapped_layout(mapping)
+    if not (landed.exists() and kept.is_file()):
+        return None
+    try:
+        mapping: dict[str, str] = json.loads(kept.read_text("utf-8"))
+    except ValueError as error:
+        raise BadFile(kept.name, "it holds no mapping", "delete it and land again") from error
+    return mapping
+
+
+def _refuse_changed(path: Path, landed: Path, mapping: dict[str, str] | None) -> None:
+    """Refuse a file if other content, or the same under another mapping, lies under its name."""
+    if not landed.exists():
+        return
+    if content_hash(landed) != content_hash(path):
+        raise BadFile(
+            path.name,
+            "a file of this name with other content was landed before",
+            "give it a new name, or use another lake",
+        )
+    if mapping is not None and _kept_mapping(landed) not in (None, mapping):
+        raise BadFile(
+            path.name, "it was landed before with another mapping", "use another lake for this one"
+        )
 
 
 def _layout(
-    source: Source, path: Path, mapping: Mapping[str, str] | None
+    source: Source, path: Path, landed: Path, mapping: Mapping[str, str] | None
 ) -> tuple[Layout, dict[str, str] | None]:
+    """The layout of a file and, for a mapped source, its mapping.
+
+    Without a mapping given, a file that was landed before keeps the mapping it has.
+    """
     if source.mapped:
-        complete = complete_mapping(path, mapping)
+        complete = (None if mapping else _kept_mapping(landed)) or complete_mapping(path, mapping)
         return mapped_layout(complete), complete
     layout = source.layout_of(path.name)
     if layout is None:
-        wanted = ", ".join(p for each in source.layouts for p in each.patterns)
-        raise BadFile(path.name, f"no file of source {source.name}", f"it takes {wanted}")
+        raise BadFile(path.name, f"no file of source {source.name}", _wanted(source))
     return layout, None
 
 
 def _files(source: Source, data: Path) -> list[Path]:
     if data.is_file():
+        if _passed_over(data):
+            raise BadFile(data.name, "names that begin with _ or . are passed over", "rename it")
         return [data]
     if not data.is_dir():
         raise BadFile(str(data), "there is no such file or folder", "check --data")
-    found = sorted(
-        path
-        for path in data.iterdir()
-        if path.is_file()
-        and not path.name.startswith(("_", "."))
-        and (source.layout_of(path.name) is not None)
-    )
+    try:
+        inside = sorted(path for path in data.iterdir() if path.is_file())
+    except OSError as error:
+        raise BadFile(str(data), f"it cannot be read ({error.strerror})", "check --data") from error
+    found = [p for p in inside if not _passed_over(p) and source.layout_of(p.name) is not None]
     if not found:
-        wanted = ", ".join(pattern for layout in source.layouts for pattern in layout.patterns)
-        raise BadFile(str(data), f"no file of source {source.name} in it", f"it takes {wanted}")
+        raise BadFile(str(data), f"no file of source {source.name} in it", _wanted(source))
     return found
+
+
+def _passed_over(path: Path) -> bool:
+    return path.name.startswith(("_", "."))
+
+
+def _wanted(source: Source) -> str:
+    patterns = dict.fromkeys(p for layout in source.layouts for p in layout.patterns)
+    return f"it takes {', '.join(patterns)}, each also as .gz"
 
 
 def _copied(path: Path, folder: Path, mapping: dict[str, str] | None) -> Path:
     """Copy under a name Spark passes over, then rename, so that no half file is ever read."""
     landed = folder / path.name
+    if landed.exists():
+        return landed
+    partial = folder / f"_{path.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if mapping is not None:
-            mapping_file(landed).write_text(json.dumps(mapping, indent=2, sort_keys=True))
-        if not landed.exists():
-            partial = folder / f"_{path.name}.part"
-            shutil.copyfile(path, partial)
-            partial.rename(landed)
+        if mapping is not None:  # before the file itself, which makes it count
+            mapping_file(landed).write_text(json.dumps(mapping, indent=2, sort_keys=True), "utf-8")
+        shutil.copyfile(path, partial)
+        partial.rename(landed)
     except OSError as error:
         raise BackendUnavailable(
             f"landing {folder} cannot be written ({error.strerror}); check --lake"

@@ -1,13 +1,15 @@
 """How the files of a source look: which file feeds which bronze table, and what a row must be.
 
-Columns are matched by header name, never by position. Headers not named in a layout are kept
-where the table has room for them (`extras`, `body`) and are otherwise left unread.
+Columns are matched by header name, never by position. Columns not named in a layout are kept
+where the table has room for them (`extras`, `body`); elsewhere they are left unread, and the
+ingest names them.
 """
 
 import fnmatch
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from deepkt_irt.sources.canonical import Canonical, Raw
 from deepkt_irt.tables.contract import Table
@@ -44,6 +46,7 @@ class Layout:
         patterns: File names it goes by; compressed ones end in .gz beside.
         fields: Columns read.
         rest: Column that takes all other columns as JSON; empty: they are left unread.
+        needed: Headers a file must have although they go to the rest.
         constants: Values written beside what the file has.
         row_number: Column that takes the record's number; empty: none does.
     """
@@ -52,6 +55,7 @@ class Layout:
     patterns: tuple[str, ...]
     fields: tuple[Field, ...]
     rest: str = ""
+    needed: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
     row_number: str = ""
 
@@ -83,13 +87,18 @@ class Source:
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_ISO_8601 = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
+)
+_END_OF_TIME_SECONDS = 253_402_300_800  # the year 10000, where Python and Spark give up
+EPOCH_MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138
+
+_GRADES = frozenset({"0", "1", "0.0", "1.0", "true", "false"})  # what files in the wild write
 
 
-def one_of(*allowed: str) -> Rule:
-    """A rule: the value is one of these, whatever its case."""
-    known = {value.lower() for value in allowed}
-    wanted = " or ".join(allowed) if len(allowed) < 4 else "one of the known values"
-    return lambda value: None if value.strip().lower() in known else f"expected {wanted}"
+def graded(value: str) -> str | None:
+    """A rule: the value says right or wrong."""
+    return None if value.strip().lower() in _GRADES else "expected 0 or 1"
 
 
 def number(value: str) -> str | None:
@@ -103,5 +112,24 @@ def share(value: str) -> str | None:
     return None if inside else "expected a number from 0 to 1"
 
 
-# what files in the wild write for right and wrong
-graded = one_of("0", "1", "0.0", "1.0", "true", "false")
+def epoch_seconds(value: str) -> str | None:
+    """A rule: the value is a number of seconds since 1970 and before the year 10000."""
+    if _NUMBER.fullmatch(value.strip()) and 0 <= float(value) < _END_OF_TIME_SECONDS:
+        return None
+    return "expected seconds since 1970"
+
+
+def instant(value: str) -> str | None:
+    """A rule: the value is epoch seconds, epoch milliseconds or ISO 8601 text."""
+    text = value.strip()
+    if _NUMBER.fullmatch(text):
+        if 0 <= float(text) < _END_OF_TIME_SECONDS * 1000:
+            return None
+    elif _ISO_8601.fullmatch(text):
+        try:
+            datetime.fromisoformat(text)
+        except ValueError:
+            return "expected a time that exists"
+        else:
+            return None
+    return "expected epoch seconds, epoch milliseconds or ISO 8601"

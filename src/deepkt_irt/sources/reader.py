@@ -10,16 +10,17 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from deepkt_irt.errors import BadFile
-from deepkt_irt.sources.layout import Layout
+from deepkt_irt.sources.layout import Field, Layout
 
 _WHOLE_FIELD = 2**31 - 1  # the csv module must pass on what we then judge
 _SNIFFED_BYTES = 65_536
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,15 @@ def inspect(path: Path, layout: Layout) -> FileFacts:
             required column.
     """
     header = read_header(path)
-    missing = [f.header for f in layout.fields if f.required and f.header not in header]
+    required = (*(f.header for f in layout.fields if f.required), *layout.needed)
+    missing = [name for name in required if name not in header]
     if missing:
         raise BadFile(
             path.name,
             f"column {', '.join(missing)} missing; it has {', '.join(header)}",
             "check that it is a file of this source, or give another --source",
         )
-    with _rows(path) as rows:
-        n_records = sum(1 for row in rows if row) - 1
+    n_records = sum(1 for _ in read_rows(path))
     return FileFacts(content_hash(path), path.stat().st_size, n_records, tuple(header))
 
 
@@ -93,10 +94,10 @@ def read_header(path: Path) -> list[str]:
     if not path.is_file():
         raise BadFile(str(path), "there is no such file", "check the path given with --data")
     with _rows(path, sniff=True) as rows:
-        header = next(rows, None)
-    if not header:
+        header = _header(rows)
+    if not any(header):
         raise BadFile(path.name, "the file is empty", "land a file with a header and rows")
-    if any("\udc80" <= char <= "\udcff" for name in header for char in name):
+    if any(_is_not_utf8(name) for name in header):
         raise BadFile(path.name, "the header is not UTF-8 text", "save the file as UTF-8")
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
@@ -111,12 +112,21 @@ def read_rows(path: Path) -> Iterator[list[str]]:
         BadFile: If the file turns out to be damaged.
     """
     with _rows(path) as rows:
-        next(rows, None)
-        yield from rows
+        _header(rows)
+        yield from (row for row in rows if row)
+
+
+def unread_columns(layout: Layout, header: Sequence[str]) -> list[str]:
+    """Columns of a file that its layout neither names nor keeps as a rest."""
+    used = {field.header for field in layout.fields}
+    return [] if layout.rest else [name for name in header if name and name not in used]
 
 
 def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterator[Record]:
     """The records of a file in order, each kept or refused.
+
+    Blank lines are no records. Bytes that are no UTF-8 refuse a row only where they stand in a
+    column the layout reads; in the rest, such as free text, they are kept as escapes.
 
     Args:
         path: File that `inspect` has passed.
@@ -127,8 +137,7 @@ def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterato
         BadFile: If the file turns out to be cut off.
     """
     with _rows(path) as rows:
-        header = next(rows)
-        judge = _Judge(header, layout, max_field_characters)
+        judge = _Judge(_header(rows), layout, max_field_characters)
         for number, row in enumerate((row for row in rows if row), start=1):
             yield judge.record(number, row)
 
@@ -139,7 +148,8 @@ class _Judge:
     def __init__(self, header: list[str], layout: Layout, max_field_characters: int) -> None:
         place = {name: index for index, name in enumerate(header)}
         self._header, self._layout, self._max = header, layout, max_field_characters
-        self._fields = [(field, place.get(field.header)) for field in layout.fields]
+        self._fields = [(f, place[f.header]) for f in layout.fields if f.header in place]
+        self._absent = {f.column: None for f in layout.fields if f.header not in place}
         used = {field.header for field in layout.fields}
         self._rest = [(n, i) for n, i in place.items() if n not in used] if layout.rest else []
 
@@ -148,43 +158,67 @@ class _Judge:
         column, reason = self._fault(row)
         if reason:
             return Record(number, None, column, reason, received=_as_received(row))
-        values: dict[str, str | None] = {
-            field.column: (row[at] or None) if at is not None else None
-            for field, at in self._fields
-        }
-        values.update(self._layout.constants)
-        if self._layout.row_number:
-            values[self._layout.row_number] = str(number)
-        if self._layout.rest:
-            rest = {name: row[at] for name, at in self._rest if row[at]}
-            values[self._layout.rest] = json.dumps(rest, ensure_ascii=False) if rest else None
+        layout = self._layout
+        values: dict[str, str | None] = {f.column: row[at] or None for f, at in self._fields}
+        values.update(self._absent)
+        values.update(layout.constants)
+        if layout.row_number:
+            values[layout.row_number] = str(number)
+        if layout.rest:
+            rest = {name: _escaped(row[at]) for name, at in self._rest if row[at]}
+            values[layout.rest] = json.dumps(rest, ensure_ascii=False) if rest else None
         return Record(number, values)
 
     def _fault(self, row: list[str]) -> tuple[str | None, str]:
+        """Column at fault and reason; no reason if the row is sound."""
         if len(row) != len(self._header):
             few = "few" if len(row) < len(self._header) else "many"
             return None, f"too {few} fields: {len(row)} instead of {len(self._header)}"
-        for name, value in zip(self._header, row, strict=True):
-            if len(value) > self._max:
-                return name, f"{len(value):,} characters, more than the {self._max:,} allowed"
-            if not value.isascii() and any("\udc80" <= char <= "\udcff" for char in value):
-                return name, "not UTF-8 text"
+        whole = "".join(row)  # one look at the row spares a look at each field
+        if len(whole) > self._max or "\0" in whole:
+            for name, value in zip(self._header, row, strict=True):
+                if len(value) > self._max:
+                    return name, f"{len(value):,} characters, more than the {self._max:,} allowed"
+                if "\0" in value:
+                    return name, "a NUL byte, so no text"
+        text = whole.isascii()
         for field, at in self._fields:
-            value = row[at] if at is not None else ""
-            if value and field.rule:
-                wrong = field.rule(value)
-                if wrong:
-                    return field.header, f"{field.header} is {value[:80]!r}: {wrong}"
-            elif field.filled and not value.strip():
-                return field.header, f"{field.header} is empty"
+            reason = _wrong(field, row[at], is_text=text or not _is_not_utf8(row[at]))
+            if reason:
+                return field.header, reason
         return None, ""
 
 
+def _wrong(field: Field, value: str, *, is_text: bool) -> str:
+    if not is_text:
+        return "not UTF-8 text"
+    if value and field.rule:
+        broken = field.rule(value)
+        return f"{field.header} is {value[:80]!r}, {broken}" if broken else ""
+    return f"{field.header} is empty" if field.filled and not value.strip() else ""
+
+
+def _is_not_utf8(text: str) -> bool:
+    return not text.isascii() and any("\udc80" <= char <= "\udcff" for char in text)
+
+
+def _escaped(text: str) -> str:
+    """Bytes that are no UTF-8 as hexadecimal escapes."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _as_received(row: list[str]) -> str:
-    """The row as one line of CSV; bytes that are no UTF-8 are escaped in hexadecimal."""
+    """The row as one line of CSV."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(row)
-    return line.getvalue().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return _escaped(line.getvalue())
+
+
+def _header(rows: Iterator[list[str]]) -> list[str]:
+    """The first row that is not blank; empty if there is none."""
+    return [name.strip() for name in next((row for row in rows if row), [])]
 
 
 @contextmanager
@@ -197,21 +231,31 @@ def _rows(path: Path, *, sniff: bool = False) -> Iterator[Iterator[list[str]]]:
                 _refuse_binary(path, file)
             text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
             yield csv.reader(text)
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadFile(path.name, "the gz file is cut off or damaged", "land it again") from error
-    except gzip.BadGzipFile as error:
-        raise BadFile(path.name, "it is named .gz but is no gz file", "rename it") from error
+    except csv.Error as error:
+        raise BadFile(path.name, f"it is not CSV text ({error})", "export it again") from error
     except OSError as error:
         problem = error.strerror or str(error)
         raise BadFile(path.name, f"it cannot be read ({problem})", "check its rights") from error
 
 
 def _opened(path: Path) -> io.BufferedReader | gzip.GzipFile:
-    return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
+    plain = path.open("rb")
+    if not path.name.endswith(".gz"):
+        return plain
+    with plain:
+        start = plain.read(len(_GZIP_MAGIC))
+    if start not in (_GZIP_MAGIC, b""):
+        raise BadFile(path.name, "it is named .gz but is no gz file", "take .gz off its name")
+    return gzip.open(path, "rb")
 
 
 def _refuse_binary(path: Path, file: io.BufferedReader | gzip.GzipFile) -> None:
     start = file.read(_SNIFFED_BYTES)
+    if start.startswith(_GZIP_MAGIC):
+        raise BadFile(path.name, "it is a gz file without .gz in its name", "add .gz to its name")
     if b"\0" in start:
-        raise BadFile(path.name, "it is a binary file, not CSV text", "export it as CSV")
+        fix = "export it as CSV text in UTF-8"
+        raise BadFile(path.name, "it is a binary file, not CSV text", fix)
     file.seek(0)

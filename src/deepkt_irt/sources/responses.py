@@ -1,5 +1,6 @@
 """Graded responses in bronze.raw_responses to canonical responses, whatever file they came from."""
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from deepkt_irt.sources.canonical import (
@@ -12,25 +13,57 @@ from deepkt_irt.sources.canonical import (
     conform,
     rejected_rows,
 )
+from deepkt_irt.sources.layout import EPOCH_MILLISECONDS_FROM
 from deepkt_irt.tables.bronze import RAW_RESPONSES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _TABLE = RAW_RESPONSES.qualified_name
-_EPOCH_MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138
 _ACTIONS = {"0": "attempt", "1": "hint", "2": "scaffold"}  # ASSISTments codes
+_KNOWN_ACTIONS = ("attempt", "hint", "answer", "explanation", "scaffold")
+_CHOICE_TYPES = ("choose_1", "choose_n", "rank", "multiple choice", "true/false")
 
 
 def canonical(raw: Raw) -> Canonical:
-    """All four frames from bronze.raw_responses alone."""
+    """All four frames from bronze.raw_responses alone.
+
+    Rows that repeat a response once per skill become one response with several skills. Refused
+    are rows without time and order, rows that contradict the response they repeat, and rows that
+    repeat it without a new skill. A latency of 0 or less is missing; its row is listed among the
+    refused with that reason, the response is kept.
+    """
     typed = _typed(raw[_TABLE])
-    responses, contradictions = _one_per_response(typed)
+    placed = typed.filter("time IS NOT NULL OR order IS NOT NULL")
+    marked = _marked(placed)
+    refused = (
+        _refused(
+            typed.filter("time IS NULL AND order IS NULL"),
+            column="response_order",
+            reason="'neither time nor order, so its place in the sequence is unknown'",
+        ),
+        _refused(
+            marked.filter("contradicts"),
+            column="correct",
+            reason="concat('contradicts row ', first._row, ': one response with two results')",
+        ),
+        _refused(
+            marked.filter("repeats AND NOT contradicts"),
+            column="skill_ids",
+            reason="concat('repeats row ', first._row, ' without a new skill')",
+        ),
+        _refused(
+            placed.filter("latency_received <= 0"),
+            column="latency_ms",
+            reason="concat('latency ', latency_ms, ' is not above 0: the response is kept, the "
+            "latency is missing')",
+        ),
+    )
     return Canonical(
-        responses=conform(responses, RESPONSES),
+        responses=_responses(marked),
         items=_items(typed),
         skills=_skills(typed),
-        rejected=conform(contradictions.unionByName(_missing_latencies(typed)), REJECTED),
+        rejected=conform(reduce(lambda a, b: a.unionByName(b), refused), REJECTED),
     )
 
 
@@ -38,136 +71,162 @@ def instant(value: "Column") -> "Column":
     """Epoch seconds, epoch milliseconds or ISO 8601 text as a timestamp; else null."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    seconds = value.try_cast("double")
-    seconds = F.when(seconds >= _EPOCH_MILLISECONDS_FROM, seconds / 1000).otherwise(seconds)
-    return F.coalesce(seconds.cast("timestamp"), value.try_cast("timestamp"))
+    number = value.try_cast("double")
+    seconds = F.when(number >= EPOCH_MILLISECONDS_FROM, number / 1000).otherwise(number)
+    return F.coalesce(seconds.try_cast("timestamp"), value.try_cast("timestamp"))
 
 
 def _typed(raw: "DataFrame") -> "DataFrame":
-    """Values as what they are; the text columns stay beside for what is refused later."""
+    """Values as what they are, beside the texts received."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    action = F.lower("first_action")
+    def whole(column: str) -> "Column":
+        return F.col(column).try_cast("double").try_cast("bigint")
+
+    right = F.lower(F.trim("correct"))
+    credit = F.coalesce(
+        F.col("score").try_cast("double"),
+        F.when(right.isin("1", "1.0", "true"), 1.0).when(right.isin("0", "0.0", "false"), 0.0),
+    )
+    graded = F.when(right.isNotNull(), right.isin("1", "1.0", "true"))
+    action = F.lower(F.trim("first_action"))
     for code, name in _ACTIONS.items():
-        action = F.when(F.regexp_replace("first_action", r"\.0$", "") == code, name).otherwise(
-            action
-        )
-    known = F.when(action.isin("attempt", "hint", "answer", "explanation", "scaffold"), action)
-    latency = F.col("latency_ms").try_cast("double").cast("bigint")
-    right = F.lower("correct").isin("1", "1.0", "true")
+        action = F.when(action.isin(code, f"{code}.0"), name).otherwise(action)
+    action = F.when(action.isin(*_KNOWN_ACTIONS), action)
     bottom = F.col("bottom_hint").try_cast("double")
     return raw.select(
-        "*",
-        F.col("_source").alias("source"),
-        known.alias("action"),
-        F.when(latency > 0, latency).alias("latency"),
-        latency.alias("latency_received"),
-        right.alias("right"),
-        F.coalesce(F.col("score").try_cast("double"), right.cast("double")).alias("credit"),
-        instant(F.col("answered_at")).alias("time"),
+        *RAW_RESPONSES.column_names,
+        F.trim("student_id").alias("student"),
+        F.trim("item_id").alias("item"),
+        F.coalesce(graded, F.when(credit.isin(0.0, 1.0), credit == 1)).alias("right"),
+        credit.alias("credit"),
+        instant(F.trim("answered_at")).alias("time"),
         F.col("response_order").try_cast("double").alias("order"),
-        F.when(bottom.isNotNull(), (bottom == 1) & (known == "hint")).alias("answer_shown"),
+        whole("latency_ms").alias("latency_received"),
+        whole("attempt_count").try_cast("int").alias("attempts"),
+        whole("hint_count").try_cast("int").alias("hints"),
+        action.alias("action"),
+        F.when(bottom.isNotNull(), (bottom == 1) & (action == "hint")).alias("answer_shown"),
         _parts("skill_ids").alias("skills"),
     )
 
 
-def _parts(column: str) -> "Column":
-    """A joined text as an array, empty parts left out; no text gives an empty array."""
+def _split(column: str, separator: "Column") -> "Column":
+    """A joined text as an array; without a separator or text, of one element."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    pattern = F.concat(F.lit(r"\Q"), F.col("skill_separator"), F.lit(r"\E"))
-    whole = F.array(F.col(column))
-    split = F.when(F.col("skill_separator").isNull(), whole).otherwise(F.split(column, pattern))
-    trimmed = F.transform(split, lambda part: F.regexp_replace(F.trim(part), r"\.0$", ""))
+    pattern = F.concat(F.lit(r"\Q"), separator, F.lit(r"\E"))
+    return F.when(separator.isNull(), F.array(column)).otherwise(F.split(column, pattern))
+
+
+def _parts(column: str) -> "Column":
+    """Trimmed ids without empty ones; `12.0`, as pandas writes integers, is `12`."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    split = _split(column, F.col("skill_separator"))
+    trimmed = F.transform(split, lambda part: F.regexp_replace(F.trim(part), r"^(\d+)\.0$", "$1"))
     return F.coalesce(F.filter(trimmed, lambda part: part != ""), F.array().cast("array<string>"))
 
 
-def _one_per_response(typed: "DataFrame") -> tuple["DataFrame", "DataFrame"]:
-    """One row per response; rows that repeat it once per skill give it several skills.
+def _marked(placed: "DataFrame") -> "DataFrame":
+    """Each row with the first row of its response and what it adds to it.
 
-    A repeated row with another result cannot be the same response: it is refused.
+    Student, item, order and time make a response. Rows of two files are never one response.
     """
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
-    same = Window.partitionBy("_file", "student_id", "item_id", "order", "time").orderBy("_row")
-    marked = typed.withColumn("first_right", F.first("right").over(same)).withColumn(
-        "first_row", F.first("_row").over(same)
+    response = Window.partitionBy("_file", "student", "item", "order", "time").orderBy("_row")
+    before = response.rowsBetween(Window.unboundedPreceding, -1)
+    all_rows = response.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    marked = placed.withColumn("first", F.first(F.struct("_row", "right")).over(response))
+    same = F.col("right").eqNullSafe(F.col("first.right"))
+    marked = marked.withColumns(
+        {
+            "is_first": F.col("_row") == F.col("first._row"),
+            "contradicts": ~same,
+            "agreed": F.when(same, F.col("skills")),
+        }
     )
-    contradicting = rejected_rows(
-        marked.filter("right <> first_right"),
-        table_name=_TABLE,
-        column="correct",
-        reason="concat('contradicts row ', first_row, ': the same response with another result')",
+    seen = F.flatten(F.collect_list("agreed").over(before))
+    nothing_new = F.size(F.array_except("skills", seen)) == 0
+    return marked.withColumns(
+        {
+            "repeats": ~F.col("is_first") & nothing_new,
+            "all_skills": F.flatten(F.collect_list("agreed").over(all_rows)),
+        }
     )
-    kept = marked.filter("right = first_right")
-    values = {
-        "source": "source", "class_id": "class_id", "assignment_id": "assignment_id",
-        "answered_at": "time", "response_order": "order", "correct": "right", "score": "credit",
-        "attempt_count": "attempt_count", "first_action": "action", "latency_ms": "latency",
-        "hint_count": "hint_count", "answer_requested": "answer_shown", "batch_id": "_batch_id",
-    }  # fmt: skip
-    numbers = ("attempt_count", "hint_count")
-    one = kept.groupBy("_file", "student_id", "item_id", "first_row").agg(
-        F.array_sort(F.array_distinct(F.flatten(F.collect_list("skills")))).alias("skill_ids"),
-        *(
-            F.min_by(
-                F.col(column).try_cast("double").cast("int") if name in numbers else F.col(column),
-                "_row",
-            ).alias(name)
-            for name, column in values.items()
-        ),
-    )
-    one = one.withColumnsRenamed({"_file": "file", "first_row": "row"})
-    return one.withColumn("event_kind", F.lit("practice")), contradicting
 
 
-def _missing_latencies(typed: "DataFrame") -> "DataFrame":
+def _responses(marked: "DataFrame") -> "DataFrame":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    first = marked.filter("is_first").select(
+        F.col("_source").alias("source"),
+        F.col("student").alias("student_id"),
+        "class_id",
+        "assignment_id",
+        F.col("item").alias("item_id"),
+        F.array_sort(F.array_distinct("all_skills")).alias("skill_ids"),
+        F.col("time").alias("answered_at"),
+        F.col("order").alias("response_order"),
+        F.col("right").alias("correct"),
+        F.col("credit").alias("score"),
+        F.col("attempts").alias("attempt_count"),
+        F.col("action").alias("first_action"),
+        F.when(F.col("latency_received") > 0, F.col("latency_received")).alias("latency_ms"),
+        F.col("hints").alias("hint_count"),
+        F.col("answer_shown").alias("answer_requested"),
+        F.lit("practice").alias("event_kind"),
+        F.col("_file").alias("file"),
+        F.col("_row").alias("row"),
+        F.col("_batch_id").alias("batch_id"),
+    )
+    return conform(first, RESPONSES)
+
+
+def _refused(typed: "DataFrame", *, column: str, reason: str) -> "DataFrame":
     return rejected_rows(
-        typed.filter("latency_received <= 0"),
+        typed.selectExpr(*RAW_RESPONSES.column_names, f"{reason} AS _reason"),
         table_name=_TABLE,
-        column="latency_ms",
-        reason="concat('latency ', latency_ms, ' is not above 0: the response is kept, "
-        "its latency is missing')",
+        column=column,
+        reason="_reason",
     )
 
 
 def _items(typed: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    kinds = typed.groupBy("source", "item_id").agg(
+    met = typed.groupBy(F.col("_source").alias("source"), F.col("item").alias("item_id")).agg(
         F.min("item_type").alias("item_type"),
         F.array_sort(F.array_distinct(F.flatten(F.collect_set("skills")))).alias("skill_ids"),
     )
-    choice = F.lower("item_type").isin("choose_1", "choose_n", "rank", "multiple choice")
-    return conform(kinds.withColumn("is_guessable", choice), ITEMS)
+    return conform(met.withColumn("is_guessable", F.lower("item_type").isin(*_CHOICE_TYPES)), ITEMS)
 
 
 def _skills(typed: "DataFrame") -> "DataFrame":
     """Skills with the names that stand in the same place; an unnamed one keeps a null name."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    pattern = F.concat(F.lit(r"\Q"), F.col("skill_separator"), F.lit(r"\E"))
-    # names may use another separator than ids: ASSISTments joins ids by _ and names by ;
-    own = F.when(F.col("skill_names").contains(";"), F.split("skill_names", ";")).otherwise(
-        F.when(F.col("skill_separator").isNull(), F.array("skill_names")).otherwise(
-            F.split("skill_names", pattern)
-        )
+    kinds = typed.select("_source", "skills", "skill_names", "skill_separator").distinct()
+    n_skills = F.size("skills")
+    # names may be joined otherwise than ids: ids by _, say, and names by ;
+    joined_alike = _split("skill_names", F.col("skill_separator"))
+    by_semicolon = F.split("skill_names", ";")
+    found = F.when(F.size(joined_alike) == n_skills, joined_alike).when(
+        F.size(by_semicolon) == n_skills, by_semicolon
     )
-    same_length = F.when(F.size(own) == F.size("skills"), own)
-    pairs = typed.select(
-        "source",
+    unnamed = F.transform("skills", lambda _: F.lit(None).cast("string"))
+    pairs = kinds.select(
+        F.col("_source").alias("source"),
         F.explode(
             F.arrays_zip(
-                F.col("skills").alias("skill_id"),
-                F.coalesce(
-                    same_length, F.transform("skills", lambda _: F.lit(None).cast("string"))
-                ).alias("name"),
+                F.col("skills").alias("skill_id"), F.coalesce(found, unnamed).alias("name")
             )
         ).alias("pair"),
     )
     named = pairs.groupBy("source", F.col("pair.skill_id").alias("skill_id")).agg(
         F.min(F.nullif(F.trim("pair.name"), F.lit(""))).alias("name")
     )
-    empty = F.array().cast("array<string>")
-    return conform(named.withColumn("prerequisite_ids", empty), SKILLS)
+    none = F.array().cast("array<string>")
+    return conform(named.withColumn("prerequisite_ids", none), SKILLS)

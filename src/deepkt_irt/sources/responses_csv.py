@@ -2,25 +2,23 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
-from itertools import islice
 from pathlib import Path
 
 from deepkt_irt.errors import BadFile, UsageError
-from deepkt_irt.sources.layout import Field, Layout, Source, graded, number, share
+from deepkt_irt.sources.layout import Field, Layout, Source, graded, instant, number, share
 from deepkt_irt.sources.reader import read_header, read_rows
 from deepkt_irt.sources.responses import canonical
 from deepkt_irt.tables.bronze import RAW_RESPONSES
 
-# header names met in the wild, the likeliest first; compared in lower case
+# header names met in the wild, the likeliest first; compared by their letters and digits alone
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "student_id": ("student_id", "user_id", "student", "user", "anon_student_id", "learner_id"),
     "item_id": ("item_id", "problem_id", "question_id", "exercise_id", "item", "question"),
-    "correct": ("correct", "is_correct", "correctness", "answered_correctly", "outcome"),
+    "correct": ("correct", "is_correct", "answered_correctly", "correct_first_attempt", "outcome"),
     "score": ("score", "partial_score", "credit"),
     "skill_ids": ("skill_ids", "skill_id", "kc_ids", "kc_id", "skills", "skill", "concept_id"),
     "skill_names": ("skill_names", "skill_name", "kc_names", "kc_name"),
-    "answered_at": ("answered_at", "timestamp", "time", "datetime", "created_at", "date_time"),
+    "answered_at": ("answered_at", "timestamp", "time", "datetime", "created_at", "submitted_at"),
     # a running number over all rows may have gaps, so the position within the student is first
     "response_order": ("response_order", "seq_pos", "sequence_number", "order", "order_id"),
     "latency_ms": ("latency_ms", "ms_first_response", "ms_first_response_time", "response_time_ms"),
@@ -32,30 +30,52 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "assignment_id": ("assignment_id", "assignment_log_id"),
     "class_id": ("class_id", "student_class_id", "class"),
 }
-_NEEDED = ("student_id", "item_id", "correct")
+_NEEDED = ("student_id", "item_id")
+_RESULTS = ("correct", "score")  # one of each pair is enough
+_ORDERS = ("answered_at", "response_order")
 FILE_ORDER = "_row"  # response_order=_row: the order of the rows in the file
-_SEPARATORS = (";", "|", "~~", ",")
-_SAMPLED_ROWS = 2_000
+SEPARATOR = "separator"  # name in a mapping of what joins several skills; empty: nothing
+_SEPARATORS = ("~~", ";", "|", ",")
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """A mapping from `student_id=user_id …`, as text or as the path of a file with such lines.
+    """A mapping from text like `student_id=user_id item_id=problem_id`, or from a file.
+
+    Args:
+        text: Parts apart by blanks, or the path of a file with one part a line; there, headers
+            may hold blanks.
 
     Raises:
         UsageError: If a part is no `name=header`, or the name is not known.
     """
-    path = Path(text)
-    if "=" not in text and not path.is_file():
-        raise UsageError(f"--map {text}: no such file, and no text like student_id=user_id")
-    parts = (path.read_text() if path.is_file() else text).replace(",", " ").split()
+    parts = text.split() if "=" in text else _lines(Path(text))
     mapping = {}
     for part in parts:
-        name, equals, header = part.partition("=")
-        if not equals or name not in {*_SYNONYMS, "separator"}:
-            known = ", ".join((*_SYNONYMS, "separator"))
-            raise UsageError(f"--map {part!r}: write name=header; the names are {known}")
+        name, equals, header = (each.strip() for each in part.partition("="))
+        if not equals:
+            raise UsageError(f"--map {part!r}: write name=header; {_known_names()}")
         mapping[name] = header
+    _refuse_unknown(mapping)
     return mapping
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"--map {path}: no readable file, and no text like student_id=user_id"
+        ) from error
+
+
+def _known_names() -> str:
+    return f"the names are {', '.join((*_SYNONYMS, SEPARATOR))}"
+
+
+def _refuse_unknown(mapping: Mapping[str, str]) -> None:
+    unknown = [name for name in mapping if name not in {*_SYNONYMS, SEPARATOR}]
+    if unknown:
+        raise UsageError(f"--map: no name {', '.join(unknown)}; {_known_names()}")
 
 
 def complete_mapping(path: Path, given: Mapping[str, str] | None) -> dict[str, str]:
@@ -63,18 +83,37 @@ def complete_mapping(path: Path, given: Mapping[str, str] | None) -> dict[str, s
 
     Raises:
         BadFile: If student, item, result, or both time and order cannot be found.
+        UsageError: If a given name is not known.
     """
     header = read_header(path)
     mapping = dict(given or {})
-    by_lower = {name.lower(): name for name in header}
+    _refuse_unknown(mapping)
+    plain = {_plain(name): name for name in reversed(header)}
     for name, synonyms in _SYNONYMS.items():
-        found = next((by_lower[s] for s in synonyms if s in by_lower), None)
-        if name not in mapping and found is not None and found not in mapping.values():
-            mapping[name] = found
-    absent = [h for n, h in mapping.items() if n != "separator" and h not in {*header, FILE_ORDER}]
+        # beside a result, a column called score may hold anything, such as points
+        if name in mapping or (name == "score" and "correct" in mapping):
+            continue
+        found = (plain.get(_plain(synonym)) for synonym in synonyms)
+        guess = next((each for each in found if each and each not in mapping.values()), None)
+        if guess is not None:
+            mapping[name] = guess
+    _refuse_incomplete(path, header, mapping)
+    if "skill_ids" in mapping and SEPARATOR not in mapping:
+        mapping[SEPARATOR] = _separator(path, header.index(mapping["skill_ids"]))
+    return mapping
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def _refuse_incomplete(path: Path, header: list[str], mapping: Mapping[str, str]) -> None:
+    headers = {h for name, h in mapping.items() if name != SEPARATOR}
+    if mapping.get("response_order") == FILE_ORDER:
+        headers.remove(FILE_ORDER)
+    absent = sorted(headers - set(header))
     missing = [name for name in _NEEDED if name not in mapping]
-    if "answered_at" not in mapping and "response_order" not in mapping:
-        missing.append("answered_at or response_order")
+    missing += [" or ".join(p) for p in (_RESULTS, _ORDERS) if not any(n in mapping for n in p)]
     if absent or missing:
         what = f"no column {', '.join(absent)}" if absent else f"no {', '.join(missing)} found"
         raise BadFile(
@@ -83,9 +122,6 @@ def complete_mapping(path: Path, given: Mapping[str, str] | None) -> dict[str, s
             "name them, as in --map 'student_id=… item_id=… correct=… answered_at=…' "
             f"(response_order={FILE_ORDER} takes the order of the rows)",
         )
-    if "skill_ids" in mapping and "separator" not in mapping:
-        mapping["separator"] = _separator(path, header.index(mapping["skill_ids"]))
-    return mapping
 
 
 def mapped_layout(mapping: Mapping[str, str]) -> Layout:
@@ -93,21 +129,24 @@ def mapped_layout(mapping: Mapping[str, str]) -> Layout:
     rules = {
         "correct": graded,
         "score": share,
-        "answered_at": _instant,
+        "answered_at": instant,
         "response_order": number,
         "latency_ms": number,
         "attempt_count": number,
         "hint_count": number,
+        "bottom_hint": number,
     }
-    ordering = [name for name in ("answered_at", "response_order") if name in mapping]
-    # what orders the responses must be there, unless the other can stand in
-    filled = {*_NEEDED, *(ordering if len(ordering) == 1 else ())}
+    filled = set(_NEEDED)
+    for pair in (_RESULTS, _ORDERS):
+        present = [name for name in pair if name in mapping]
+        # must be there, unless the other can stand in
+        filled.update(present if len(present) == 1 else ())
     fields = tuple(
         Field(header, name, rule=rules.get(name), filled=name in filled)
         for name, header in mapping.items()
-        if name != "separator" and header != FILE_ORDER
+        if name != SEPARATOR and header != FILE_ORDER
     )
-    constants = {"skill_separator": mapping["separator"]} if mapping.get("separator") else {}
+    constants = {"skill_separator": mapping[SEPARATOR]} if mapping.get(SEPARATOR) else {}
     return Layout(
         table=RAW_RESPONSES,
         patterns=("*.csv",),
@@ -119,26 +158,16 @@ def mapped_layout(mapping: Mapping[str, str]) -> Layout:
 
 
 def _separator(path: Path, at: int) -> str:
-    """What joins several skills in a column, judged by its first rows; empty if nothing does."""
-    values = {
-        row[at] for row in islice(read_rows(path), _SAMPLED_ROWS) if len(row) > at and row[at]
-    }
+    """What joins several skills in a column, judged by all its values; empty if nothing does."""
+    values = {row[at].strip() for row in read_rows(path) if len(row) > at}
     for separator in _SEPARATORS:
-        if any(separator in value for value in values):
+        joined = [value.split(separator) for value in values if separator in value]
+        # names may hold a comma, as in "Order of Operations +,-,/": codes hold no blanks
+        names = separator == "," and any(" " in part.strip() for parts in joined for part in parts)
+        if joined and not names:
             return separator
-    joined = any("_" in value for value in values)
-    numeric = all(re.fullmatch(r"\d+(_\d+)*", value) for value in values)
-    return "_" if joined and numeric else ""
-
-
-def _instant(value: str) -> str | None:
-    if number(value) is None:
-        return None
-    try:
-        datetime.fromisoformat(value.strip())
-    except ValueError:
-        return "expected epoch seconds, epoch milliseconds or ISO 8601"
-    return None
+    joined_codes = all(re.fullmatch(r"\d*(_\d+)*", value) for value in values)
+    return "_" if joined_codes and any("_" in value for value in values) else ""
 
 
 SOURCE = Source(
