@@ -1,10 +1,11 @@
 """The only file that talks to MLflow: runs, registered versions, the champion."""
 
+import io
 import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -218,7 +219,8 @@ def _quiet(doing: str) -> Iterator[None]:
     """Without MLflow's chatter; its errors and the database's become ours."""
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    # it also prints what it registered
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow to import
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - comes with MLflow

@@ -351,7 +351,7 @@ def _judged(catalogue: _Catalogue) -> Work:
         low, high = mastery_interval(
             judged["mastery"].to_numpy(dtype=float), judged["n"].to_numpy(dtype=float)
         )
-        return judged.assign(mastery_low=low, mastery_high=high)
+        return judged.drop(columns="n").assign(mastery_low=low, mastery_high=high)
 
     return work
 

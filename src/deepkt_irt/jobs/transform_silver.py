@@ -44,17 +44,16 @@ def transform_silver(ctx: JobContext) -> Metrics:
 
     Safe to run again: each table is replaced in one commit; a student's key is made once and
     never changes. Responses that name no student, repeat an event or contradict one go to
-    ops.quarantine. Stops with QualityViolation, leaving the old tables, if no event is left.
+    ops.quarantine. Stops with QualityViolation, leaving the old tables, if no student was named.
     """
     found = _canonical(ctx)
     keys = new_student_keys(found.responses, ctx.read(STUDENT_KEYS), created_at=ctx.as_of)
     ctx.insert_new(STUDENT_KEYS, keys)
     # read back: the keys above are random, another evaluation would give others
     owned = identified(found.responses, ctx.read(STUDENT_KEYS))
-    made = events(owned)
-    if made.isEmpty():
-        raise QualityViolation(CANONICAL_LEARNING_EVENTS.qualified_name, "no event is left")
-    ctx.overwrite(CANONICAL_LEARNING_EVENTS, made)
+    if ctx.read(STUDENT_KEYS).isEmpty():
+        raise QualityViolation(CANONICAL_LEARNING_EVENTS.qualified_name, "no student was named")
+    ctx.overwrite(CANONICAL_LEARNING_EVENTS, events(owned))
     _quarantine(ctx, _union([repeated(owned), without_ids(found.responses), found.rejected]))
     dropped = _dimensions(ctx, found)
     return {**_metrics(ctx), "skill_edges_dropped": dropped}

@@ -4,7 +4,8 @@ Notable, beside Pandey and Karypis (2019), "A self-attentive model for knowledge
 - strictly causal: the prediction at t sees the item asked at t and interactions before t only;
 - no position embeddings: each head learns how fast the past fades (a distance penalty);
 - each head learns a bonus for interactions on the same skill and on the same item;
-- Rasch-style item difficulty, so that an item unseen in training is judged by its skills;
+- Rasch-style item difficulty: what the training students' share right says, plus a learned
+  deviation; an item unseen in training has neither and is judged by its skills;
 - a wide part: past successes and failures on the skill, on the item and in all;
 - a learned start token, so that a student without a past gets a prediction, too.
 """
@@ -28,6 +29,8 @@ class Sakt(nn.Module):
         settings: Sizes.
     """
 
+    share_right_difficulty: Tensor  # a buffer: saved with the weights, not learned
+
     def __init__(self, n_items: int, n_skills: int, settings: SaktSettings) -> None:
         super().__init__()
         width, self.heads = settings.width, settings.heads
@@ -36,7 +39,8 @@ class Sakt(nn.Module):
         self.skill_variation = nn.Embedding(n_skills + 1, width, padding_idx=0)
         self.answer = nn.Embedding(2 * (n_skills + 1), width)
         self.answer_variation = nn.Embedding(2, width)
-        self.difficulty = nn.Embedding(n_items + 1, 1, padding_idx=0)
+        self.register_buffer("share_right_difficulty", torch.zeros(n_items + 1, 1))
+        self.deviation = nn.Embedding(n_items + 1, 1, padding_idx=0)
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.start_key = nn.Parameter(torch.zeros(width))
         self.start_value = nn.Parameter(torch.zeros(width))
@@ -60,7 +64,7 @@ class Sakt(nn.Module):
             nn.init.normal_(table.weight, std=0.1)
         for table in (self.skill_variation, self.answer_variation):
             nn.init.normal_(table.weight, std=0.02)
-        nn.init.zeros_(self.difficulty.weight)  # an item never trained keeps difficulty 0
+        nn.init.zeros_(self.deviation.weight)
         nn.init.zeros_(self.wide.weight)
         nn.init.zeros_(self.wide.bias)
 
@@ -131,6 +135,11 @@ class Sakt(nn.Module):
         wide = self.wide(_counts(correct, allowed, same_skill, same_item))[..., 0]
         logits: Tensor = deep + wide - self.difficulty(asked)[..., 0]
         return logits
+
+    def difficulty(self, item: Tensor) -> Tensor:
+        """Difficulty of items in logits around the mean item, (..., 1)."""
+        difficulty: Tensor = self.share_right_difficulty[item] + self.deviation(item)
+        return difficulty
 
     def _known(self, item: Tensor, skills: Tensor) -> tuple[Tensor, Tensor]:
         """Indexes added to the vocabularies after training become 0, unknown."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from deepkt_irt.errors import NoData
+from deepkt_irt.knowledge_tracing.baselines import item_means
 from deepkt_irt.knowledge_tracing.metrics import auc
 from deepkt_irt.knowledge_tracing.sakt import Sakt
 from deepkt_irt.knowledge_tracing.sequences import Windows, batch_of, batches
@@ -18,6 +19,9 @@ from deepkt_irt.settings import SaktSettings
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+
+# the share holds the very responses trained on: drawn hard to the mean, it tells little of one
+_PRIOR_RESPONSES = 20.0
 
 
 @dataclass(frozen=True)
@@ -67,14 +71,16 @@ def train(
     torch.manual_seed(settings.seed)
     order = np.random.default_rng(settings.seed)
     model = Sakt(n_items, n_skills, settings)
+    model.share_right_difficulty.copy_(_share_right_difficulty(windows, chosen, n_items))
     groups = batches(windows, chosen, size=settings.batch_size)
     optimiser = _optimiser(model, settings)
+    n_epochs = max(settings.max_epochs, math.ceil(settings.min_steps / len(groups)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=settings.max_epochs * len(groups)
+        optimiser, settings.learning_rate, total_steps=n_epochs * len(groups)
     )
     epochs: list[Epoch] = []
     best_state, best = model.state_dict(), Epoch(0, math.inf, -math.inf)
-    for number in range(1, settings.max_epochs + 1):
+    for number in range(1, n_epochs + 1):
         losses = [
             _step(model, windows, groups[at], optimiser, schedule)
             for at in order.permutation(len(groups))
@@ -112,9 +118,23 @@ def predict(model: Sakt, windows: Windows, chosen: IntArray, *, size: int = 64) 
     return predicted[windows.scored_steps(chosen)]
 
 
+def _share_right_difficulty(windows: Windows, chosen: IntArray, n_items: int) -> torch.Tensor:
+    """Minus the logit of each item's share right among training students, around the mean."""
+    steps = windows.scored_steps(chosen)
+    means = item_means(
+        windows.item[steps],
+        windows.correct[steps],
+        n_items=n_items + 1,
+        prior_responses=_PRIOR_RESPONSES,
+    )
+    overall = windows.correct[steps].mean()
+    difficulty = np.log(overall / (1 - overall)) - np.log(means / (1 - means))
+    return torch.from_numpy(difficulty[:, None].astype(np.float32))
+
+
 def _optimiser(model: Sakt, settings: SaktSettings) -> torch.optim.Optimizer:
-    difficulties = [model.difficulty.weight]
-    others = [p for name, p in model.named_parameters() if name != "difficulty.weight"]
+    difficulties = [model.deviation.weight]
+    others = [p for name, p in model.named_parameters() if name != "deviation.weight"]
     return torch.optim.AdamW(
         [
             {"params": others, "weight_decay": settings.weight_decay},
