@@ -1,0 +1,231 @@
+"""Task recommend_items: what each student should practise next, by the transparent rule."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from deepkt_irt.bandit.eligibility import Mastery, Student
+from deepkt_irt.bandit.rule_policy import POLICY, Candidate, Choice, recommend
+from deepkt_irt.irt.response import information_3pl, probability_3pl
+from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.task import Metrics, task
+from deepkt_irt.settings import RecommendationSettings
+from deepkt_irt.tables.gold import (
+    BANDIT_RECOMMENDATIONS,
+    ITEM_PARAMETERS,
+    SAKT_PREDICTIONS,
+    STUDENT_ABILITIES,
+    STUDENT_MASTERY,
+)
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_ROWS = (
+    "student_key string, rank int, item_id string, skill_id string, p_correct double, "
+    "p_irt double, p_sakt double, information double, reason string"
+)
+
+
+@dataclass(frozen=True)
+class _World:
+    """What every worker must know; small beside students.
+
+    Attributes:
+        skills: Skill ids by item.
+        parameters: Difficulty and slope by calibrated item; slope 1 for 1PL.
+        prerequisites: By skill.
+        names: By skill.
+        settings: Of the rule.
+    """
+
+    skills: dict[str, list[str]]
+    parameters: dict[str, tuple[float, float]]
+    prerequisites: dict[str, list[str]]
+    names: dict[str, str]
+    settings: RecommendationSettings
+
+
+@task(
+    reads=(
+        STUDENT_MASTERY,
+        SAKT_PREDICTIONS,
+        ITEM_PARAMETERS,
+        STUDENT_ABILITIES,
+        CANONICAL_LEARNING_EVENTS,
+        ITEMS,
+        SKILLS,
+    ),
+    writes=(BANDIT_RECOMMENDATIONS,),
+)
+def recommend_items(ctx: JobContext) -> Metrics:
+    """Recommend items to every student, each with its reason.
+
+    Eligible are items whose prerequisites are met, not seen recently, on skills not mastered.
+    A student for whom nothing is eligible gets no row. Safe to run again: the table is replaced
+    in one commit.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    students = _students(ctx)
+    chosen = students.mapInPandas(_choosing(_world(ctx)), _ROWS).withColumns(
+        {"policy": F.lit(POLICY), "decided_at": F.lit(ctx.as_of)}
+    )
+    ctx.overwrite(BANDIT_RECOMMENDATIONS, chosen)
+    served = ctx.read(SAKT_PREDICTIONS).select("student_key").distinct().count()
+    return {"students": served, "recommendations": ctx.access.rows_written}
+
+
+def _world(ctx: JobContext) -> _World:
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    latest = (
+        ctx.read(ITEM_PARAMETERS)
+        .groupBy("item_id")
+        .agg(F.max_by(F.struct("difficulty", "discrimination"), "calibration_version").alias("p"))
+    )
+    items = ctx.read(ITEMS).select("item_id", "skill_ids").toPandas()
+    skills = ctx.read(SKILLS).select("skill_id", "name", "prerequisite_ids").toPandas()
+    parameters = latest.select(
+        "item_id", "p.difficulty", F.coalesce("p.discrimination", F.lit(1.0)).alias("slope")
+    ).toPandas()
+    values = zip(parameters["difficulty"], parameters["slope"], strict=True)
+    return _World(
+        skills=_lists(items["item_id"], items["skill_ids"]),
+        parameters=dict(zip(parameters["item_id"], values, strict=True)),
+        prerequisites=_lists(skills["skill_id"], skills["prerequisite_ids"]),
+        names=dict(zip(skills["skill_id"], skills["name"], strict=True)),
+        settings=ctx.settings.recommendation,
+    )
+
+
+def _lists(keys: "pd.Series[Any]", values: "pd.Series[Any]") -> dict[str, list[str]]:
+    return {key: list(value) for key, value in zip(keys, values, strict=True)}
+
+
+def _students(ctx: JobContext) -> "DataFrame":
+    """One row per student: candidates, mastery, recent items, ability."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    candidates = (
+        ctx.read(SAKT_PREDICTIONS)
+        .filter("event_id IS NULL")
+        .groupBy("student_key")
+        .agg(
+            F.max("sequence_number").alias("next_number"),
+            F.array_sort(F.collect_list(F.struct("item_id", "p_correct"))).alias("candidates"),
+        )
+    )
+    mastery = (
+        ctx.read(STUDENT_MASTERY)
+        .groupBy("student_key")
+        .agg(
+            F.array_sort(
+                F.collect_list(
+                    F.struct("skill_id", "mastery", "mastery_low", "mastery_high", "n_responses")
+                )
+            ).alias("mastery")
+        )
+    )
+    last = ctx.settings.recommendation.recent_events
+    events = ctx.read(CANONICAL_LEARNING_EVENTS).join(
+        candidates.select("student_key", "next_number"), "student_key"
+    )
+    recent = (
+        events.filter(F.col("sequence_number") >= F.col("next_number") - last)
+        .groupBy("student_key")
+        .agg(F.array_sort(F.collect_set("item_id")).alias("recent_items"))
+    )
+    ability = (
+        ctx.read(STUDENT_ABILITIES)
+        .groupBy("student_key")
+        .agg(F.max_by("ability", "calibration_version").alias("ability"))
+    )
+    return (
+        candidates.drop("next_number")
+        .join(mastery, "student_key", "left")
+        .join(recent, "student_key", "left")
+        .join(ability, "student_key", "left")
+    )
+
+
+def _choosing(world: _World) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
+    """Apply the rule to chunks of students in a Spark worker."""
+    columns = [part.split()[0] for part in _ROWS.split(", ")]
+
+    def run(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for frame in frames:
+            rows = [
+                (record["student_key"], *_row(choice))
+                for record in frame.to_dict("records")
+                for choice in _choices(record, world)
+            ]
+            yield pd.DataFrame(rows, columns=columns)
+
+    return run
+
+
+def _choices(record: dict[Any, Any], world: _World) -> list[Choice]:
+    student = Student(
+        mastery={
+            each["skill_id"]: Mastery(
+                each["mastery"], each["mastery_low"], each["mastery_high"], each["n_responses"]
+            )
+            for each in _listed(record["mastery"])
+        },
+        recent_items=set(_listed(record["recent_items"])),
+    )
+    return recommend(
+        _candidates(_listed(record["candidates"]), record["ability"], world),
+        student,
+        prerequisites=world.prerequisites,
+        skill_names=world.names,
+        settings=world.settings,
+    )
+
+
+def _candidates(predicted: list[Any], ability: float | None, world: _World) -> list[Candidate]:
+    known = ability is not None and np.isfinite(ability)
+    missing = (np.nan, np.nan)
+    pairs = [
+        world.parameters.get(each["item_id"], missing) if known else missing for each in predicted
+    ]
+    b, a = np.array(pairs, dtype=float).reshape(-1, 2).T
+    theta = float(ability) if ability is not None and known else np.nan
+    p_irt, information = probability_3pl(theta, a, b), information_3pl(theta, a, b)
+    return [
+        Candidate(
+            item_id=each["item_id"],
+            skills=world.skills.get(each["item_id"], []),
+            p_irt=_known(p),
+            p_sakt=each["p_correct"],
+            information=_known(bits),
+        )
+        for each, p, bits in zip(predicted, p_irt, information, strict=True)
+    ]
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _listed(values: Any) -> list[Any]:  # noqa: ANN401 - arrays come as numpy arrays, or as None
+    return [] if values is None else list(values)
+
+
+def _row(choice: Choice) -> tuple[object, ...]:
+    candidate = choice.candidate
+    return (
+        choice.rank,
+        candidate.item_id,
+        choice.skill_id,
+        candidate.p_correct,
+        candidate.p_irt,
+        candidate.p_sakt,
+        candidate.information,
+        choice.reason,
+    )
