@@ -1,0 +1,64 @@
+# Everything runs in .venv, which is made once and again when the lock or the package changes.
+PYTHON ?= python3.12
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := src tests scripts benchmarks
+
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export UV_LINK_MODE ?= hardlink
+
+.PHONY: demo test fast slow fmt lint types imports docs docs-check wheel bench clean
+
+demo: $(READY)
+	$(BIN)/deepkt demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+fast: $(READY)
+	$(BIN)/python -m pytest tests/unit
+
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+fmt: $(READY)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+lint: $(READY)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/python -m deepkt_irt.tables.docs > docs/tables.md
+
+docs-check: $(READY)
+	$(BIN)/python -m deepkt_irt.tables.docs | diff docs/tables.md - || \
+		{ echo "docs/tables.md is out of date: run make docs"; exit 1; }
+
+wheel: $(READY)
+	rm -rf dist
+	$(BIN)/uv build --quiet --wheel --out-dir dist
+
+bench: $(READY)
+	$(BIN)/python benchmarks/simulator_recovery.py
+
+clean:
+	rm -rf $(VENV) dist lake
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) > /dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
+		{ echo "Python 3.12 is needed (as python3.12): install it, or name it with make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $(READY)
