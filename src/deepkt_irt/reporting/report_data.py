@@ -1,0 +1,218 @@
+"""What the report page shows, already counted; nothing here is computed from single events."""
+
+from dataclasses import dataclass, field
+
+SMALL_GROUP = 10  # means over fewer students are not shown
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The lake in figures.
+
+    Attributes:
+        as_of: Instant of the run, as text.
+        run_id: The pipeline run.
+        sources: Names of the source systems.
+        counts: Label and number, in the order shown.
+        period: First and last response as text; None if the sources give only an order.
+        splits: Students by split.
+        versions: Delta version by table, of the tables the page rests on.
+    """
+
+    as_of: str
+    run_id: str
+    sources: tuple[str, ...]
+    counts: tuple[tuple[str, int], ...]
+    period: tuple[str, str] | None
+    splits: tuple[tuple[str, int], ...]
+    versions: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class FileAccount:
+    """One landing file: read = kept + quarantined."""
+
+    source: str
+    file: str
+    read: int
+    kept: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Rows refused for one kind of reason, with an example."""
+
+    stage: str
+    column: str
+    example: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """A calibrated item.
+
+    Attributes:
+        label: Title or id, for people.
+        skill: Name of its first skill; empty if it has none.
+        b: Difficulty in logits.
+        se: Standard error of b.
+        a: Discrimination; None if not estimated.
+        n: First attempts.
+        p: Share of them right.
+    """
+
+    label: str
+    skill: str
+    b: float
+    se: float
+    a: float | None
+    n: int
+    p: float
+
+
+@dataclass(frozen=True)
+class Dot:
+    """Observed share right of the students of one ability band."""
+
+    ability: float
+    share: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An item's characteristic curve with what was observed.
+
+    Attributes:
+        why: Why this item is shown.
+        item: The item.
+        dots: Observed shares.
+        misfit: Root mean squared distance of the dots from the curve, weighted by n.
+    """
+
+    why: str
+    item: Item
+    dots: tuple[Dot, ...]
+    misfit: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One model on the held-out students."""
+
+    model: str
+    version: str | None
+    run_id: str | None
+    auc: float | None
+    accuracy: float
+    log_loss: float
+    ece: float
+    n_students: int
+    n_responses: int
+    is_champion: bool
+    bins: tuple[tuple[float, float, int], ...]
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """The latest evaluation: all models on the same responses."""
+
+    protocol: str
+    data_version: str
+    seed: int
+    models: tuple[Evaluation, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean mastery of a class on a skill; the mean is None in a small group."""
+
+    mean: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Classes by skills; `rows` has a label, a number of students, and a cell per skill."""
+
+    skills: tuple[str, ...]
+    rows: tuple[tuple[str, int, tuple[Cell, ...]], ...]
+    n_skills_in_all: int
+    n_classes_in_all: int
+    classes_known: bool
+
+
+@dataclass(frozen=True)
+class SkillMastery:
+    """Mastery of one skill with its 95 % interval."""
+
+    skill: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One recent response; what is not known is None."""
+
+    when: str
+    item: str
+    skill: str
+    correct: bool | None
+    hints: int | None
+    seconds: float | None
+    predicted: float | None
+
+
+@dataclass(frozen=True)
+class Next:
+    """One recommended item with its reason."""
+
+    rank: int
+    item: str
+    p: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Student:
+    """One student's page."""
+
+    label: str
+    class_label: str
+    split: str
+    ability: tuple[float, float] | None
+    n_events: int
+    mastery: tuple[SkillMastery, ...]
+    answers: tuple[Answer, ...]
+    next_items: tuple[Next, ...]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """The whole page.
+
+    Attributes:
+        abilities: Lower end of each band of ability in logits, and students in it.
+        ability_band: Width of the bands in logits.
+        missing: Sentences that say plainly what the data does not hold.
+    """
+
+    overview: Overview
+    files: tuple[FileAccount, ...]
+    refusals: tuple[Refusal, ...]
+    items: tuple[Item, ...]
+    calibration_version: str | None
+    abilities: tuple[tuple[float, int], ...]
+    ability_band: float
+    curves: tuple[Curve, ...]
+    evaluations: Evaluations | None
+    heat_map: HeatMap | None
+    students: tuple[Student, ...]
+    missing: tuple[str, ...] = field(default=())
