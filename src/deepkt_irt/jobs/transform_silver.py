@@ -8,10 +8,10 @@ from deepkt_irt.governance.pseudonyms import new_student_keys
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.silver import dimensions
-from deepkt_irt.silver.events import events, identified, repeated, without_ids
+from deepkt_irt.silver.events import DELIVERED_BEFORE, events, identified, named, refused
 from deepkt_irt.silver.splits import user_splits
 from deepkt_irt.sources.canonical import Canonical
-from deepkt_irt.sources.catalogue import SOURCES
+from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.silver import (
@@ -44,17 +44,22 @@ def transform_silver(ctx: JobContext) -> Metrics:
 
     Safe to run again: each table is replaced in one commit; a student's key is made once and
     never changes. Responses that name no student, repeat an event or contradict one go to
-    ops.quarantine. Stops with QualityViolation, leaving the old tables, if no student was named.
+    ops.quarantine. Stops with QualityViolation, leaving the old tables, if no event is left.
     """
     found = _canonical(ctx)
-    keys = new_student_keys(found.responses, ctx.read(STUDENT_KEYS), created_at=ctx.as_of)
+    students = named(found.responses)
+    keys = new_student_keys(students, ctx.read(STUDENT_KEYS), created_at=ctx.as_of)
     ctx.insert_new(STUDENT_KEYS, keys)
+    # a student has a key only through a response that becomes an event: no need to map all again
+    if ctx.read(STUDENT_KEYS).isEmpty():
+        raise QualityViolation(
+            CANONICAL_LEARNING_EVENTS.qualified_name,
+            "no event is left: no response names a student and an item",
+        )
     # read back: the keys above are random, another evaluation would give others
     owned = identified(found.responses, ctx.read(STUDENT_KEYS))
-    if ctx.read(STUDENT_KEYS).isEmpty():
-        raise QualityViolation(CANONICAL_LEARNING_EVENTS.qualified_name, "no student was named")
     ctx.overwrite(CANONICAL_LEARNING_EVENTS, events(owned))
-    _quarantine(ctx, _union([repeated(owned), without_ids(found.responses), found.rejected]))
+    _quarantine(ctx, _union([refused(owned), found.rejected]))
     dropped = _dimensions(ctx, found)
     return {**_metrics(ctx), "skill_edges_dropped": dropped}
 
@@ -67,7 +72,7 @@ def _canonical(ctx: JobContext) -> Canonical:
     if not present:
         raise QualityViolation("bronze", "there are no rows; run ingest_bronze on some files first")
     each = [
-        SOURCES[name].canonical(
+        source_named(name).canonical(
             {table: frame.filter(frame["_source"] == name) for table, frame in raw.items()}
         )
         for name in present
@@ -85,11 +90,20 @@ def _union(frames: list["DataFrame"]) -> "DataFrame":
 
 
 def _quarantine(ctx: JobContext, rejected: "DataFrame") -> None:
+    """Write the refused rows; one refused in an earlier run keeps the instant of that run."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    noted = {"stage": F.lit(_STAGE), "quarantined_at": F.lit(ctx.as_of)}
-    rows = rejected.withColumns(noted).distinct()
-    ctx.replace(QUARANTINE, rows, where=f"stage = '{_STAGE}'")
+    row = [name for name in QUARANTINE.key if name != "stage"]
+    mine = ctx.read(QUARANTINE).filter(f"stage = '{_STAGE}'")
+    noted = mine.groupBy(*row).agg(F.min("quarantined_at").alias("before"))
+    rows = (
+        rejected.distinct()
+        .join(noted, row, "left")
+        .withColumns(
+            {"stage": F.lit(_STAGE), "quarantined_at": F.coalesce("before", F.lit(ctx.as_of))}
+        )
+    )
+    ctx.replace(QUARANTINE, rows.drop("before"), where=f"stage = '{_STAGE}'")
 
 
 def _dimensions(ctx: JobContext, found: Canonical) -> int:
@@ -110,17 +124,17 @@ def _dimensions(ctx: JobContext, found: Canonical) -> int:
 def _metrics(ctx: JobContext) -> Metrics:
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    written = ctx.read(CANONICAL_LEARNING_EVENTS)
-    counts = written.agg(
-        F.count("*").alias("events"), F.count_if(F.col("correct").isNull()).alias("ungraded")
-    ).first()
-    met_only = ctx.read(ITEMS).filter("NOT in_catalogue").count()
-    refused = ctx.read(QUARANTINE).filter(f"stage = '{_STAGE}'").count()
-    events_, ungraded = counts or (0, 0)
+    def counts(frame: "DataFrame", **conditions: str) -> Metrics:
+        """Rows that meet each condition."""
+        asked = [F.count_if(F.expr(text)).alias(name) for name, text in conditions.items()]
+        row = frame.agg(*asked).first()
+        return {name: float(row[name]) if row else 0.0 for name in conditions}
+
+    mine = ctx.read(QUARANTINE).filter(f"stage = '{_STAGE}'")
     return {
-        "events": events_,
-        "ungraded": ungraded,
+        **counts(ctx.read(CANONICAL_LEARNING_EVENTS), events="true", ungraded="correct IS NULL"),
+        **counts(ctx.read(ITEMS), items="true", items_not_in_catalogue="NOT in_catalogue"),
+        **counts(mine, rejected="true", duplicates=f"reason RLIKE '{DELIVERED_BEFORE}'"),
         "students": ctx.read(USERS).count(),
-        "items_not_in_catalogue": met_only,
-        "quarantined": refused,
+        "skills": ctx.read(SKILLS).count(),
     }

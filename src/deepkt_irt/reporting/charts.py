@@ -69,7 +69,7 @@ def wright_map(
     for low, n in sorted(bands.items()):
         parts.append(_bar(x(low), 190, x(low + band), down(n), _WARM, f"{n} items from {low:.2f}"))
     for tick in x.ticks(1):
-        parts.append(_text(x(tick), 175, f"{tick:+.0f}" if tick else "0", anchor="middle"))
+        parts.append(_text(x(tick), 175, _signed(tick), anchor="middle"))
     parts.append(_text(880, 175, "", anchor="end"))
     parts.append(_text(18, 175, "logit"))
     for scale, top in ((up, up.high), (down, down.high)):
@@ -87,7 +87,7 @@ def forest(items: Sequence[Item]) -> Markup:
     parts = []
     for tick in x.ticks(1):
         parts.append(_line(x(tick), top - 6, x(tick), height - 8, _GRID if tick else "#9aa5b1"))
-        parts.append(_text(x(tick), 14, f"{tick:+.0f}" if tick else "0", anchor="middle"))
+        parts.append(_text(x(tick), 14, _signed(tick), anchor="middle"))
     for place, item in enumerate(items):
         y = top + row * place + 8
         low, high = item.b - 1.96 * item.se, item.b + 1.96 * item.se
@@ -157,9 +157,9 @@ def _frame(x: Scale, y: Scale, ticks: Sequence[float]) -> list[str]:
     for share in (0.0, 0.5, 1.0):
         parts.append(_line(x.start, y(share), x.end, y(share), _GRID))
         parts.append(_text(x.start - 6, y(share) + 4, f"{share:.0%}", anchor="end", color=_SOFT))
-    for tick in ticks:
-        parts.append(_text(x(tick), y.start + 18, f"{tick:g}", anchor="middle", color=_SOFT))
-    return parts
+    below = y.start + 18
+    labels = (_text(x(tick), below, f"{tick:g}", anchor="middle", color=_SOFT) for tick in ticks)
+    return [*parts, *labels]
 
 
 def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> Markup:
@@ -203,6 +203,10 @@ def _circle(x: float, y: float, radius: float, color: str, about: str, opacity: 
         f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{color}" fill-opacity="{opacity:g}">'
         f"<title>{escape(about)}</title></circle>"
     )
+
+
+def _signed(tick: float) -> str:
+    return f"{tick:+.0f}" if tick else "0"
 
 
 def _short(text: str, length: int) -> str:

@@ -1,0 +1,146 @@
+"""Pages of a few chosen students for the report, and what a trace shows of one."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from deepkt_irt.reporting.report_data import Answer, Next, SkillMastery, Student
+from deepkt_irt.tables.contract import Table
+from deepkt_irt.tables.gold import (
+    BANDIT_RECOMMENDATIONS,
+    SAKT_PREDICTIONS,
+    STUDENT_ABILITIES,
+    STUDENT_MASTERY,
+)
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USER_SPLITS, USERS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+READS = (
+    CANONICAL_LEARNING_EVENTS,
+    ITEMS,
+    SKILLS,
+    USERS,
+    USER_SPLITS,
+    STUDENT_ABILITIES,
+    SAKT_PREDICTIONS,
+    STUDENT_MASTERY,
+    BANDIT_RECOMMENDATIONS,
+)
+Read = Callable[[Table], "DataFrame"]
+_KEY_CHARACTERS = 8
+
+
+def student_pages(read: Read, keys: list[str], *, last_answers: int) -> tuple[Student, ...]:
+    """Pages of some students in the order of the keys.
+
+    Args:
+        read: Reads a table.
+        keys: Student keys; few, since their rows are brought to the driver.
+        last_answers: Recent responses shown of each.
+    """
+    users = _by_student(read(USERS), keys)
+    splits = _by_student(read(USER_SPLITS), keys)
+    abilities = _by_student(_latest_abilities(read), keys)
+    mastery, answers = _by_student(_mastery(read), keys), _answers(read, keys, last_answers)
+    chosen = _by_student(_recommendations(read), keys)
+    return tuple(
+        Student(
+            label=f"Student {key[:_KEY_CHARACTERS]}",
+            class_label=", ".join(users[key][0]["class_keys"]) or "no class known",
+            split=splits[key][0]["split"],
+            ability=next(((r["ability"], r["ability_sd"]) for r in abilities.get(key, ())), None),
+            n_events=users[key][0]["n_events"],
+            mastery=tuple(_skill_mastery(r) for r in _least_first(mastery.get(key, []))),
+            answers=tuple(_answer(r) for r in answers.get(key, ())),
+            next_items=tuple(
+                Next(r["rank"], r["label"], r["p_correct"], r["reason"])
+                for r in sorted(chosen.get(key, []), key=lambda row: row["rank"])
+            ),
+        )
+        for key in keys
+        if key in users
+    )
+
+
+def spread_over_ability(read: Read, *, n: int) -> list[str]:
+    """Keys of n students from the lowest to the highest ability."""
+    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import functions as F  # noqa: PLC0415
+
+    group = F.ntile(n).over(Window.orderBy("ability", "student_key"))
+    grouped = _latest_abilities(read).withColumn("place", group)
+    first = grouped.groupBy("place").agg(F.min(F.struct("ability", "student_key")).alias("s"))
+    return [row["s"]["student_key"] for row in first.orderBy("place").collect()]
+
+
+def _latest_abilities(read: Read) -> "DataFrame":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    latest = F.max_by(F.struct("ability", "ability_sd"), "calibration_version").alias("a")
+    return read(STUDENT_ABILITIES).groupBy("student_key").agg(latest).select("student_key", "a.*")
+
+
+def _mastery(read: Read) -> "DataFrame":
+    return read(STUDENT_MASTERY).join(read(SKILLS).select("skill_id", "name"), "skill_id")
+
+
+def _recommendations(read: Read) -> "DataFrame":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    label = F.coalesce("title", "source_item_id").alias("label")
+    return read(BANDIT_RECOMMENDATIONS).join(read(ITEMS).select("item_id", label), "item_id")
+
+
+def _answers(read: Read, keys: list[str], last: int) -> dict[str, list[Any]]:
+    """The latest responses of some students with what was predicted before each."""
+    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import functions as F  # noqa: PLC0415
+
+    own = read(CANONICAL_LEARNING_EVENTS).filter(F.col("student_key").isin(keys))
+    newest = Window.partitionBy("student_key").orderBy(F.desc("sequence_number"))
+    recent = own.withColumn("age", F.row_number().over(newest)).filter(F.col("age") <= last)
+    predicted = read(SAKT_PREDICTIONS).filter(F.col("student_key").isin(keys))
+    names = F.map_from_entries(F.collect_list(F.struct("skill_id", "name"))).alias("names")
+    labels = read(ITEMS).select("item_id", F.coalesce("title", "source_item_id").alias("label"))
+    shown = (
+        recent.join(predicted.select("event_id", "p_correct"), "event_id", "left")
+        .join(labels, "item_id", "left")
+        .crossJoin(read(SKILLS).agg(names))
+        .withColumn("skill", F.transform("skill_ids", lambda s: F.col("names")[s]))
+        .drop("names")
+    )
+    return _by_student(shown.orderBy("student_key", "age"), keys)
+
+
+def _by_student(frame: "DataFrame", keys: list[str]) -> dict[str, list[Any]]:
+    """Rows of a few students on the driver."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    found: dict[str, list[Any]] = {}
+    for row in frame.filter(F.col("student_key").isin(keys)).collect():
+        found.setdefault(row["student_key"], []).append(row)
+    return found
+
+
+def _least_first(rows: list[Any]) -> list[Any]:
+    return sorted(rows, key=lambda row: (row["mastery"], row["name"]))
+
+
+def _skill_mastery(row: Any) -> SkillMastery:  # noqa: ANN401 - a Spark row
+    return SkillMastery(
+        row["name"], row["mastery"], row["mastery_low"], row["mastery_high"], row["n_responses"]
+    )
+
+
+def _answer(row: Any) -> Answer:  # noqa: ANN401 - a Spark row
+    time, latency = row["answered_at"], row["latency_ms"]
+    return Answer(
+        when=f"{time:%Y-%m-%d %H:%M}" if time else f"no. {row['sequence_number']}",
+        item=row["label"] or row["item_id"],
+        skill=", ".join(name for name in row["skill"] if name),
+        correct=row["correct"],
+        hints=row["hint_count"],
+        seconds=latency / 1000 if latency is not None else None,
+        predicted=row["p_correct"],
+    )

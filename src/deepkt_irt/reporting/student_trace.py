@@ -1,0 +1,79 @@
+"""One student as text: the evidence, what it says, and what to practise next."""
+
+from dataclasses import dataclass
+
+from deepkt_irt.reporting.report_data import Answer, Next, SkillMastery, Student
+
+
+@dataclass(frozen=True)
+class StudentTrace:
+    """What a trace shows.
+
+    Attributes:
+        student_id: As in the source's files, as it was asked for.
+        source: Source system.
+        topic: Names of the skills asked for; None for all.
+        student: The student's page; answers oldest first.
+        model_version: Champion that predicted; None if nothing was predicted.
+    """
+
+    student_id: str
+    source: str
+    topic: tuple[str, ...] | None
+    student: Student
+    model_version: str | None
+
+
+def render_text(trace: StudentTrace) -> str:
+    """The trace as lines of text for a terminal."""
+    student = trace.student
+    topic = ", ".join(trace.topic) if trace.topic else "all skills"
+    lines = [
+        f"Student {trace.student_id} ({trace.source}), {topic}",
+        f"  {student.label.lower()}, {student.class_label}, {student.n_events} answers in all, "
+        f"split {student.split}",
+        f"  ability: {_ability(student)}",
+        "",
+        "Evidence, oldest first",
+        *([_answer_line(each) for each in student.answers] or ["  no answers on this topic"]),
+        "",
+        "Mastery (chance of a right answer on the skill's reference items, 95 % interval)",
+        *([_mastery_line(each) for each in student.mastery] or ["  never practised: not known"]),
+        "",
+        "Practise next",
+        *([_next_line(each) for each in student.next_items] or ["  nothing on this topic"]),
+        "",
+        f"Predictions by sakt version {trace.model_version}."
+        if trace.model_version
+        else "No model has predicted anything for this student.",
+    ]
+    return "\n".join(lines)
+
+
+def _ability(student: Student) -> str:
+    if student.ability is None:
+        return "not estimated"
+    value, sd = student.ability
+    return f"{value:+.2f} logits (95 %: {value - 1.96 * sd:+.2f} to {value + 1.96 * sd:+.2f})"
+
+
+def _answer_line(answer: Answer) -> str:
+    result = "ungraded" if answer.correct is None else "right" if answer.correct else "wrong"
+    details = [
+        f"{answer.hints} hints" if answer.hints else "",
+        f"{answer.seconds:.0f} s" if answer.seconds is not None else "",
+        f"predicted {answer.predicted:.0%}" if answer.predicted is not None else "",
+    ]
+    known = ", ".join(part for part in details if part)
+    return f"  {answer.when}  {answer.item:<14.40} {answer.skill:<28.28} {result:<9}{known}"
+
+
+def _mastery_line(each: SkillMastery) -> str:
+    return (
+        f"  {each.skill:<32.32} {each.value:.0%} ({each.low:.0%} to {each.high:.0%}), "
+        f"{each.n} answers"
+    )
+
+
+def _next_line(each: Next) -> str:
+    return f"  {each.rank}. {each.item}: {each.reason}"
