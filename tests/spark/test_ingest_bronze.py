@@ -1,0 +1,278 @@
+"""Landing files to bronze: nothing lost, nothing twice, whatever happens in between."""
+
+import os
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from conftest import AS_OF, rows
+from deepkt_irt.errors import BadFile, QualityViolation
+from deepkt_irt.jobs import ingest_bronze as job
+from deepkt_irt.jobs.ingest_bronze import ingest_bronze
+from deepkt_irt.jobs.task import TASKS
+from deepkt_irt.settings import IngestSettings, Settings
+from deepkt_irt.sources.catalogue import source_named
+from deepkt_irt.sources.landing import land
+from deepkt_irt.tables.bronze import RAW_ASSIGNMENT_RELATIONSHIPS, RAW_CONTENT, RAW_RESPONSES
+from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
+
+pytestmark = pytest.mark.spark
+
+HEADER = "user_id,item_id,correct,seq_pos,mood\n"
+GOOD = HEADER + "s1,i1,1,1,fine\ns1,i2,0,2,\n"
+MIXED = HEADER + "s2,i1,2,1,\ns2,i2,1,2\ns2,i3,1,3,\n"
+
+
+class Cut(RuntimeError):
+    """Stands for a process that dies here."""
+
+
+@pytest.fixture
+def ctx(context):
+    return context(TASKS["ingest_bronze"])
+
+
+@pytest.fixture
+def put(ctx, tmp_path):
+    """Land a file under the source."""
+
+    def write(name, text, source="responses_csv"):
+        folder = tmp_path / "data" / source
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+        (landed,) = land(source_named(source), folder / name, ctx.landing, mapping=None)
+        return landed
+
+    return write
+
+
+@pytest.fixture
+def drop_tables(store, spark, tmp_path):
+    """Deletes what the task has written, but not its checkpoint."""
+
+    def drop():
+        for table in (RAW_RESPONSES, RAW_CONTENT, QUARANTINE, INGEST_AUDIT):
+            spark.sql(f"DROP TABLE IF EXISTS {table.qualified_name}")
+            folder = tmp_path / "lake" / "tables" / table.layer.value / table.name
+            shutil.rmtree(folder, ignore_errors=True)
+            store._known.discard(table.qualified_name)
+
+    return drop
+
+
+def kept(store, table=RAW_RESPONSES):
+    names = [name for name in table.column_names if name != "_ingested_at"]
+    return rows(store.read(table).na.fill(""), *names)
+
+
+def accounts(store):
+    return rows(
+        store.read(INGEST_AUDIT), "source", "file", "rows_read", "rows_kept", "rows_quarantined"
+    )
+
+
+def test_ingest_bronze_mixed_files_keeps_quarantines_and_accounts(ctx, store, put):
+    put("good.csv", GOOD)
+    put("mixed.csv", MIXED)
+
+    metrics = ingest_bronze(ctx)
+
+    assert metrics == {"files_new": 2, "rows_read": 5, "rows_kept": 3, "rows_quarantined": 2}
+    read = store.read(RAW_RESPONSES)
+    columns = ("_source", "_file", "_row", "student_id", "item_id", "correct", "response_order")
+    assert rows(read, *columns) == [
+        ("responses_csv", "good.csv", 1, "s1", "i1", "1", "1"),
+        ("responses_csv", "good.csv", 2, "s1", "i2", "0", "2"),
+        ("responses_csv", "mixed.csv", 3, "s2", "i3", "1", "3"),
+    ]
+    assert read.filter("_row = 1").first()["extras"] == '{"mood": "fine"}'
+    assert {row["_ingested_at"].timestamp() for row in read.collect()} == {AS_OF.timestamp()}
+    assert accounts(store) == [
+        ("responses_csv", "good.csv", 2, 2, 0),
+        ("responses_csv", "mixed.csv", 3, 1, 2),
+    ]
+    refused = store.read(QUARANTINE).filter("stage = 'ingest_bronze'")
+    assert rows(refused, "table_name", "file", "row", "reason", "received") == [
+        ("bronze.raw_responses", "mixed.csv", 1, "correct is '2', expected 0 or 1", "s2,i1,2,1,"),
+        ("bronze.raw_responses", "mixed.csv", 2, "too few fields: 4 instead of 5", "s2,i2,1,2"),
+    ]
+
+
+def test_ingest_bronze_again_writes_nothing_and_with_one_more_file_only_that(ctx, store, put):
+    put("good.csv", GOOD)
+    ingest_bronze(ctx)
+    before = kept(store), store.version(RAW_RESPONSES), store.version(INGEST_AUDIT)
+
+    assert ingest_bronze(ctx)["files_new"] == 0
+    assert (kept(store), store.version(RAW_RESPONSES), store.version(INGEST_AUDIT)) == before
+
+    # older than the first: a stream by itself would pass over it
+    late = put("more.csv", MIXED)
+    os.utime(late, (0, (AS_OF - timedelta(days=4_000)).timestamp()))
+    assert ingest_bronze(ctx)["rows_kept"] == 1
+    assert len(accounts(store)) == 2
+    assert set(before[0]) < set(kept(store))
+
+
+def test_ingest_bronze_several_tables_and_sources_in_one_run(ctx, store, put):
+    put("good.csv", GOOD)
+    relations = "in_unit_assignment_log_id,unit_test_assignment_log_id\nb,a\n,a\n"
+    put("assignment_relationships.csv", relations, "edm_cup")
+    put("hint_details.csv", "hint_id,problem_id\nh,p\n", "edm_cup")
+
+    metrics = ingest_bronze(ctx)
+
+    assert metrics["rows_read"] == 5
+    read = store.read(RAW_ASSIGNMENT_RELATIONSHIPS)
+    columns = ("unit_test_assignment_log_id", "in_unit_assignment_log_id")
+    assert rows(read, *columns) == [("a", "b")]
+    assert rows(store.read(RAW_CONTENT), "kind", "content_id", "body") == [
+        ("hint", "h", '{"problem_id": "p"}')
+    ]
+    assert rows(store.read(QUARANTINE), "table_name", "column") == [
+        ("bronze.raw_assignment_relationships", "in_unit_assignment_log_id")
+    ]
+
+
+def test_ingest_bronze_changed_file_stops_naming_it(ctx, store, put):
+    landed = put("good.csv", GOOD)
+    ingest_bronze(ctx)
+    put("new.csv", MIXED)
+    landed.write_text(GOOD + "s9,i9,1,3,\n")
+
+    with pytest.raises(BadFile, match=r"responses_csv/good\.csv: its content changed"):
+        ingest_bronze(ctx)
+
+    assert len(accounts(store)) == 1
+
+
+def test_ingest_bronze_damaged_file_stops_before_anything_is_read(ctx, store, put):
+    put("good.csv", GOOD)
+    (ctx.landing / "responses_csv" / "other.csv").write_text("who,what\n1,2\n")
+
+    with pytest.raises(BadFile, match=r"other\.csv: no student_id"):
+        ingest_bronze(ctx)
+
+    assert kept(store) == []
+    assert accounts(store) == []
+
+
+def test_ingest_bronze_file_without_a_usable_row_stops_until_it_is_taken_out(ctx, store, put):
+    put("good.csv", GOOD)
+    useless = put("useless.csv", HEADER + "s,i,7,1,\ns,i,8,2,\n")
+
+    for _ in range(2):
+        with pytest.raises(QualityViolation, match=r"useless\.csv: all 2 rows .* row 1 because"):
+            ingest_bronze(ctx)
+    assert store.read(QUARANTINE).count() == 2
+    assert len(kept(store)) == 2
+
+    useless.unlink()
+    assert ingest_bronze(ctx)["files_new"] == 0
+
+
+@pytest.mark.slow
+def test_ingest_bronze_cut_off_at_any_write_then_again_equals_one_clean_run(
+    ctx, store, put, drop_tables, monkeypatch
+):
+    put("good.csv", GOOD)
+    put("mixed.csv", MIXED)
+    put("hint_details.csv", "hint_id,problem_id\nh,p\n", "edm_cup")
+    ingest_bronze(ctx)
+    clean = kept(store), kept(store, RAW_CONTENT), accounts(store), store.read(QUARANTINE).count()
+    append = type(ctx).append
+
+    for writes in range(5):  # two bronze tables, quarantine, audit
+        shutil.rmtree(ctx.checkpoints)
+        drop_tables()
+        done = []
+
+        def cut_off(self, table, frame, *, after=writes, done=done, **once):
+            if len(done) == after:
+                raise Cut
+            append(self, table, frame, **once)
+            done.append(table)
+            if len(done) == after:
+                raise Cut
+
+        monkeypatch.setattr(type(ctx), "append", cut_off)
+        with pytest.raises(Exception, match="Cut"):
+            ingest_bronze(ctx)
+        monkeypatch.setattr(type(ctx), "append", append)
+
+        ingest_bronze(ctx)
+
+        found = kept(store), kept(store, RAW_CONTENT), accounts(store)
+        assert (*found, store.read(QUARANTINE).count()) == clean, writes
+
+
+def test_ingest_bronze_file_landing_after_the_look_round_is_read_too(ctx, store, put, monkeypatch):
+    put("good.csv", GOOD)
+    looked = job._new_files(ctx)
+    put("late.csv", MIXED)
+    monkeypatch.setattr(job, "_new_files", lambda _: looked)
+
+    ingest_bronze(ctx)
+
+    assert [account[1] for account in accounts(store)] == ["good.csv", "late.csv"]
+
+
+def test_ingest_bronze_odd_names_are_read_and_hidden_ones_passed_over(ctx, store, put):
+    names = ["a b.csv", "a#1.csv", "a%20b.csv", "é.csv", "a+b&c.csv"]
+    for name in names:
+        put(name, GOOD)
+    (ctx.landing / "responses_csv" / "_half.csv.part").write_text("user")
+    (ctx.landing / "responses_csv" / ".hidden.csv").write_text("user")
+
+    ingest_bronze(ctx)
+
+    assert sorted(account[1] for account in accounts(store)) == sorted(names)
+
+
+@pytest.mark.parametrize("place", ["stray.csv", "responses_csv/2024/deep.csv"])
+def test_ingest_bronze_file_outside_a_source_folder_stops_naming_it(ctx, place):
+    stray = ctx.landing / place
+    stray.parent.mkdir(parents=True)
+    stray.write_text(GOOD)
+
+    with pytest.raises(BadFile, match=r"files lie in landing/<source>/"):
+        ingest_bronze(ctx)
+
+
+def test_ingest_bronze_checkpoint_without_its_tables_says_what_to_delete(
+    ctx, store, put, drop_tables
+):
+    put("good.csv", GOOD)
+    ingest_bronze(ctx)
+    drop_tables()
+
+    with pytest.raises(BadFile, match=r"good\.csv: .*delete .*checkpoints/ingest_bronze"):
+        ingest_bronze(ctx)
+
+    shutil.rmtree(ctx.checkpoints)
+    assert ingest_bronze(ctx)["rows_kept"] == 2
+
+
+def test_ingest_bronze_limit_of_characters_comes_from_the_settings(context, store, put):
+    settings = Settings(ingest=IngestSettings(max_field_characters=100))
+    ctx = context(TASKS["ingest_bronze"], settings=settings)
+    put("long.csv", GOOD + "s3,i1,1,1," + "x" * 101 + "\n")
+
+    assert ingest_bronze(ctx)["rows_quarantined"] == 1
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_ingest_bronze_research_files_read_equals_kept_plus_quarantined(ctx, store, shared_data):
+    for source, name in (
+        ("assistments", "assist2009/skill_builder_slice_10791.csv.gz"),
+        ("dbe_kt22", "dbe_kt22"),
+    ):
+        land(source_named(source), shared_data / name, ctx.landing, mapping=None)
+
+    metrics = ingest_bronze(ctx)
+
+    assert metrics["rows_read"] == 10_791 + 158_342 + 1_670
+    assert metrics["rows_quarantined"] == 0
+    assert len(accounts(store)) == 7
