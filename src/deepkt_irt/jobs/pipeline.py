@@ -15,4 +15,6 @@ from deepkt_irt.jobs import (  # noqa: F401 - imported to register
 )
 from deepkt_irt.jobs.task import TASKS, Task, run_order
 
+__all__ = ["LOCAL_ORDER", "TASKS"]
+
 LOCAL_ORDER: tuple[Task, ...] = tuple(run_order(TASKS))

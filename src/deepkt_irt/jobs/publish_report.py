@@ -1,6 +1,6 @@
 """Task publish_report: one HTML page that needs no network."""
 
-import datetime
+from datetime import UTC
 
 from deepkt_irt.errors import BackendUnavailable
 from deepkt_irt.jobs import report_parts as parts
@@ -77,7 +77,7 @@ def _overview(ctx: JobContext, *, n_files: int) -> tuple[Overview, tuple[str, ..
     ).collect()[0]
     splits = ctx.read(USER_SPLITS).groupBy("split").count().orderBy("split").collect()
     overview = Overview(
-        as_of=f"{ctx.as_of.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC",
+        as_of=f"{ctx.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         run_id=ctx.run_id,
         sources=tuple(row["sources"]),
         counts=(

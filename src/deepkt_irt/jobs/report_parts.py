@@ -52,7 +52,9 @@ def refusals(ctx: JobContext) -> tuple[Refusal, ...]:
     """Refused rows by stage and column, most first, each with an example."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    kinds = ctx.read(QUARANTINE).groupBy("stage", F.coalesce("column", F.lit("–")).alias("at"))
+    kinds = ctx.read(QUARANTINE).groupBy(
+        "stage", F.coalesce("column", F.lit("whole row")).alias("at")
+    )
     counted = kinds.agg(F.count("*").alias("n"), F.min("reason").alias("example"))
     rows = counted.orderBy(F.desc("n"), "stage", "at").limit(_REFUSALS).collect()
     return tuple(Refusal(r["stage"], r["at"], r["example"][:200], r["n"]) for r in rows)
@@ -68,7 +70,7 @@ def items(ctx: JobContext, version: str | None) -> dict[str, Item]:
     """Items of a calibration by item id."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    parameters = ctx.read(ITEM_PARAMETERS).filter(F.col("calibration_version") == version)
+    parameters = ctx.read(ITEM_PARAMETERS).filter(F.col("calibration_version").eqNullSafe(version))
     about = labelled_items(ctx)
     rows = parameters.join(about, "item_id").orderBy("item_id").collect()
     return {
@@ -104,7 +106,7 @@ def abilities(ctx: JobContext, version: str | None) -> tuple[tuple[float, int], 
     """Students in bands of ability."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    own = ctx.read(STUDENT_ABILITIES).filter(F.col("calibration_version") == version)
+    own = ctx.read(STUDENT_ABILITIES).filter(F.col("calibration_version").eqNullSafe(version))
     band = F.floor(F.col("ability") / ABILITY_BAND).alias("band")
     rows = own.groupBy(band).count().orderBy("band").collect()
     return tuple((r["band"] * ABILITY_BAND, r["count"]) for r in rows)
@@ -115,7 +117,7 @@ def curves(ctx: JobContext, version: str | None, known: dict[str, Item]) -> tupl
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     most = sorted(known, key=lambda item: (-known[item].n, item))[:_CURVE_ITEMS]
-    ability = ctx.read(STUDENT_ABILITIES).filter(F.col("calibration_version") == version)
+    ability = ctx.read(STUDENT_ABILITIES).filter(F.col("calibration_version").eqNullSafe(version))
     attempts = first_attempts(ctx.read(CANONICAL_LEARNING_EVENTS)).filter(
         F.col("item_id").isin(most)
     )

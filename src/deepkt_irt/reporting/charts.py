@@ -61,17 +61,17 @@ def wright_map(
     parts = [
         _text(60, 16, "Students by ability", size=13),
         _text(60, 336, "Items by difficulty", size=13),
+        _text(18, 175, "logit"),
     ]
-    for low, n in abilities:
-        parts.append(
-            _bar(x(low), up(n), x(low + band), 150, _ACCENT, f"{n} students from {low:.2f}")
-        )
-    for low, n in sorted(bands.items()):
-        parts.append(_bar(x(low), 190, x(low + band), down(n), _WARM, f"{n} items from {low:.2f}"))
-    for tick in x.ticks(1):
-        parts.append(_text(x(tick), 175, _signed(tick), anchor="middle"))
-    parts.append(_text(880, 175, "", anchor="end"))
-    parts.append(_text(18, 175, "logit"))
+    parts += [
+        _bar(x(low), up(n), x(low + band), 150, _ACCENT, f"{n} students from {low:.2f}")
+        for low, n in abilities
+    ]
+    parts += [
+        _bar(x(low), 190, x(low + band), down(n), _WARM, f"{n} items from {low:.2f}")
+        for low, n in sorted(bands.items())
+    ]
+    parts += [_text(x(tick), 175, _signed(tick), anchor="middle") for tick in x.ticks(1)]
     for scale, top in ((up, up.high), (down, down.high)):
         parts.append(_text(52, scale(top) + 4, f"{top:.0f}", anchor="end", color=_SOFT))
     title = "Abilities of students and difficulties of items on one scale"

@@ -28,10 +28,13 @@ def render_text(trace: StudentTrace) -> str:
     """The trace as lines of text for a terminal."""
     student = trace.student
     topic = ", ".join(trace.topic) if trace.topic else "all skills"
+    about = (
+        f"  {student.label.lower()}, {student.class_label}, {student.n_events} answers in all, "
+        f"split {student.split}"
+    )
     lines = [
         f"Student {trace.student_id} ({trace.source}), {topic}",
-        f"  {student.label.lower()}, {student.class_label}, {student.n_events} answers in all, "
-        f"split {student.split}",
+        about,
         f"  ability: {_ability(student)}",
         "",
         "Evidence, oldest first",
