@@ -70,7 +70,9 @@ def items(ctx: JobContext, version: str | None) -> dict[str, Item]:
     """Items of a calibration by item id."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    parameters = ctx.read(ITEM_PARAMETERS).filter(F.col("calibration_version").eqNullSafe(version))
+    parameters = ctx.read(ITEM_PARAMETERS).filter(
+        F.col("calibration_version").eqNullSafe(F.lit(version))
+    )
     about = labelled_items(ctx)
     rows = parameters.join(about, "item_id").orderBy("item_id").collect()
     return {
@@ -106,7 +108,9 @@ def abilities(ctx: JobContext, version: str | None) -> tuple[tuple[float, int], 
     """Students in bands of ability."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    own = ctx.read(STUDENT_ABILITIES).filter(F.col("calibration_version").eqNullSafe(version))
+    own = ctx.read(STUDENT_ABILITIES).filter(
+        F.col("calibration_version").eqNullSafe(F.lit(version))
+    )
     band = F.floor(F.col("ability") / ABILITY_BAND).alias("band")
     rows = own.groupBy(band).count().orderBy("band").collect()
     return tuple((r["band"] * ABILITY_BAND, r["count"]) for r in rows)
@@ -117,7 +121,9 @@ def curves(ctx: JobContext, version: str | None, known: dict[str, Item]) -> tupl
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     most = sorted(known, key=lambda item: (-known[item].n, item))[:_CURVE_ITEMS]
-    ability = ctx.read(STUDENT_ABILITIES).filter(F.col("calibration_version").eqNullSafe(version))
+    ability = ctx.read(STUDENT_ABILITIES).filter(
+        F.col("calibration_version").eqNullSafe(F.lit(version))
+    )
     attempts = first_attempts(ctx.read(CANONICAL_LEARNING_EVENTS)).filter(
         F.col("item_id").isin(most)
     )
