@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from deepkt_irt.irt.response import probability_3pl
 from deepkt_irt.jobs.calibrate_items import first_attempts
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.report_students import class_label
 from deepkt_irt.reporting.report_data import (
     SMALL_GROUP,
     Cell,
@@ -248,7 +249,11 @@ def heat_map(ctx: JobContext) -> HeatMap | None:
     return HeatMap(
         skills=tuple(name for name, _ in skills),
         rows=tuple(
-            (each or "All students", sizes[each], tuple(_cell(found, each, s) for _, s in skills))
+            (
+                class_label(each) or "All students",
+                sizes[each],
+                tuple(_cell(found, each, s) for _, s in skills),
+            )
             for each in classes
         ),
         n_skills_in_all=len(practised),

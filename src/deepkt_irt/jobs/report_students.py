@@ -29,6 +29,7 @@ READS = (
 )
 Read = Callable[[Table], "DataFrame"]
 _KEY_CHARACTERS = 8
+_CLASS_CHARACTERS = len("class-") + 6
 
 
 def student_pages(read: Read, keys: list[str], *, last_answers: int) -> tuple[Student, ...]:
@@ -47,7 +48,8 @@ def student_pages(read: Read, keys: list[str], *, last_answers: int) -> tuple[St
     return tuple(
         Student(
             label=f"Student {key[:_KEY_CHARACTERS]}",
-            class_label=", ".join(users[key][0]["class_keys"]) or "no class known",
+            class_label=", ".join(map(class_label, users[key][0]["class_keys"]))
+            or "no class known",
             split=splits[key][0]["split"],
             ability=next(((r["ability"], r["ability_sd"]) for r in abilities.get(key, ())), None),
             n_events=users[key][0]["n_events"],
@@ -61,6 +63,11 @@ def student_pages(read: Read, keys: list[str], *, last_answers: int) -> tuple[St
         for key in keys
         if key in users
     )
+
+
+def class_label(key: str) -> str:
+    """A class key shortened for people."""
+    return key[:_CLASS_CHARACTERS]
 
 
 def spread_over_ability(read: Read, *, n: int) -> list[str]:

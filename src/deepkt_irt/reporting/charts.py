@@ -43,7 +43,10 @@ class Scale:
 
 def shade(value: float) -> tuple[str, str]:
     """Background and text colour of a share from 0 to 1, told apart also without colour sight."""
-    place = min(int(value * len(_SHADES)), len(_SHADES) - 1)
+    # mastery lies mostly between these; the number stands in the cell, the shade only helps
+    low, high = 0.35, 0.9
+    share = min(max((value - low) / (high - low), 0.0), 1.0)
+    place = min(int(share * len(_SHADES)), len(_SHADES) - 1)
     return _SHADES[place], "#ffffff" if place >= 4 else _INK
 
 
@@ -103,7 +106,7 @@ def forest(items: Sequence[Item]) -> Markup:
 def item_curve(curve: Curve) -> Markup:
     """An item's characteristic curve and the observed shares with their intervals."""
     item = curve.item
-    x, y = Scale(-3, 3, 36, 290), Scale(0, 1, 190, 14)
+    x, y = Scale(-3, 3, 44, 290), Scale(0, 1, 190, 14)
     parts = _frame(x, y, [-3, -2, -1, 0, 1, 2, 3])
     slope = item.a if item.a is not None else 1.0
     steps = [-3 + 0.1 * k for k in range(61)]
@@ -119,7 +122,7 @@ def item_curve(curve: Curve) -> Markup:
 
 def reliability(bins: Sequence[tuple[float, float, int]]) -> Markup:
     """Predicted chance against the share right; the diagonal is perfect calibration."""
-    x, y = Scale(0, 1, 40, 330), Scale(0, 1, 300, 14)
+    x, y = Scale(0, 1, 46, 330), Scale(0, 1, 300, 14)
     parts = _frame(x, y, [0, 0.25, 0.5, 0.75, 1])
     parts.append(_line(x(0), y(0), x(1), y(1), "#9aa5b1", dash="4 4"))
     largest = max([1, *(n for _, _, n in bins)])
