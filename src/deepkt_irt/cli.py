@@ -43,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-screen = Console(stderr=True, highlight=False)
+screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
 LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]
 AsOfOption = Annotated[

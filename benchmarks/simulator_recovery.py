@@ -1,0 +1,90 @@
+"""Holds a demo lake against the truth it was simulated from.
+
+    python benchmarks/simulator_recovery.py [--lake lake] [--json FILE]
+
+Prints how well difficulties were recovered, how often their 95 % intervals hold the truth, and
+the AUC of each model on held-out students beside the best possible, that of the true chances.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from deepkt_irt.jobs.opening import Target, open_runner
+from deepkt_irt.knowledge_tracing.metrics import auc
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.gold import ITEM_PARAMETERS, MODEL_EVALUATIONS, SAKT_PREDICTIONS
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
+from deepkt_irt.tables.store import TableStore
+
+SOURCE = "simulator:"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lake", type=Path, default=Path("lake"))
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    flags = parser.parse_args()
+    store = open_runner(Target(lake=flags.lake), settings=Settings()).store
+    figures = {**difficulties(store, flags.lake), **predictions(store, flags.lake)}
+    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+    if flags.json:
+        flags.json.write_text(json.dumps(figures, indent=2))
+
+
+def difficulties(store: TableStore, lake: Path) -> dict[str, float]:
+    """Recovered against true difficulties: of all items, and of those the 1PL can fit."""
+    truth = pd.read_csv(lake / "truth" / "truth_items.csv")
+    found = store.read(ITEM_PARAMETERS).toPandas()
+    found = found[found["calibration_version"] == found["calibration_version"].max()]
+    found["problem_id"] = found["item_id"].str.removeprefix(SOURCE)
+    both = found.merge(truth, on="problem_id")
+    plain = both[(both["c"] == 0) & both["drift_at"].isna()]
+    return {
+        **_recovery(both, "all items"),
+        **_recovery(plain, "items without guessing or drift"),
+    }
+
+
+def _recovery(both: pd.DataFrame, which: str) -> dict[str, float]:
+    error = both["difficulty"] - both["b"]
+    inside = error.abs() < 1.96 * both["difficulty_se"]
+    return {
+        f"{which}: n": len(both),
+        f"{which}: correlation": float(np.corrcoef(both["difficulty"], both["b"])[0, 1]),
+        f"{which}: RMSE": float(np.sqrt((error**2).mean())),
+        f"{which}: mean error": float(error.mean()),
+        f"{which}: coverage of 95 % intervals": float(inside.mean()),
+    }
+
+
+def predictions(store: TableStore, lake: Path) -> dict[str, float]:
+    """AUC on the test students: the true chances beside every model evaluated."""
+    predicted = store.read(SAKT_PREDICTIONS).filter("event_id IS NOT NULL AND split = 'test'")
+    events = store.read(CANONICAL_LEARNING_EVENTS).select("event_id", "assignment_id")
+    scored = predicted.join(events, "event_id").toPandas()
+    truth = pd.read_csv(lake / "truth" / "truth_responses.csv")
+    truth["item_id"] = SOURCE + truth["problem_id"]
+    truth["assignment_id"] = SOURCE + truth["assignment_log_id"]
+    keys = ["assignment_id", "item_id"]
+    both = scored.merge(truth, on=keys, suffixes=("", "_true"))
+    right = both["correct"].to_numpy(dtype=float)
+    figures = {
+        "test responses": len(both),
+        "test responses without a truth": len(scored) - len(both),
+        "AUC best possible": auc(right, both["p_correct_true"].to_numpy(dtype=float)),
+        "AUC sakt on the same responses": auc(right, both["p_correct"].to_numpy(dtype=float)),
+    }
+    latest = store.read(MODEL_EVALUATIONS).toPandas()
+    for row in latest.to_dict("records"):
+        figures[f"AUC {row['model_name']} as evaluated"] = row["auc"]
+    return {name: float(value) for name, value in figures.items() if value is not None}
+
+
+if __name__ == "__main__":
+    main()
