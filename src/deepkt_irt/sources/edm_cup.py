@@ -147,8 +147,8 @@ def _details(raw: "DataFrame") -> "DataFrame":
 def _attempts(raw: "DataFrame") -> "DataFrame":
     """One row per problem worked on in an assignment log.
 
-    Within a problem, actions stand in order of time, then file and row. Buffers of the
-    aggregation are numbers, so that it stays fast on millions of actions.
+    Within a problem, actions stand in order of time, then file and row. One shuffle and one sort
+    serve both the window and the aggregation.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
