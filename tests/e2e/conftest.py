@@ -13,7 +13,8 @@ from deepkt_irt.tables.store import TableStore
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-SMALL = ["--students", "80", "--items", "60", "--seed", "11", "--set", "sakt.max_epochs=3"]
+TRAINING = ["--set", "sakt.max_epochs=3", "--set", "sakt.min_steps=40"]
+SMALL = ["--students", "80", "--items", "60", "--seed", "11", *TRAINING]
 AS_OF = ["--as-of", "2026-03-01T02:00"]
 
 

@@ -11,7 +11,7 @@ from deepkt_irt.tables import bronze, gold, ops, silver
 from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.store import TableStore
 from e2e.checksums import COMPARED, checksums
-from e2e.conftest import AS_OF, SMALL
+from e2e.conftest import AS_OF, SMALL, TRAINING
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -78,7 +78,7 @@ def test_demo_forced_again_leaves_the_same_rows(spark, demo_lake):
     main(
         [
             *("run", "--source", "simulator", "--data", str(data), "--lake", str(demo_lake)),
-            *("--from", "ingest_bronze", "--set", "sakt.max_epochs=3", *AS_OF),
+            *("--from", "ingest_bronze", *TRAINING, *AS_OF),
         ]
     )
 
