@@ -1,0 +1,93 @@
+"""The built wheel starts without dev dependencies, and lake tasks without torch, MLflow, openai."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from conftest import REPOSITORY
+
+pytestmark = pytest.mark.slow
+
+LAKE_TASKS = (
+    "ingest_bronze",
+    "transform_silver",
+    "engineer_features",
+    "calibrate_items",
+    "recommend_items",
+    "publish_report",
+)
+HIDING = """
+import sys
+HIDDEN = {hidden!r}
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in HIDDEN:
+            raise ModuleNotFoundError(f'{{name}} is hidden', name=name)
+sys.meta_path.insert(0, Hide())
+"""
+DEV = ("pytest", "hypothesis", "mypy", "ruff", "importlinter", "psutil")
+HEAVY = ("torch", "sklearn", "mlflow", "openai")
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory) -> Path:
+    """An interpreter that sees the wheel and the runtime dependencies, not the checkout."""
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists():
+        pytest.skip("the environment was made without uv, which builds the wheel")
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [str(uv), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(REPOSITORY)]
+    subprocess.run(build, check=True)
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "env", with_pip=False)
+    made = folder / "env" / "bin" / "python"
+    install = [str(uv), "pip", "install", "--quiet", "--no-deps", "--python", str(made), str(wheel)]
+    subprocess.run(install, check=True)
+    site = next((folder / "env" / "lib").glob("python*/site-packages"))
+    # behind the wheel's own folder, and without its .pth files: the checkout stays out of sight
+    (site / "runtime.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return made
+
+
+def run(python: Path, code: str, hidden: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    program = HIDING.format(hidden=set(hidden)) + code
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return subprocess.run(
+        [str(python), "-c", program], capture_output=True, text=True, env=environment, check=False
+    )
+
+
+def test_wheel_starts_the_command_without_dev_dependencies(python):
+    code = "import sys; from deepkt_irt.cli import main; main(['stages', '--json'])"
+
+    started = run(python, code, DEV)
+
+    assert started.returncode == 0, started.stderr
+    assert "ingest_bronze" in started.stdout
+
+
+def test_wheel_holds_the_page_template_and_lies_outside_the_checkout(python):
+    code = (
+        "import deepkt_irt, importlib.resources as r\n"
+        "print(deepkt_irt.__file__)\n"
+        "print(r.files('deepkt_irt.reporting').joinpath('html/report.html.j2').is_file())"
+    )
+
+    where, template = run(python, code, DEV).stdout.split()
+
+    assert not where.startswith(str(REPOSITORY))
+    assert template == "True"
+
+
+@pytest.mark.parametrize("task", LAKE_TASKS)
+def test_lake_task_starts_without_models_libraries(python, task):
+    code = f"from deepkt_irt.jobs.entry_points import {task}; print({task}.__name__)"
+
+    started = run(python, code, (*DEV, *HEAVY))
+
+    assert started.stdout.strip() == task, started.stderr

@@ -1,0 +1,111 @@
+"""Rules of the house that no linter has; each failure lists the places."""
+
+import ast
+import re
+import subprocess
+
+import pytest
+import typer
+
+from conftest import REPOSITORY
+from deepkt_irt.cli import app
+
+SOURCE = REPOSITORY / "src" / "deepkt_irt"
+MODULES = sorted(SOURCE.rglob("*.py"))
+TREES = {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text()) for path in MODULES}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def test_functions_are_at_most_50_lines():
+    long = [
+        f"{name}:{node.lineno} {node.name}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, FUNCTIONS) and _body_lines(node) > 50
+    ]
+    assert long == []
+
+
+def _body_lines(node) -> int:
+    body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+    return body[-1].end_lineno - body[0].lineno + 1
+
+
+def test_modules_are_at_most_500_lines():
+    assert [path.name for path in MODULES if len(path.read_text().splitlines()) > 500] == []
+
+
+def test_rows_come_to_the_driver_in_jobs_only():
+    pulls = [
+        f"{name}:{node.lineno}"
+        for name, tree in TREES.items()
+        if not name.startswith("jobs/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"collect", "toPandas", "iterrows"}
+    ]
+    assert pulls == []
+
+
+def test_spark_code_runs_on_connect_too():
+    classic = [
+        f"{name}:{node.lineno} {node.attr}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"sparkContext", "_jvm", "_jdf", "rdd", "cache", "persist", "forPath"}
+    ]
+    assert classic == []
+
+
+def test_broad_excepts_raise_again_outside_the_command_line():
+    swallowed = [
+        f"{name}:{node.lineno}"
+        for name, tree in TREES.items()
+        if name != "cli.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
+        and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+    ]
+    assert swallowed == []
+
+
+def test_tracked_files_name_no_home_folder_and_no_registry():
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    ).stdout.split("\0")
+    if not any(tracked):
+        pytest.skip("not a git checkout")
+    unwanted = re.compile(r"/(root|home)/\w|index-url|https?://[^ ]+/(simple|packages|maven2)/")
+    own = "tests/unit/test_house_rules.py"
+    found = [
+        name
+        for name in tracked
+        if name and name not in {own, "CONTRIBUTING.md"} and not name.endswith(".png")
+        if (path := REPOSITORY / name).is_file() and unwanted.search(path.read_text())
+    ]
+    assert found == []
+    assert not {"uv.lock", "poetry.lock"} & set(tracked)
+
+
+def test_commands_have_help_and_stand_in_the_readme():
+    readme = (REPOSITORY / "README.md").read_text()
+    commands = typer.main.get_command(app).commands
+
+    assert [name for name, command in commands.items() if not command.help] == []
+    assert [name for name in commands if f"deepkt {name}" not in readme] == []
+
+
+def test_make_verbs_in_the_docs_exist():
+    verbs = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    texts = [(REPOSITORY / name).read_text() for name in ("README.md", "CONTRIBUTING.md")]
+    named = {verb for text in texts for verb in re.findall(r"\bmake ([a-z-]+)", text)}
+
+    assert named - verbs - {"sure", "is"} == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_between_pages_resolve(page):
+    links = re.findall(r"\]\(([^)#]+)", (REPOSITORY / page).read_text())
+
+    assert [link for link in links if not (REPOSITORY / link).exists()] == []
