@@ -7,6 +7,7 @@ from deepkt_irt.settings import SequenceSettings
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+_UNKNOWN = 0  # the index of no item
 _STEP_COLUMNS = {
     "event_ids": "event_id",
     "sequence_numbers": "sequence_number",
@@ -21,11 +22,11 @@ _STEP_COLUMNS = {
 def indexed(
     events: "DataFrame", item_vocabulary: "DataFrame", skill_vocabulary: "DataFrame"
 ) -> "DataFrame":
-    """Graded events with integer indexes instead of ids.
+    """Graded events with integer indexes instead of ids; none is lost to a missing index.
 
     Returns:
-        student_key, event_id, sequence_number, item_index, skill_indexes (sorted, may be empty),
-        correct (0 or 1), latency_ms, hint_count.
+        student_key, event_id, sequence_number, item_index (0 if it has none), skill_indexes
+        (sorted, may be empty), correct (0 or 1), latency_ms, hint_count.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -36,13 +37,13 @@ def indexed(
         F.array_sort(F.collect_set("skill_index")).alias("skill_indexes")
     )
     return (
-        graded.join(item_vocabulary.select("item_id", "item_index"), "item_id")
+        graded.join(item_vocabulary.select("item_id", "item_index"), "item_id", "left")
         .join(grouped, "event_id", "left")
         .select(
             "student_key",
             "event_id",
             "sequence_number",
-            "item_index",
+            F.coalesce("item_index", F.lit(_UNKNOWN)).alias("item_index"),
             F.coalesce("skill_indexes", F.array().cast("array<int>")).alias("skill_indexes"),
             F.col("correct").cast("int").alias("correct"),
             "latency_ms",

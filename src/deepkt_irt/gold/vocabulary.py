@@ -22,7 +22,7 @@ def new_entries(ids: "DataFrame", known: "DataFrame", *, added_at: datetime) -> 
     from pyspark.sql import functions as F  # noqa: PLC0415
 
     name = ids.columns[0]
-    index = name.replace("_id", "_index")
+    index = f"{name.removesuffix('_id')}_index"
     last = known.agg(F.coalesce(F.max(index), F.lit(0)).alias("last"))
     absent = ids.distinct().join(known, name, "left_anti").crossJoin(last)
     number = F.row_number().over(Window.orderBy(name))

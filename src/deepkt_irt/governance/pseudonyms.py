@@ -12,8 +12,9 @@ def new_student_keys(
 ) -> "DataFrame":
     """Keys for students who have none: random, so that nothing of the id can be found in them.
 
-    The frame gives other keys each time it is evaluated. Insert it into the table of keys and
-    read the keys back from there; never join with it.
+    A plan that calls uuid() gives other keys each time it is evaluated. Insert the frame into
+    the table of keys and read the keys back from there; never join with it. A run killed before
+    the insert leaves no key, one killed after it leaves the keys the next run will find.
 
     Args:
         students: Columns source, student_id; repeated rows and empty ids are passed over.
@@ -25,7 +26,7 @@ def new_student_keys(
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    wanted = students.select("source", "student_id").filter("student_id IS NOT NULL").distinct()
+    wanted = students.select("source", "student_id").filter("trim(student_id) <> ''").distinct()
     return wanted.join(known, ["source", "student_id"], "left_anti").select(
         "source",
         "student_id",

@@ -7,10 +7,10 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from deepkt_irt.silver.events import qualified, qualified_all
+from deepkt_irt.silver.events import no_ids, qualified, qualified_all
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 Edge = tuple[str, str]
 
@@ -31,13 +31,15 @@ def users(events: "DataFrame") -> "DataFrame":
 def items(catalogue: "DataFrame", events: "DataFrame") -> "DataFrame":
     """Rows of silver.items: the catalogue's, and those met in events only.
 
+    Skills are the catalogue's; where it tags an item with none, all that events tag it with.
+
     Args:
         catalogue: Canonical items, ids as the source has them.
         events: Rows of silver.canonical_learning_events.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    own = catalogue.withColumns(
+    own = catalogue.filter("item_id IS NOT NULL").withColumns(
         {"item_id": qualified("item_id"), "skill_ids": qualified_all("skill_ids")}
     )
     known = own.groupBy("item_id").agg(
@@ -54,6 +56,7 @@ def items(catalogue: "DataFrame", events: "DataFrame") -> "DataFrame":
     )
     joined = known.withColumn("in_catalogue", F.expr("true")).join(met, "item_id", "full")
     source = F.coalesce("source", "event_source")
+    tagged = F.when(F.size("skill_ids") > 0, F.col("skill_ids"))
     return joined.select(
         "item_id",
         source.alias("source"),
@@ -62,7 +65,7 @@ def items(catalogue: "DataFrame", events: "DataFrame") -> "DataFrame":
         ),
         "item_type",
         "is_guessable",
-        F.coalesce("skill_ids", "event_skills").alias("skill_ids"),
+        F.coalesce(tagged, "event_skills", no_ids()).alias("skill_ids"),
         "title",
         F.coalesce("in_catalogue", F.expr("false")).alias("in_catalogue"),
         F.coalesce("met", F.lit(0)).cast("bigint").alias("n_events"),
@@ -77,12 +80,12 @@ def skills(catalogue: "DataFrame", events: "DataFrame") -> "DataFrame":
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    own = catalogue.withColumns(
+    own = catalogue.filter("skill_id IS NOT NULL").withColumns(
         {"skill_id": qualified("skill_id"), "prerequisite_ids": qualified_all("prerequisite_ids")}
     )
     known = own.groupBy("skill_id").agg(
         F.min("source").alias("source"),
-        F.min("name").alias("name"),
+        F.min(F.nullif(F.trim("name"), F.lit(""))).alias("name"),
         F.min("description").alias("description"),
         F.array_distinct(F.flatten(F.collect_list("prerequisite_ids"))).alias("prerequisite_ids"),
     )
@@ -95,7 +98,7 @@ def skills(catalogue: "DataFrame", events: "DataFrame") -> "DataFrame":
         F.coalesce("source", "event_source").alias("source"),
         F.coalesce("name", own_id).alias("name"),
         "description",
-        F.coalesce("prerequisite_ids", _none()).alias("prerequisite_ids"),
+        F.coalesce("prerequisite_ids", no_ids()).alias("prerequisite_ids"),
         F.coalesce("met", F.lit(0)).cast("bigint").alias("n_events"),
     )
 
@@ -114,9 +117,8 @@ def with_usable_prerequisites(found: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     edges = [(before, skill) for skill, all_before in listed.items() for before in all_before]
     kept = set(acyclic([edge for edge in edges if edge[0] in listed]))
     usable = [sorted(b for b in listed[skill] if (b, skill) in kept) for skill in names]
-    return found.assign(prerequisite_ids=pd.Series(usable, index=found.index)), len(edges) - len(
-        kept
-    )
+    acyclic_rows = found.assign(prerequisite_ids=pd.Series(usable, index=found.index, dtype=object))
+    return acyclic_rows, len(edges) - len(kept)
 
 
 def acyclic(edges: list[Edge]) -> list[Edge]:
@@ -136,9 +138,3 @@ def acyclic(edges: list[Edge]) -> list[Edge]:
     return [
         edge for edge, a, b in zip(edges, tails, heads, strict=True) if component[a] != component[b]
     ]
-
-
-def _none() -> "Column":
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    return F.array().cast("array<string>")

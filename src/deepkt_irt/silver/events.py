@@ -7,7 +7,9 @@ from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+DELIVERED_BEFORE = "^(repeats|contradicts) event of "  # the reasons of responses that came twice
 _CLASS_DIGITS = 16
+_PROVENANCE = ("file", "row", "batch_id")
 
 
 def qualified(column: str) -> "Column":
@@ -18,52 +20,56 @@ def qualified(column: str) -> "Column":
 
 
 def qualified_all(column: str) -> "Column":
-    """The same for an array of ids, sorted."""
+    """The same for an array of ids, sorted, each once."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     each = F.transform(F.col(column), lambda part: F.concat("source", F.lit(":"), part))
     return F.array_sort(F.array_distinct(each))
 
 
+def named(responses: "DataFrame") -> "DataFrame":
+    """The responses that say which student answered which item; the others are no events."""
+    return responses.filter(~(_blank("student_id") | _blank("item_id")))
+
+
 def identified(responses: "DataFrame", keys: "DataFrame") -> "DataFrame":
-    """Responses with student key, qualified ids, event id and how often the event came before.
+    """Every response with its student key, qualified ids, event id and what speaks against it.
+
+    One frame for events and refused rows alike: they cannot overlap, nor miss a response.
 
     Args:
         responses: Canonical responses.
-        keys: Rows of restricted.student_keys.
+        keys: Rows of restricted.student_keys, with one for each student named.
 
     Returns:
-        The responses of known students; `delivery` is 1 for the first arrival of an event.
+        The responses; `reason` is null where one becomes an event, `column` is the column at
+        fault, `received` the response as JSON.
     """
-    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
-    from pyspark.sql import functions as F  # noqa: PLC0415
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    owned = responses.filter("item_id IS NOT NULL").join(
-        keys.select("source", "student_id", "student_key"), ["source", "student_id"]
+    received = [name for name in responses.columns if name not in _PROVENANCE]
+    missing = F.when(_blank("student_id"), "student_id").when(_blank("item_id"), "item_id")
+    marked = responses.withColumns(
+        {"received": F.to_json(F.struct(*received)), "column": missing.cast("string")}
+    )
+    owned = marked.join(
+        keys.select("source", "student_id", "student_key"), ["source", "student_id"], "left"
     )
     class_hash = F.substring(F.sha2(qualified("class_id"), 256), 1, _CLASS_DIGITS)
     renamed = owned.withColumns(
         {
             "item_id": qualified("item_id"),
-            "skill_ids": F.coalesce(qualified_all("skill_ids"), _no_text()),
+            "skill_ids": F.coalesce(qualified_all("skill_ids"), no_ids()),
             "assignment_id": qualified("assignment_id"),
             "practice_assignment_ids": qualified_all("practice_assignment_ids"),
             "class_key": F.concat(F.lit("class-"), class_hash),
         }
-    ).withColumn("event_id", _event_id())
-    arrival = Window.partitionBy("event_id").orderBy("batch_id", "file", "row")
-    return renamed.withColumns(
-        {
-            "delivery": F.row_number().over(arrival),
-            "first_file": F.first("file").over(arrival),
-            "first_row": F.first("row").over(arrival),
-            "first_correct": F.first("correct").over(arrival),
-        }
     )
+    return _with_reason(renamed.withColumn("event_id", _event_id()))
 
 
 def events(identified_responses: "DataFrame") -> "DataFrame":
-    """Rows of silver.canonical_learning_events: first deliveries in each student's order."""
+    """Rows of silver.canonical_learning_events, numbered in each student's order."""
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
@@ -74,69 +80,76 @@ def events(identified_responses: "DataFrame") -> "DataFrame":
         "row",
         "item_id",
     )
-    numbered = identified_responses.filter("delivery = 1").withColumn(
+    numbered = identified_responses.filter("reason IS NULL").withColumn(
         "sequence_number", F.row_number().over(order).cast("bigint")
     )
     return numbered.select(*CANONICAL_LEARNING_EVENTS.column_names)
 
 
-def repeated(identified_responses: "DataFrame") -> "DataFrame":
-    """Later deliveries of an event as refused rows, saying which one was kept."""
+def refused(identified_responses: "DataFrame") -> "DataFrame":
+    """The responses that become no event, with the reason, as rejected rows."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    differs = ~F.col("correct").eqNullSafe(F.col("first_correct"))
-    verb = F.when(differs, "contradicts ").otherwise("repeats ")
-    return _refused(
-        identified_responses.filter("delivery > 1"),
-        column=F.lit(None).cast("string"),
-        reason=F.concat(verb, F.lit("event of "), "first_file", F.lit(" row "), "first_row"),
-    )
-
-
-def without_ids(responses: "DataFrame") -> "DataFrame":
-    """Responses that name no student or no item, as refused rows."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    column = F.when(F.col("student_id").isNull(), "student_id").otherwise("item_id")
-    return _refused(
-        responses.filter("student_id IS NULL OR item_id IS NULL"),
-        column=column,
-        reason=F.concat(column, F.lit(" is missing")),
-    )
-
-
-def _event_id() -> "Column":
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    parts = (
-        "student_key",
-        "item_id",
-        "assignment_id",
-        "answered_at",
-        "response_order",
-        "event_kind",
-    )
-    texts = [F.coalesce(F.col(part).cast("string"), F.lit("")) for part in parts]
-    return F.sha2(F.concat_ws("|", *texts), 256)
-
-
-def _refused(responses: "DataFrame", *, column: "Column", reason: "Column") -> "DataFrame":
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    received = ("student_id", "item_id", "answered_at", "response_order", "correct", "score")
-    return responses.select(
+    return identified_responses.filter("reason IS NOT NULL").select(
         "source",
         F.lit(CANONICAL_LEARNING_EVENTS.qualified_name).alias("table_name"),
         "file",
         "row",
-        column.alias("column"),
-        reason.alias("reason"),
-        F.to_json(F.struct(*received)).alias("received"),
+        "column",
+        "reason",
+        "received",
         "batch_id",
     )
 
 
-def _no_text() -> "Column":
+def no_ids() -> "Column":
+    """An empty array of ids."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     return F.array().cast("array<string>")
+
+
+def _blank(column: str) -> "Column":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    return F.coalesce(F.trim(column), F.lit("")) == ""
+
+
+def _event_id() -> "Column":
+    """Hash of what makes a response itself; of where it stands if it names nobody or nothing.
+
+    Hashed as a JSON array, in which a missing value is not an empty one and no id can run into
+    the next, and with the instant as a number, which no session's time zone changes.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    # a test's scores have no order but that of their rows, which another delivery changes
+    is_score = (F.col("event_kind") == "assessment") & F.col("assignment_id").isNotNull()
+    order = F.when(~is_score, F.col("response_order")).cast("string")
+    instant = F.unix_micros("answered_at").cast("string")
+    identity = F.array("student_key", "item_id", "assignment_id", instant, order, "event_kind")
+    place = F.array("file", F.col("row").cast("string"))
+    return F.sha2(F.to_json(F.when(F.col("column").isNull(), identity).otherwise(place)), 256)
+
+
+def _with_reason(owned: "DataFrame") -> "DataFrame":
+    """Why a response is no event: it misses an id, or an earlier one is the same event."""
+    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import functions as F  # noqa: PLC0415
+
+    arrival = Window.partitionBy("event_id").orderBy("batch_id", "file", "row")
+    first = F.first(F.struct("file", "row", "correct", "score"))
+    placed = owned.withColumns(
+        {"delivery": F.row_number().over(arrival), "first": first.over(arrival)}
+    )
+    same = F.col("correct").eqNullSafe(F.col("first.correct")) & F.col("score").eqNullSafe(
+        F.col("first.score")
+    )
+    verb = F.when(same, "repeats").otherwise("contradicts")
+    again = F.concat(verb, F.lit(" event of "), "first.file", F.lit(" row "), "first.row")
+    return placed.withColumn(
+        "reason",
+        F.when(F.col("column").isNotNull(), F.concat("column", F.lit(" is missing"))).when(
+            F.col("delivery") > 1, again
+        ),
+    )

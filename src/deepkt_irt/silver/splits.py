@@ -14,7 +14,8 @@ def user_splits(students: "DataFrame", settings: SplitSettings) -> "DataFrame":
     """Rows of silver.user_splits.
 
     The hash is of the source's id, so a student keeps the split when the lake is built anew
-    with new random keys; a thousand buckets do not give an id away.
+    with new random keys. Whoever holds a list of source ids can compute their buckets, too, so
+    a bucket narrows down who a pseudonym may be.
 
     Args:
         students: Columns source, student_id, student_key.
@@ -27,8 +28,8 @@ def user_splits(students: "DataFrame", settings: SplitSettings) -> "DataFrame":
     bucket = F.col("bucket")
     return students.select(
         "student_key",
-        _hashed("split").alias("bucket"),
-        (_hashed("fold") % settings.n_folds).alias("fold"),
+        _hashed("split", below=_BUCKETS).alias("bucket"),
+        _hashed("fold", below=settings.n_folds).alias("fold"),
     ).withColumn(
         "split",
         F.when(bucket < test_end, "test")
@@ -37,10 +38,10 @@ def user_splits(students: "DataFrame", settings: SplitSettings) -> "DataFrame":
     )
 
 
-def _hashed(purpose: str) -> "Column":
-    """0 to 999, independent for each purpose."""
+def _hashed(purpose: str, *, below: int) -> "Column":
+    """0 to `below` - 1 by 32 bits of a SHA-256, independent for each purpose."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     text = F.sha2(F.concat_ws("|", F.lit(purpose), "source", "student_id"), 256)
     number = F.conv(F.substring(text, 1, 8), 16, 10).cast("bigint")
-    return F.pmod(number, F.lit(_BUCKETS)).cast("int")
+    return F.pmod(number, F.lit(below)).cast("int")
