@@ -227,6 +227,6 @@ def _quiet(doing: str) -> Iterator[None]:
 
         try:
             yield
-        except (MlflowException, SQLAlchemyError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             first = str(error).splitlines()[0]
             raise BackendUnavailable(f"MLflow could not {doing}: {first}") from error

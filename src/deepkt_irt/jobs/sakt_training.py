@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -21,7 +22,6 @@ from deepkt_irt.knowledge_tracing.metrics import Scores, scores
 from deepkt_irt.knowledge_tracing.scoring import Scorer, seen_in_training
 from deepkt_irt.knowledge_tracing.sequences import Windows, windows_of
 from deepkt_irt.knowledge_tracing.training import Epoch, Trained, predict, train
-from deepkt_irt.serving import SaktService
 from deepkt_irt.tables.gold import (
     ITEM_VOCABULARY,
     MODEL_EVALUATIONS,
@@ -99,6 +99,9 @@ def _largest(ctx: JobContext, of: str) -> int:
 
 def _trained(ctx: JobContext, work: _Work) -> Version:
     """Train and register a version."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own type hints on import
+        from deepkt_irt.serving import SaktService  # noqa: PLC0415 - imports MLflow, which is slow
 
     def told(epoch: Epoch) -> None:
         ctx.progress(
