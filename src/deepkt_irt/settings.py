@@ -74,6 +74,7 @@ class SaktSettings(_Frozen):
     weight_decay: float = Field(0.05, ge=0, description="on all but item difficulties")
     difficulty_decay: float = Field(2.0, ge=0, description="on item difficulties")
     seed: int = Field(7, ge=0, description="initial weights, dropout, order of batches")
+    threads: int = Field(1, ge=1, description="of the CPU; more hardly help at this size")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from deepkt_irt.errors import NoConvergence, NoData
@@ -63,6 +64,7 @@ def train_and_evaluate(ctx: JobContext) -> Metrics:
     Raises:
         NoData: If a split has no students.
     """
+    torch.set_num_threads(ctx.settings.sakt.threads)  # a fixed number, so that sums stay the same
     work = _work(ctx)
     version = ctx.models.version_of_training(MODEL, work.key)
     if version is None:
