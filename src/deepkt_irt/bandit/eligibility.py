@@ -53,16 +53,22 @@ def prerequisites_met(
     *,
     at: float,
 ) -> bool:
-    """Whether every prerequisite of every skill is mastered well enough.
+    """Whether nothing that comes before any of the skills is missing.
 
-    A skill the student already practises is open whatever its prerequisites: someone assigned
-    it. A prerequisite never practised is not met.
+    A prerequisite is met from mastery `at` on. One never practised is not met, except for a skill
+    the student already practises: someone assigned it, and nothing speaks against it. A skill
+    without prerequisites is open.
     """
-    closed = [skill for skill in skills if skill not in student.mastery]
-    needed = {before for skill in closed for before in prerequisites.get(skill, ())}
     return all(
-        before in student.mastery and student.mastery[before].value >= at for before in needed
+        _is_met(before, student, at=at, if_unpractised=skill in student.mastery)
+        for skill in skills
+        for before in prerequisites.get(skill, ())
     )
+
+
+def _is_met(before: str, student: Student, *, at: float, if_unpractised: bool) -> bool:
+    known = student.mastery.get(before)
+    return if_unpractised if known is None else known.value >= at
 
 
 def is_eligible(

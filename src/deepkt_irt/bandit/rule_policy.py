@@ -102,7 +102,7 @@ def _reason(
     known = student.mastery.get(skill)
     state = (
         f"mastery {known.value:.2f} ({known.low:.2f} to {known.high:.2f}, "
-        f"{known.n_responses} answers)"
+        f"{_counted(known.n_responses, 'answer')})"
         if known
         else "not practised yet, prerequisites met"
     )
@@ -114,5 +114,9 @@ def _reason(
     return (
         f"Practise {name}: {state}; expected success {candidate.p_correct:.2f} "
         f"({', '.join(parts)}), near the target {settings.target_success:.2f} "
-        f"among {n} eligible items."
+        f"among {_counted(n, 'eligible item')}."
     )
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -59,6 +59,7 @@ class _World:
         CANONICAL_LEARNING_EVENTS,
         ITEMS,
         SKILLS,
+        BANDIT_RECOMMENDATIONS,
     ),
     writes=(BANDIT_RECOMMENDATIONS,),
 )
@@ -66,8 +67,8 @@ def recommend_items(ctx: JobContext) -> Metrics:
     """Recommend items to every student, each with its reason.
 
     Eligible are items whose prerequisites are met, not seen recently, on skills not mastered.
-    A student for whom nothing is eligible gets no row. Safe to run again: the table is replaced
-    in one commit.
+    A student for whom nothing is eligible gets no row and is counted. Safe to run again: the
+    table is replaced in one commit.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -76,23 +77,24 @@ def recommend_items(ctx: JobContext) -> Metrics:
         {"policy": F.lit(POLICY), "decided_at": F.lit(ctx.as_of)}
     )
     ctx.overwrite(BANDIT_RECOMMENDATIONS, chosen)
-    served = ctx.read(SAKT_PREDICTIONS).select("student_key").distinct().count()
-    return {"students": served, "recommendations": ctx.access.rows_written}
+    served = ctx.read(BANDIT_RECOMMENDATIONS).filter("rank = 1").count()
+    asked = ctx.read(SAKT_PREDICTIONS).select("student_key").distinct().count()
+    return {
+        "students": served,
+        "students_without": asked - served,
+        "recommendations": ctx.access.rows_written,
+    }
 
 
 def _world(ctx: JobContext) -> _World:
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    latest = (
-        ctx.read(ITEM_PARAMETERS)
-        .groupBy("item_id")
-        .agg(F.max_by(F.struct("difficulty", "discrimination"), "calibration_version").alias("p"))
-    )
     items = ctx.read(ITEMS).select("item_id", "skill_ids").toPandas()
     skills = ctx.read(SKILLS).select("skill_id", "name", "prerequisite_ids").toPandas()
-    parameters = latest.select(
-        "item_id", "p.difficulty", F.coalesce("p.discrimination", F.lit(1.0)).alias("slope")
-    ).toPandas()
+    slope = F.coalesce("discrimination", F.lit(1.0)).alias("slope")
+    parameters = (
+        _latest(ctx.read(ITEM_PARAMETERS)).select("item_id", "difficulty", slope).toPandas()
+    )
     values = zip(parameters["difficulty"], parameters["slope"], strict=True)
     return _World(
         skills=_lists(items["item_id"], items["skill_ids"]),
@@ -101,6 +103,14 @@ def _world(ctx: JobContext) -> _World:
         names=dict(zip(skills["skill_id"], skills["name"], strict=True)),
         settings=ctx.settings.recommendation,
     )
+
+
+def _latest(calibrations: "DataFrame") -> "DataFrame":
+    """Rows of the latest calibration; scales of different calibrations do not mix."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    last = calibrations.agg(F.max("calibration_version").alias("calibration_version"))
+    return calibrations.join(F.broadcast(last), "calibration_version")
 
 
 def _lists(keys: "pd.Series[Any]", values: "pd.Series[Any]") -> dict[str, list[str]]:
@@ -115,10 +125,7 @@ def _students(ctx: JobContext) -> "DataFrame":
         ctx.read(SAKT_PREDICTIONS)
         .filter("event_id IS NULL")
         .groupBy("student_key")
-        .agg(
-            F.max("sequence_number").alias("next_number"),
-            F.array_sort(F.collect_list(F.struct("item_id", "p_correct"))).alias("candidates"),
-        )
+        .agg(F.array_sort(F.collect_list(F.struct("item_id", "p_correct"))).alias("candidates"))
     )
     mastery = (
         ctx.read(STUDENT_MASTERY)
@@ -131,25 +138,26 @@ def _students(ctx: JobContext) -> "DataFrame":
             ).alias("mastery")
         )
     )
-    last = ctx.settings.recommendation.recent_events
-    events = ctx.read(CANONICAL_LEARNING_EVENTS).join(
-        candidates.select("student_key", "next_number"), "student_key"
+    ability = _latest(ctx.read(STUDENT_ABILITIES)).select("student_key", "ability")
+    return (
+        candidates.join(mastery, "student_key", "left")
+        .join(_recent_items(ctx), "student_key", "left")
+        .join(ability, "student_key", "left")
     )
-    recent = (
-        events.filter(F.col("sequence_number") >= F.col("next_number") - last)
+
+
+def _recent_items(ctx: JobContext) -> "DataFrame":
+    """Items among each student's last events, whether those were graded or not."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    events = ctx.read(CANONICAL_LEARNING_EVENTS).select("student_key", "sequence_number", "item_id")
+    last = events.groupBy("student_key").agg(F.max("sequence_number").alias("last"))
+    oldest = F.col("last") - ctx.settings.recommendation.recent_events
+    return (
+        events.join(last, "student_key")
+        .filter(F.col("sequence_number") > oldest)
         .groupBy("student_key")
         .agg(F.array_sort(F.collect_set("item_id")).alias("recent_items"))
-    )
-    ability = (
-        ctx.read(STUDENT_ABILITIES)
-        .groupBy("student_key")
-        .agg(F.max_by("ability", "calibration_version").alias("ability"))
-    )
-    return (
-        candidates.drop("next_number")
-        .join(mastery, "student_key", "left")
-        .join(recent, "student_key", "left")
-        .join(ability, "student_key", "left")
     )
 
 
