@@ -21,7 +21,6 @@ from deepkt_irt.sources.layout import Field, Layout
 _WHOLE_FIELD = 2**31 - 1  # the csv module must pass on what we then judge
 _SNIFFED_BYTES = 65_536
 _GZIP_MAGIC = b"\x1f\x8b"
-_JSON = json.JSONEncoder(ensure_ascii=False)  # dumps() would make one for each row
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ class _Judge:
             values[layout.row_number] = str(number)
         if layout.rest:
             rest = {name: _escaped(row[at]) for name, at in self._rest if row[at]}
-            values[layout.rest] = _JSON.encode(rest) if rest else None
+            values[layout.rest] = json.dumps(rest, ensure_ascii=False) if rest else None
         return Record(number, values)
 
     def _fault(self, row: list[str]) -> tuple[str | None, str]:
