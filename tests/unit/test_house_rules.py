@@ -57,6 +57,48 @@ def test_spark_code_runs_on_connect_too():
     assert classic == []
 
 
+def test_importing_a_module_does_nothing():
+    """No file, client, session, secret, seed or clock is touched before a function is called."""
+    touching = {
+        *("open", "read_text", "read_bytes", "write_text", "mkdir", "exists", "glob", "urlopen"),
+        *("getOrCreate", "connect", "getenv", "get", "post", "run", "Popen", "now", "today"),
+        *("default_rng", "seed", "manual_seed", "basicConfig", "filterwarnings"),
+    }
+    found = [
+        f"{name}:{call.lineno} {ast.unparse(call)[:60]}"
+        for name, tree in TREES.items()
+        for call in _calls_at_import(tree)
+        if (call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id) in touching
+    ]
+    environment = [
+        f"{name}:{node.lineno}"
+        for name, tree in TREES.items()
+        for statement in _at_import(tree)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Attribute) and node.attr == "environ"
+    ]
+    assert found + environment == []
+
+
+def _at_import(tree) -> list[ast.stmt]:
+    """Statements that run when the module is imported, but not as a script."""
+    return [
+        node
+        for node in tree.body
+        if not isinstance(node, (*FUNCTIONS, ast.ClassDef))
+        and not (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test))
+    ]
+
+
+def _calls_at_import(tree) -> list[ast.Call]:
+    walked = (node for statement in _at_import(tree) for node in ast.walk(statement))
+    return [
+        node
+        for node in walked
+        if isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name))
+    ]
+
+
 def test_broad_excepts_raise_again_outside_the_command_line():
     swallowed = [
         f"{name}:{node.lineno}"

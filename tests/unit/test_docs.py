@@ -1,0 +1,54 @@
+"""The page of tables says all that the registry says, in rows a Markdown reader can show."""
+
+import re
+
+import pytest
+
+from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
+from deepkt_irt.tables.docs import page
+from deepkt_irt.tables.registry import TABLES
+
+PAGE = page()
+
+
+def section(table: Table) -> str:
+    return PAGE.split(f"## {table.qualified_name}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_page_lists_every_table_once_in_the_order_of_the_registry():
+    assert re.findall(r"^## (\S+)$", PAGE, re.MULTILINE) == [t.qualified_name for t in TABLES]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.qualified_name)
+def test_page_section_has_one_row_of_five_cells_per_column(table):
+    lines = [line for line in section(table).splitlines() if line.startswith("|")]
+
+    assert {line.count("|") for line in lines} == {6}  # a bar inside a cell would split it
+    named = [line.split("|")[1].strip().removesuffix(" •") for line in lines[2:]]
+    assert named == list(table.column_names)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.qualified_name)
+def test_page_section_marks_exactly_the_key(table):
+    assert set(re.findall(r"^\| (\w+) •", section(table), re.MULTILINE)) == set(table.key)
+
+
+def test_page_of_a_table_shows_checks_nulls_privacy_and_units(monkeypatch):
+    table = Table(
+        layer=Layer.GOLD,
+        name="waits",
+        comment="One wait.",
+        columns=(
+            Column("student_key", "string", "who", privacy=Privacy.PSEUDONYM),
+            Column("wait_ms", "bigint", "how long", nullable=True, unit="ms"),
+        ),
+        key=("student_key",),
+        checks=(Check("positive", "wait_ms > 0"),),
+    )
+    monkeypatch.setattr("deepkt_irt.tables.docs.TABLES", (table,))
+
+    shown = page()
+
+    assert "Every row obeys: `wait_ms > 0`." in shown
+    assert "| student_key • | string |  | pseudonym | who |" in shown
+    assert "| wait_ms | bigint | yes |  | how long [ms] |" in shown
