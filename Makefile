@@ -41,7 +41,7 @@ docs: $(READY)
 	$(BIN)/python -m deepkt_irt.tables.docs > docs/tables.md
 
 docs-check: $(READY)
-	$(BIN)/python -m deepkt_irt.tables.docs | diff docs/tables.md - || \
+	@$(BIN)/python -m deepkt_irt.tables.docs | diff docs/tables.md - || \
 		{ echo "docs/tables.md is out of date: run make docs"; exit 1; }
 
 wheel: $(READY)

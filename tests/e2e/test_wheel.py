@@ -71,6 +71,22 @@ def test_wheel_starts_the_command_without_dev_dependencies(python):
     assert "ingest_bronze" in started.stdout
 
 
+@pytest.mark.parametrize("script", ["deepkt", "recommend_items"])
+def test_wheel_installs_its_console_scripts(python, script):
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+    asked = subprocess.run(
+        [str(python.with_name(script)), "--help"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+    assert asked.returncode == 0, asked.stderr
+    assert "--lake" in asked.stdout or "demo" in asked.stdout
+
+
 def test_wheel_holds_the_page_template_and_lies_outside_the_checkout(python):
     code = (
         "import deepkt_irt, importlib.resources as r\n"
