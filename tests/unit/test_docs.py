@@ -1,136 +1,54 @@
-"""The pages name only what there is: links, options, sources, tables, tasks, folders, scripts.
-
-That each command, each make verb and the page of tables are in step is in test_house_rules.py
-and test_registry.py.
-"""
+"""The page of tables says all that the registry says, in rows a Markdown reader can show."""
 
 import re
-import shlex
 
 import pytest
-import typer
 
-from conftest import REPOSITORY
-from deepkt_irt.cli import app
-from deepkt_irt.jobs.pipeline import TASKS
-from deepkt_irt.sources.catalogue import SOURCES
+from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
+from deepkt_irt.tables.docs import page
 from deepkt_irt.tables.registry import TABLES
 
-COMMANDS = typer.main.get_command(app).commands
-PAGES = sorted(
-    path.relative_to(REPOSITORY).as_posix()
-    for path in (*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"))
-)
-DECISIONS = sorted((REPOSITORY / "docs" / "decisions").glob("*.md"))
+PAGE = page()
 
 
-def text_of(page: str) -> str:
-    return (REPOSITORY / page).read_text()
+def section(table: Table) -> str:
+    return PAGE.split(f"## {table.qualified_name}\n", 1)[1].split("\n## ", 1)[0]
 
 
-def code_in(text: str) -> list[str]:
-    """What stands in backticks or on indented lines, as one string each."""
-    return [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"(?m)^ {4,}(\S.*)$", text)]
+def test_page_lists_every_table_once_in_the_order_of_the_registry():
+    assert re.findall(r"^## (\S+)$", PAGE, re.MULTILINE) == [t.qualified_name for t in TABLES]
 
 
-def commands_in(text: str) -> list[list[str]]:
-    """Words of each `deepkt ...`, without a trailing comment and the brackets of optional parts."""
-    typed = [code for code in code_in(text) if code.startswith("deepkt ")]
-    return [shlex.split(re.sub(r"[\[\]]", " ", code), comments=True)[1:] for code in typed]
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.qualified_name)
+def test_page_section_has_one_row_of_five_cells_per_column(table):
+    lines = [line for line in section(table).splitlines() if line.startswith("|")]
+
+    assert {line.count("|") for line in lines} == {6}  # a bar inside a cell would split it
+    named = [line.split("|")[1].strip().removesuffix(" •") for line in lines[2:]]
+    assert named == list(table.column_names)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_links_of_a_page_resolve(page):
-    links = re.findall(r"\]\(([^)#\s]+)", text_of(page))
-    own = [link for link in links if not re.match(r"[a-z]+:", link)]
-
-    assert [link for link in own if not (REPOSITORY / page).parent.joinpath(link).exists()] == []
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.qualified_name)
+def test_page_section_marks_exactly_the_key(table):
+    assert set(re.findall(r"^\| (\w+) •", section(table), re.MULTILINE)) == set(table.key)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_deepkt_commands_of_a_page_take_the_options_they_are_given(page):
-    wrong = []
-    for words in commands_in(text_of(page)):
-        command = COMMANDS.get(words[0])
-        options = {opt for p in command.params for opt in p.opts} if command else set()
-        given = {word.split("=")[0] for word in words[1:] if word.startswith("--")}
-        wrong += [(words[0], option) for option in given - options]
-        wrong += [words[0]] * (command is None)
+def test_page_of_a_table_shows_checks_nulls_privacy_and_units(monkeypatch):
+    table = Table(
+        layer=Layer.GOLD,
+        name="waits",
+        comment="One wait.",
+        columns=(
+            Column("student_key", "string", "who", privacy=Privacy.PSEUDONYM),
+            Column("wait_ms", "bigint", "how long", nullable=True, unit="ms"),
+        ),
+        key=("student_key",),
+        checks=(Check("positive", "wait_ms > 0"),),
+    )
+    monkeypatch.setattr("deepkt_irt.tables.docs.TABLES", (table,))
 
-    assert wrong == []
+    shown = page()
 
-
-def test_readme_shows_how_to_run_own_files():
-    starts = [words[:3] for words in commands_in(text_of("README.md"))]
-
-    assert ["run", "--source", "responses_csv"] in starts
-
-
-def test_options_beside_a_command_in_the_readme_table_exist():
-    rows = re.findall(r"(?m)^\| `deepkt (\w+)([^|]*)\|(.*)\|$", text_of("README.md"))
-    unknown = [
-        (name, option)
-        for name, *cells in rows
-        for option in re.findall(r"--[a-z-]+", " ".join(cells))
-        if option not in {opt for p in COMMANDS[name].params for opt in p.opts}
-    ]
-
-    assert rows
-    assert unknown == []
-
-
-def test_sources_in_the_readme_are_those_there_are():
-    readme = set(code_in(text_of("README.md")))
-    named = readme | {word for words in commands_in(text_of("README.md")) for word in words}
-
-    assert set(SOURCES) - {"simulator"} - named == set()
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_tables_of_a_page_are_registered(page):
-    schemas = "|".join(sorted({table.layer.value for table in TABLES}))
-    named = set(re.findall(rf"`(?:{schemas})\.\w+`", text_of(page)))
-
-    assert {name.strip("`") for name in named} - {table.qualified_name for table in TABLES} == set()
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_paths_of_a_page_exist(page):
-    roots = r"(?:src|tests|docs|benchmarks|scripts|sources|jobs|tables)/"
-    named = [code for code in code_in(text_of(page)) if re.fullmatch(rf"{roots}[\w./-]+", code)]
-    folders = (REPOSITORY, REPOSITORY / "src" / "deepkt_irt")
-
-    assert [path for path in named if not any((f / path).exists() for f in folders)] == []
-
-
-def test_tree_in_the_readme_is_the_tree_of_the_package():
-    tree = text_of("README.md").split("src/deepkt_irt/\n")[1].split("\n\n")[0]
-    inside, beside = tree.split("    tests/")
-    named = set(re.findall(r"\b([a-z_]+)/", inside))
-    package = REPOSITORY / "src" / "deepkt_irt"
-    folders = {path.parent.name for path in package.glob("*/__init__.py")}
-
-    assert named == folders
-    assert all((package / name).exists() for name in re.findall(r"\b\w+\.py\b", inside))
-    named_beside = re.findall(r"(?:^|[ \n])([a-z]+)/", beside)
-    assert all((REPOSITORY / name).is_dir() for name in named_beside)
-
-
-def test_tasks_in_the_readme_are_registered():
-    row = next(line for line in text_of("README.md").splitlines() if "each task by itself" in line)
-    named = re.findall(r"`(\w+)`", row)
-
-    assert named
-    assert set(named) <= set(TASKS)
-
-
-def test_decisions_are_numbered_in_order_as_their_titles_say():
-    numbers = [int(path.name[:4]) for path in DECISIONS]
-    titles = [path.read_text().splitlines()[0] for path in DECISIONS]
-
-    assert numbers == list(range(1, len(DECISIONS) + 1))
-    assert [t for n, t in zip(numbers, titles, strict=True) if not t.startswith(f"# {n}. ")] == []
-
-
-def test_changelog_says_what_is_unreleased():
-    assert re.search(r"(?m)^## \[?Unreleased", text_of("CHANGELOG.md"))
+    assert "Every row obeys: `wait_ms > 0`." in shown
+    assert "| student_key • | string |  | pseudonym | who |" in shown
+    assert "| wait_ms | bigint | yes |  | how long [ms] |" in shown
