@@ -110,14 +110,15 @@ def test_report_holds_no_source_id_and_no_link(table, demo_lake):
     assert 'href="http' not in page
 
 
-def test_tables_json_matches_the_registry_and_the_lake(table, capsys):
+def test_tables_json_matches_the_registry_and_the_stored_tables(store, capsys):
     main(["tables", "--json"])
 
     listed = json.loads(capsys.readouterr().out)
     assert [each["name"] for each in listed] == [each.qualified_name for each in TABLES]
     for each, contract in zip(listed, TABLES, strict=True):
         assert each["key"] == list(contract.key)
-        stored = table(contract).schema
+        store.create(contract)
+        stored = store.read(contract).schema
         assert [column["name"] for column in each["columns"]] == stored.names
         comments = [field.metadata.get("comment") for field in stored]
         assert [column["comment"] for column in each["columns"]] == comments

@@ -91,8 +91,9 @@ class TableStore:
         self._known.add(table.qualified_name)
 
     def read(self, table: Table) -> "DataFrame":
-        """The table's rows; a table not yet written reads as empty."""
-        self.create(table)
+        """The table's rows; a table not yet written reads as empty, and is not created by it."""
+        if not self.exists(table):
+            return self._spark.createDataFrame([], _schema(table))
         return self._spark.table(table.qualified_name)
 
     def overwrite(self, table: Table, frame: "DataFrame") -> None:
@@ -144,11 +145,10 @@ class TableStore:
 
     def frame(self, table: Table, rows: "pd.DataFrame") -> "DataFrame":
         """A Spark frame with the contract's schema from a pandas frame."""
-        schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
         missing = [name for name in table.column_names if name not in rows.columns]
         if missing:
             raise KeyError(f"{table.qualified_name}: {missing} not in the pandas frame")
-        return self._spark.createDataFrame(rows[list(table.column_names)], schema)
+        return self._spark.createDataFrame(rows[list(table.column_names)], _schema(table))
 
     def tables_named(self, names: set[str]) -> list[Table]:
         """The contracts of some existing tables, in the registry's order."""
@@ -260,6 +260,10 @@ def table_properties(table: Table) -> dict[str, str]:
         "delta.enableChangeDataFeed": str(table.change_feed).lower(),
         "deepkt.key": ",".join(table.key),
     }
+
+
+def _schema(table: Table) -> str:
+    return ", ".join(f"{column.name} {column.type}" for column in table.columns)
 
 
 def _quoted(text: str) -> str:
