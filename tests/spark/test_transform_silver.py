@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from conftest import AS_OF, pandas_frame
+from conftest import AS_OF
 from deepkt_irt.errors import QualityViolation, UsageError
 from deepkt_irt.jobs.context import JobContext, Place
 from deepkt_irt.jobs.task import TASKS
@@ -47,8 +47,13 @@ class Lake:
             "_ingested_at": AS_OF,
         }
         made = [provenance | {"_row": row} | values for row, values in enumerate(given, 1)]
-        frame = self.store.frame(table, pandas_frame(table, made))
-        self.store.append(table, frame, app_id=f"{source}/{file}", version=1)
+        self.append(table, made, app_id=f"{source}/{file}")
+
+    def append(self, table, given, *, app_id):
+        schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+        values = [tuple(map(row.get, table.column_names)) for row in given]
+        made = self.spark.createDataFrame(values, schema)
+        self.store.append(table, made, app_id=app_id, version=1)
 
     def run(self):
         """Run the task, each time a day later, and give its metrics."""
@@ -127,8 +132,7 @@ def relation(before, after):
 def history(spark, tmp_path_factory):
     """What the tables held, and the task reported, after each thing that happened."""
     lake = Lake(spark, tmp_path_factory.mktemp("silver"))
-    quarantined = lake.store.frame(QUARANTINE, pandas_frame(QUARANTINE, [REFUSED_BY_INGEST]))
-    lake.store.append(QUARANTINE, quarantined, app_id="ingest", version=1)
+    lake.append(QUARANTINE, [REFUSED_BY_INGEST], app_id="ingest")
     moments = {}
 
     def remember(moment):
