@@ -1,13 +1,14 @@
 """Windows of histories as flat arrays, and their batches."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 IntArray = NDArray[np.int64]
 
@@ -109,19 +110,24 @@ def windows_in_order(ordered: pd.DataFrame) -> Windows:
     )
 
 
-def _flat(arrays: "pd.Series[Any]") -> IntArray:
+def _flat(arrays: Iterable[ArrayLike]) -> IntArray:
     return np.concatenate([np.zeros(0, dtype=np.int64), *arrays]).astype(np.int64)
 
 
 def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    columns = (frame[name] for name in ("item_indexes", "correct", "skill_indexes"))
     content = [
-        hashlib.sha256(np.asarray([*items, *right], dtype=np.int64).tobytes()).hexdigest()
-        for items, right in zip(frame["item_indexes"], frame["correct"], strict=True)
+        _hash([items, right]) + _hash([[len(step) for step in skills], *skills])
+        for items, right, skills in zip(*columns, strict=True)
     ]
-    first = frame.assign(content=content).sort_values("window_index").groupby("student_key")
-    by_student = first["content"].first()
-    keyed = frame.assign(content=frame["student_key"].map(by_student))
-    return keyed.sort_values(["content", "student_key", "window_index"], ignore_index=True)
+    # all windows and the split: students who merely begin alike must not be told apart by keys
+    in_time = frame.assign(content=content).sort_values("window_index").groupby("student_key")
+    keyed = frame.assign(content=frame["student_key"].map(in_time["content"].agg("".join)))
+    return keyed.sort_values(["content", "split", "student_key", "window_index"], ignore_index=True)
+
+
+def _hash(arrays: Iterable[ArrayLike]) -> str:
+    return hashlib.sha256(_flat(arrays).tobytes()).hexdigest()
 
 
 def batch_of(windows: Windows, chosen: IntArray) -> Batch:
