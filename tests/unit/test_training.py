@@ -67,6 +67,19 @@ def test_train_without_validation_students_is_refused():
         train(windows_of(alone), SETTINGS, n_items=5, n_skills=3)
 
 
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize("answer", [0, 1], ids=["all wrong", "all right"])
+def test_train_answers_all_alike_are_refused(split, answer):
+    alike = frame()
+    alike["correct"] = [
+        np.full(len(given), answer) if of == split else given
+        for given, of in zip(alike["correct"], alike["split"], strict=True)
+    ]
+
+    with pytest.raises(NoData, match="all alike"):
+        train(windows_of(alike), SETTINGS, n_items=5, n_skills=3)
+
+
 def test_windows_of_order_does_not_depend_on_pseudonyms():
     plain, renamed = frame(), frame(keys=lambda student: f"{97 * student % 16:02d}")
 

@@ -62,8 +62,8 @@ def train(
         on_epoch: Told of each epoch.
 
     Raises:
-        NoData: If there are no training students, or the validation students' answers are all
-            alike.
+        NoData: If there are no training or no validation students, or the answers of either are
+            all alike.
     """
     chosen, held_out = windows.of_split("train"), windows.of_split("validation")
     if not len(chosen) or not len(held_out):
@@ -128,6 +128,8 @@ def _share_right_difficulty(windows: Windows, chosen: IntArray, n_items: int) ->
         prior_responses=_PRIOR_RESPONSES,
     )
     overall = windows.correct[steps].mean()
+    if overall in {0.0, 1.0}:
+        raise NoData("the training students' answers are all alike; bring more students")
     difficulty = np.log(overall / (1 - overall)) - np.log(means / (1 - means))
     return torch.from_numpy(difficulty[:, None].astype(np.float32))
 
