@@ -135,7 +135,25 @@ def test_recommend_reason_names_only_what_is_known():
     assert "1 answer)" in once.reason
     assert "among 1 eligible item." in once.reason
     assert "ability" not in once.reason
-    assert never.reason.startswith("Practise a: not practised yet")
+    assert never.reason.startswith("Practise a: not practised yet; expected")
+
+
+def test_recommend_reason_claims_met_prerequisites_only_where_there_are_some():
+    knows = Student(mastery={"a": Mastery(0.7, 0.6, 0.8, 9)}, recent_items=())
+
+    (choice,) = chosen([candidate("i1", 0.7, skills=("b",))], knows, prerequisites={"b": ["a"]})
+
+    assert choice.reason.startswith("Practise b: not practised yet, prerequisites met; expected")
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [(0.8, "), near the target"), (0.6, "), near the target"), (0.5, "), the nearest left to the")],
+)
+def test_recommend_reason_calls_near_only_what_is(p, words):
+    (choice,) = chosen([candidate("i1", p)])
+
+    assert words in choice.reason
 
 
 def test_recommend_students_of_different_ability_get_items_of_different_difficulty():

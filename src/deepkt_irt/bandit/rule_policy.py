@@ -8,6 +8,7 @@ from deepkt_irt.settings import RecommendationSettings
 
 POLICY = "target_success_rule"
 _STEP = 0.05  # success chances closer than this count as alike, so that information decides
+_NEAR_STEPS = 2  # as far from the target as a reason may call near
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ def recommend(
         if per_skill.get(skill, 0) == settings.max_per_skill:
             continue
         per_skill[skill] = per_skill.get(skill, 0) + 1
-        name = skill_names.get(skill, skill)
-        reason = _reason(each, student, skill, name, n=len(eligible), settings=settings)
+        about = f"{skill_names.get(skill, skill)}: {_state(student, skill, prerequisites)}"
+        reason = _reason(each, about, n=len(eligible), target=settings.target_success)
         chosen.append(Choice(len(chosen) + 1, each, skill, reason))
     return chosen
 
@@ -90,31 +91,27 @@ def _preference(candidate: Candidate, target: float) -> tuple[int, float, str]:
     return away, -(candidate.information or 0.0), candidate.item_id
 
 
-def _reason(
-    candidate: Candidate,
-    student: Student,
-    skill: str,
-    name: str,
-    *,
-    n: int,
-    settings: RecommendationSettings,
-) -> str:
+def _state(student: Student, skill: str, prerequisites: Mapping[str, Sequence[str]]) -> str:
+    """What is known of the student's skill, in words."""
     known = student.mastery.get(skill)
-    state = (
-        f"mastery {known.value:.2f} ({known.low:.2f} to {known.high:.2f}, "
-        f"{_counted(known.n_responses, 'answer')})"
-        if known
-        else "not practised yet, prerequisites met"
-    )
+    if known:
+        answers = _counted(known.n_responses, "answer")
+        return f"mastery {known.value:.2f} ({known.low:.2f} to {known.high:.2f}, {answers})"
+    met = ", prerequisites met" if prerequisites.get(skill) else ""
+    return f"not practised yet{met}"
+
+
+def _reason(candidate: Candidate, about: str, *, n: int, target: float) -> str:
     parts = []
     if candidate.p_irt is not None:
         parts.append(f"ability and difficulty {candidate.p_irt:.2f}")
     if candidate.p_sakt is not None:
         parts.append(f"history {candidate.p_sakt:.2f}")
+    steps, _, _ = _preference(candidate, target)
+    near = "near" if steps <= _NEAR_STEPS else "the nearest left to"
     return (
-        f"Practise {name}: {state}; expected success {candidate.p_correct:.2f} "
-        f"({', '.join(parts)}), near the target {settings.target_success:.2f} "
-        f"among {_counted(n, 'eligible item')}."
+        f"Practise {about}; expected success {candidate.p_correct:.2f} ({', '.join(parts)}), "
+        f"{near} the target {target:.2f} among {_counted(n, 'eligible item')}."
     )
 
 
