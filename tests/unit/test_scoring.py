@@ -33,7 +33,7 @@ def scorer():
     with torch.no_grad():  # away from the start, where much is still zero
         for tensor in (*model.parameters(), model.share_right_difficulty):
             tensor.add_(0.3 * torch.randn_like(tensor))
-    seen = np.array([False, *[True] * (N_ITEMS - 1), False])
+    seen = np.array([*[True] * N_ITEMS, False])  # the last item was met by test students only
     return Scorer(model.eval(), SETTINGS, seen)
 
 
