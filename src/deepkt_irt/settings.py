@@ -51,11 +51,14 @@ class CalibrationSettings(_Frozen):
     """Marginal maximum likelihood calibration of items."""
 
     n_nodes: int = Field(41, ge=11, description="quadrature nodes")
-    theta_max: float = Field(5.0, gt=2, description="nodes span -theta_max to theta_max, logits")
+    theta_max: float = Field(5.0, gt=2, description="reach of the nodes, SDs of ability")
     min_responses: int = Field(5, ge=1, description="fewer first attempts: item not calibrated")
     min_responses_2pl: int = Field(500, ge=50, description="fewer: 1PL; no slope is reported")
-    prior_sd_difficulty: float = Field(2.0, gt=0, description="normal prior on intercepts, logits")
+    prior_sd_difficulty: float = Field(
+        2.0, gt=0, description="normal prior on intercepts around their mean, logits"
+    )
     prior_sd_log_slope: float = Field(0.5, gt=0, description="normal prior on log a")
+    prior_sd_log_spread: float = Field(1.0, gt=0, description="normal prior on log SD of ability")
     tolerance: float = Field(1e-4, gt=0, description="largest parameter change at convergence")
     max_iterations: int = Field(500, ge=10, description="EM iterations before giving up")
 

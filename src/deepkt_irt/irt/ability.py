@@ -1,11 +1,47 @@
-"""Abilities from responses to calibrated items."""
+"""Abilities from responses to items whose parameters are given."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from deepkt_irt.irt.calibration import Abilities, Responses, abilities
+from deepkt_irt.irt.em import ItemCurves, nodes, prior_weights
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+# fine enough for the posterior of a student with thousands of responses
+_NODES = 161
+_REACH = 5.0  # standard deviations
+
+
+def eap(
+    responses: Responses,
+    *,
+    difficulty: FloatArray,
+    discrimination: FloatArray,
+    population_sd: float,
+) -> Abilities:
+    """Abilities of students, new ones included, without calibrating again.
+
+    Args:
+        responses: First attempts; those on items that were not calibrated do not count.
+        difficulty: b of each item in logits, NaN if not calibrated, (items,).
+        discrimination: a of each item, NaN for 1PL, which means slope 1, (items,).
+        population_sd: Spread of the abilities in logits, above 0.
+
+    Returns:
+        Posterior means and standard deviations.
+
+    Reference:
+        Bock and Mislevy (1982), Applied Psychological Measurement 6, 431-444.
+    """
+    known = np.flatnonzero(np.isfinite(difficulty))
+    a = _slopes(discrimination[known])
+    curves = ItemCurves(slope=a * population_sd, intercept=-a * difficulty[known])
+    return abilities(
+        responses.matrix(known), curves, population_sd=population_sd, z=nodes(_NODES, _REACH)
+    )
 
 
 def predict_sequentially(
@@ -28,19 +64,19 @@ def predict_sequentially(
         correct: 1 right, 0 wrong, (responses,).
         difficulty: b of each item in logits, NaN if not calibrated, (items,).
         discrimination: a of each item, NaN for 1PL, which means slope 1, (items,).
-        population_sd: Spread of the abilities in logits.
+        population_sd: Spread of the abilities in logits, above 0.
 
     Returns:
         Probabilities, (responses,).
     """
-    theta = np.linspace(-5.0, 5.0, 41) * max(population_sd, 1.0)
+    z = nodes(_NODES, _REACH)
+    theta = population_sd * z
     known = np.isfinite(difficulty)
-    b = np.where(known, difficulty, np.nanmean(difficulty) if known.any() else 0.0)
-    a = np.where(np.isfinite(discrimination), discrimination, 1.0)
-    prior = np.exp(-0.5 * (theta / population_sd) ** 2)
+    b = np.where(known, difficulty, difficulty[known].mean() if known.any() else 0.0)
+    a = _slopes(discrimination)
     lengths = np.diff(offsets)
     longest_first = np.argsort(-lengths, kind="stable")
-    mass = np.tile(prior / prior.sum(), (len(lengths), 1))  # rows follow longest_first
+    mass = np.tile(prior_weights(z), (len(lengths), 1))  # rows follow longest_first
     predicted = np.empty(len(item))
     for step in range(int(lengths.max(initial=0))):
         active = int(np.searchsorted(-lengths[longest_first], -step, side="left"))
@@ -52,3 +88,7 @@ def predict_sequentially(
         updated = mass[:active] * np.where(known[items, None], likelihood, 1.0)
         mass[:active] = updated / updated.sum(axis=1, keepdims=True)
     return predicted
+
+
+def _slopes(discrimination: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(discrimination), discrimination, 1.0)

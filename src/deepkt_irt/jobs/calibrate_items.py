@@ -24,7 +24,8 @@ def calibrate_items(ctx: JobContext) -> Metrics:
     replaced in one commit. Stops with NoConvergence if the estimates do not settle.
     """
     events = ctx.read(CANONICAL_LEARNING_EVENTS)
-    attempts = first_attempts(events).toPandas()
+    responses = _first_responses(events).toPandas()
+    attempts = responses[responses["is_evidence"]]
     if attempts.empty:
         raise NoData("no graded first attempts to calibrate items on")
     item_codes, items = pd.factorize(attempts["item_id"], sort=True)
@@ -51,6 +52,7 @@ def calibrate_items(ctx: JobContext) -> Metrics:
         "items_too_few_responses": len(items) - len(parameters),
         "students": len(abilities),
         "responses": len(attempts),
+        "responses_after_answer_shown": len(responses) - len(attempts),
         "iterations": fitted.n_iterations,
         "population_sd": fitted.population_sd,
         "reliability": fitted.reliability,
@@ -60,17 +62,29 @@ def calibrate_items(ctx: JobContext) -> Metrics:
 def first_attempts(events: "DataFrame") -> "DataFrame":
     """Each student's first graded event on each item: student_key, item_id, correct (0 or 1).
 
-    An event before which the answer was shown is no evidence of ability and is left out; a
-    later try at the same item is no first attempt, either.
+    Where the answer was shown at or before it, it is no evidence of ability and left out; nor do
+    later tries count, which are no first attempts.
     """
+    return _first_responses(events).filter("is_evidence").drop("is_evidence")
+
+
+def _first_responses(events: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    shown = F.coalesce("answer_requested", F.expr("false"))
+    position = F.col("sequence_number")
+    graded_at = F.when(F.col("correct").isNotNull(), position)
+    shown_at = F.when(F.col("answer_requested"), position)
     first = events.groupBy("student_key", "item_id").agg(
-        F.min_by(F.struct("correct", shown.alias("shown")), "sequence_number").alias("e")
+        F.min_by("correct", graded_at).alias("correct"),
+        F.min(graded_at).alias("graded_at"),
+        F.min(shown_at).alias("shown_at"),
     )
-    usable = first.filter("e.correct IS NOT NULL AND NOT e.shown")
-    return usable.select("student_key", "item_id", F.col("e.correct").cast("int").alias("correct"))
+    return first.filter("graded_at IS NOT NULL").select(
+        "student_key",
+        "item_id",
+        F.col("correct").cast("int").alias("correct"),
+        F.expr("coalesce(shown_at > graded_at, true)").alias("is_evidence"),
+    )
 
 
 def _parameters(fitted: Calibration, items: pd.Index) -> pd.DataFrame:
