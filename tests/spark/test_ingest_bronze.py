@@ -207,6 +207,15 @@ def test_ingest_bronze_cut_off_at_any_write_then_again_equals_one_clean_run(
         assert (*found, store.read(QUARANTINE).count()) == clean, writes
 
 
+def test_ingest_bronze_cut_off_while_planning_its_first_batch_starts_again(ctx, store, put):
+    put("good.csv", GOOD)
+    half_written = ctx.checkpoints / "ingest_bronze" / "offsets" / ".0.f0a1.tmp"
+    half_written.parent.mkdir(parents=True)
+    half_written.write_text("v1")
+
+    assert ingest_bronze(ctx)["rows_kept"] == 2
+
+
 def test_ingest_bronze_file_landing_after_the_look_round_is_read_too(ctx, store, put, monkeypatch):
     put("good.csv", GOOD)
     looked = job._new_files(ctx)

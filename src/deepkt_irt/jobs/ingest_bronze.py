@@ -1,6 +1,7 @@
 """Task ingest_bronze: landing files to bronze, row by row, with an account of every file."""
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -169,7 +170,7 @@ def _stream(ctx: JobContext, new: list[_Landed]) -> None:
 
     query = (
         paths.writeStream.foreachBatch(take_in)
-        .option("checkpointLocation", str(ctx.checkpoints / _STAGE))
+        .option("checkpointLocation", str(_checkpoint(ctx)))
         .trigger(availableNow=True)
         .start()
     )
@@ -177,6 +178,18 @@ def _stream(ctx: JobContext, new: list[_Landed]) -> None:
         query.awaitTermination()
     except StreamingQueryException as error:
         raise (failures[0] if failures else error) from error
+
+
+def _checkpoint(ctx: JobContext) -> Path:
+    """The stream's checkpoint, emptied if a run was cut off before it planned a first batch.
+
+    Such a run can leave a half-written file behind, with which Spark refuses to start for good.
+    """
+    checkpoint = ctx.checkpoints / _STAGE
+    planned = any(path.name.isdigit() for path in checkpoint.glob("offsets/*"))
+    if checkpoint.exists() and not planned:
+        shutil.rmtree(checkpoint)
+    return checkpoint
 
 
 def _arrived(ctx: JobContext, batch: "DataFrame", expected: dict[_Key, _Landed]) -> list[_Landed]:
