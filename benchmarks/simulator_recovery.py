@@ -42,7 +42,7 @@ def main() -> None:
 def page(figures: dict[str, float]) -> str:
     """The figures as a page, with what it takes to get them again."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("deepkt-irt", "torch", "pyspark"))
-    rows = "\n".join(f"| {name} | {value:,.3f} |" for name, value in figures.items())
+    rows = "\n".join(f"| {name} | {_shown(value)} |" for name, value in figures.items())
     return (
         "# Benchmarks\n\n## Recovery of a simulated district's truth\n\n"
         f"{datetime.now(UTC):%Y-%m-%d}; {versions}. Data: `deepkt demo` with its defaults (300 "
@@ -56,6 +56,11 @@ def page(figures: dict[str, float]) -> str:
         "guessable items less often than 95 %. The best possible AUC is that of the chances the "
         "simulator drew the answers from.\n"
     )
+
+
+def _shown(value: float) -> str:
+    """Counts as whole numbers, the rest with three digits."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3f}"
 
 
 def difficulties(store: TableStore, lake: Path) -> dict[str, float]:
