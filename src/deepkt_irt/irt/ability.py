@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from deepkt_irt.irt.calibration import Abilities, Responses, abilities
-from deepkt_irt.irt.em import ItemCurves, nodes, prior_weights
+from deepkt_irt.irt.em import nodes, prior_weights
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -13,35 +12,6 @@ IntArray = NDArray[np.int64]
 # fine enough for the posterior of a student with thousands of responses
 _NODES = 161
 _REACH = 5.0  # standard deviations
-
-
-def eap(
-    responses: Responses,
-    *,
-    difficulty: FloatArray,
-    discrimination: FloatArray,
-    population_sd: float,
-) -> Abilities:
-    """Abilities of students, new ones included, without calibrating again.
-
-    Args:
-        responses: First attempts; those on items that were not calibrated do not count.
-        difficulty: b of each item in logits, NaN if not calibrated, (items,).
-        discrimination: a of each item, NaN for 1PL, which means slope 1, (items,).
-        population_sd: Spread of the abilities in logits, above 0.
-
-    Returns:
-        Posterior means and standard deviations.
-
-    Reference:
-        Bock and Mislevy (1982), Applied Psychological Measurement 6, 431-444.
-    """
-    known = np.flatnonzero(np.isfinite(difficulty))
-    a = _slopes(discrimination[known])
-    curves = ItemCurves(slope=a * population_sd, intercept=-a * difficulty[known])
-    return abilities(
-        responses.matrix(known), curves, population_sd=population_sd, z=nodes(_NODES, _REACH)
-    )
 
 
 def predict_sequentially(
@@ -73,7 +43,7 @@ def predict_sequentially(
     theta = population_sd * z
     known = np.isfinite(difficulty)
     b = np.where(known, difficulty, difficulty[known].mean() if known.any() else 0.0)
-    a = _slopes(discrimination)
+    a = np.where(np.isfinite(discrimination), discrimination, 1.0)
     lengths = np.diff(offsets)
     longest_first = np.argsort(-lengths, kind="stable")
     mass = np.tile(prior_weights(z), (len(lengths), 1))  # rows follow longest_first
@@ -88,7 +58,3 @@ def predict_sequentially(
         updated = mass[:active] * np.where(known[items, None], likelihood, 1.0)
         mass[:active] = updated / updated.sum(axis=1, keepdims=True)
     return predicted
-
-
-def _slopes(discrimination: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(discrimination), discrimination, 1.0)

@@ -73,7 +73,7 @@ class Responses:
 
 
 @dataclass(frozen=True)
-class Abilities:
+class _Abilities:
     """Abilities of students, arrays of shape (students,).
 
     Attributes:
@@ -152,7 +152,7 @@ def calibrate(responses: Responses, *, settings: CalibrationSettings) -> Calibra
     curves, iterations = em.fit()
     sigma = em.shared_slope(curves)
     z = nodes(_FINER * (settings.n_nodes - 1) + 1, settings.theta_max)
-    found = abilities(matrix, curves, population_sd=sigma, z=z)
+    found = _abilities(matrix, curves, population_sd=sigma, z=z)
 
     def all_items(values: FloatArray) -> FloatArray:
         whole = np.full(responses.n_items, np.nan)
@@ -175,9 +175,9 @@ def calibrate(responses: Responses, *, settings: CalibrationSettings) -> Calibra
     )
 
 
-def abilities(
+def _abilities(
     matrix: ResponseMatrix, curves: ItemCurves, *, population_sd: float, z: FloatArray
-) -> Abilities:
+) -> _Abilities:
     """Abilities under given curves; z are the nodes in standard deviations, (nodes,).
 
     Reference:
@@ -187,7 +187,7 @@ def abilities(
     mean = posterior.mass @ z
     variance = np.maximum(posterior.mass @ z**2 - mean**2, np.finfo(float).tiny)
     answered = matrix.n_by_student > 0
-    return Abilities(
+    return _Abilities(
         ability=np.where(answered, population_sd * mean, np.nan),
         ability_sd=np.where(answered, population_sd * np.sqrt(variance), np.nan),
         student_n=matrix.n_by_student,
@@ -209,7 +209,7 @@ def _parameters(em: ItemEm, curves: ItemCurves, is_2pl: NDArray[np.bool_]) -> di
     }
 
 
-def _reliability(found: Abilities) -> float:
+def _reliability(found: _Abilities) -> float:
     """Variance of the EAPs over it plus the mean posterior variance."""
     answered = found.student_n > 0
     spread = float(found.ability[answered].var())
