@@ -1,10 +1,9 @@
-"""The EM's parts against brute force: posterior, observed information, lengthened steps."""
+"""The EM's parts against brute force: posterior, observed information, order of rows."""
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
-from deepkt_irt.errors import NoConvergence
 from deepkt_irt.irt.em import ItemCurves, ItemEm, ResponseMatrix, nodes, prior_weights
 from deepkt_irt.settings import CalibrationSettings
 
@@ -101,11 +100,3 @@ def test_fit_gives_the_same_answer_from_any_order_of_rows():
 
     assert (first.slope == again.slope).all()
     assert (first.intercept == again.intercept).all()
-
-
-def test_fit_out_of_steps_says_what_to_change():
-    matrix = ResponseMatrix(*drawn(200), shape=(200, 3))
-    impatient = CalibrationSettings(max_iterations=10, tolerance=1e-12)
-
-    with pytest.raises(NoConvergence, match="max_iterations"):
-        ItemEm(matrix, np.ones(3, dtype=bool), impatient).fit()
