@@ -64,8 +64,9 @@ class ModelStore:
         tracking_uri: Where runs are kept, such as sqlite:///lake/mlflow.db.
         artifact_root: Where files are kept; None lets the server decide.
         registry_uri: Where models are registered; None: with the runs.
-        model_prefix: `catalog.schema.` in Unity Catalog.
-        experiment_prefix: Folder of the experiments.
+        model_names: Name in the registry where it is not the model's own.
+        experiment_names: Experiment by model where it is not `<model>-training` in the
+            project's shared folder.
     """
 
     def __init__(
@@ -74,12 +75,16 @@ class ModelStore:
         artifact_root: str | None,
         *,
         registry_uri: str | None = None,
-        model_prefix: str = "",
-        experiment_prefix: str = "/Shared/deepkt-irt/",
+        model_names: Mapping[str, str] | None = None,
+        experiment_names: Mapping[str, str] | None = None,
     ) -> None:
         self._tracking_uri, self._artifacts = tracking_uri, artifact_root
         self._registry_uri = registry_uri or tracking_uri
-        self._model_prefix, self._experiment_prefix = model_prefix, experiment_prefix
+        self._model_names = dict(model_names or {})
+        self._experiment_names = dict(experiment_names or {})
+
+    def _name(self, model: str) -> str:
+        return self._model_names.get(model, model)
 
     @cached_property
     def _client(self) -> "MlflowClient":
@@ -93,7 +98,7 @@ class ModelStore:
     def version_of_training(self, model: str, key: str) -> Version | None:
         """The version that a training with this key registered; None if there is none."""
         with _quiet(f"search versions of {model}"):
-            found = self._client.search_model_versions(f"name = '{self._model_prefix}{model}'")
+            found = self._client.search_model_versions(f"name = '{self._name(model)}'")
         matching = [each for each in found if each.tags.get(_TRAINING_KEY) == key]
         return _version(model, matching[0]) if matching else None
 
@@ -102,7 +107,6 @@ class ModelStore:
         model: str,
         training: Training,
         *,
-        experiment: str,
         save: Callable[[Path], None],
         service: "PythonModel",
     ) -> Version:
@@ -111,12 +115,11 @@ class ModelStore:
         Args:
             model: Name of the registered model.
             training: Settings and figures.
-            experiment: Name of the experiment.
             save: Writes the model's files into a folder.
             service: How MLflow is to serve those files.
         """
         with _quiet(f"register {model}"):
-            experiment_id = self._experiment(experiment)
+            experiment_id = self._experiment(model)
             self._close_abandoned(experiment_id)
             run_id = self._run(experiment_id, training, save, service)
             tags = {_TRAINING_KEY: training.key}
@@ -126,7 +129,7 @@ class ModelStore:
     def set_champion(self, version: Version) -> None:
         """Make a version the one that scores students."""
         with _quiet(f"name the champion of {version.model}"):
-            name = f"{self._model_prefix}{version.model}"
+            name = self._name(version.model)
             self._client.set_registered_model_alias(name, _CHAMPION, version.number)
 
     def champion(self, model: str) -> Version | None:
@@ -135,7 +138,7 @@ class ModelStore:
             from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow to import
 
             try:
-                name = f"{self._model_prefix}{model}"
+                name = self._name(model)
                 found = self._client.get_model_version_by_alias(name, _CHAMPION)
             except MlflowException as error:
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
@@ -159,13 +162,14 @@ class ModelStore:
         with _quiet(f"fetch {version.model} {version.number}"):
             import mlflow.artifacts  # noqa: PLC0415 - slow to import
 
-            name = f"{self._model_prefix}{version.model}"
+            name = self._name(version.model)
             uri = f"models:/{name}/{version.number}"
             copied = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
         return Path(copied) / "artifacts" / _ARTIFACT
 
-    def _experiment(self, name: str) -> str:
-        full = f"{self._experiment_prefix}{name}"
+    def _experiment(self, model: str) -> str:
+        plain = f"/Shared/deepkt-irt/{model.replace('_', '-')}-training"
+        full = self._experiment_names.get(model, plain)
         found = self._client.get_experiment_by_name(full)
         if found is not None:
             return str(found.experiment_id)
@@ -205,7 +209,7 @@ class ModelStore:
     def _registered(self, model: str, run_id: str, tags: dict[str, str]) -> "ModelVersion":
         import mlflow  # noqa: PLC0415 - slow to import
 
-        name = f"{self._model_prefix}{model}"
+        name = self._name(model)
         # the key goes in with the version, so that a kill leaves no version without it
         return mlflow.register_model(f"runs:/{run_id}/{_ARTIFACT}", name, tags=tags)
 

@@ -6,6 +6,7 @@ from conftest import rows
 from deepkt_irt.errors import QualityViolation, SchemaMismatch
 from deepkt_irt.tables import store as store_module
 from deepkt_irt.tables.contract import Check, Column, Layer, Table
+from deepkt_irt.tables.store import TableStore
 
 pytestmark = pytest.mark.spark
 
@@ -115,3 +116,13 @@ def test_store_reopened_finds_the_tables_of_its_lake(store, spark, frame, tmp_pa
 
     assert again.exists(T)
     assert rows(again.read(T), "id") == [(1,)]
+
+
+def test_store_with_names_of_its_own_keeps_them_apart(spark, tmp_path):
+    """A developer's schemas beside the plain ones, in one folder."""
+    names = {Layer.GOLD: "dev_jo_gold"}
+    TableStore(spark, lake=tmp_path, schemas=names).create(T)
+
+    assert (tmp_path / "tables" / "dev_jo_gold" / T.name / "_delta_log").is_dir()
+    assert not TableStore(spark, lake=tmp_path).exists(T)
+    assert TableStore(spark, lake=tmp_path, schemas=names).read(T).count() == 0

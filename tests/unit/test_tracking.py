@@ -21,9 +21,7 @@ def register(models, key):
         (folder / "weights").write_text(key)
 
     training = Training(key, {"width": 8}, {"auc": 0.7}, [{"loss": 0.6}, {"loss": 0.5}], ["numpy"])
-    return models.register(
-        "sakt", training, experiment="sakt-training", save=save, service=SaktService()
-    )
+    return models.register("sakt", training, save=save, service=SaktService())
 
 
 def test_store_from_empty_to_champion(models, tmp_path):

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import UndeclaredAccess
+from deepkt_irt.jobs.names import PLAIN, Names
 from deepkt_irt.jobs.task import Task
 from deepkt_irt.session import on_databricks
 from deepkt_irt.settings import Settings
-from deepkt_irt.tables.contract import Table
+from deepkt_irt.tables.contract import Layer, Table
 from deepkt_irt.tables.store import TableStore
 
 if TYPE_CHECKING:
@@ -34,11 +35,10 @@ class Place:
     tracking_uri: str
     registry_uri: str
     artifacts: str | None
-    model_prefix: str = ""
-    experiment_prefix: str = "/Shared/deepkt-irt/"
+    names: Names = PLAIN
 
     @classmethod
-    def of_lake(cls, lake: Path) -> "Place":
+    def of_lake(cls, lake: Path, names: Names = PLAIN) -> "Place":
         """A local lake: one folder."""
         store = f"sqlite:///{lake / 'mlflow.db'}"
         return cls(
@@ -48,20 +48,22 @@ class Place:
             tracking_uri=store,
             registry_uri=store,
             artifacts=(lake / "mlartifacts").as_uri(),
+            names=names,
         )
 
     @classmethod
-    def of_catalog(cls, catalog: str) -> "Place":
+    def of_catalog(cls, catalog: str, names: Names) -> "Place":
         """A Unity Catalog catalog: volumes for files, its registry for models."""
         volumes = Path("/Volumes") / catalog
+        bronze, ops = names.schema(Layer.BRONZE), names.schema(Layer.OPS)
         return cls(
-            landing=volumes / "bronze" / "landing",
-            checkpoints=volumes / "ops" / "checkpoints",
-            report_path=volumes / "ops" / "reports" / "report.html",
+            landing=volumes / bronze / "landing",
+            checkpoints=volumes / ops / "checkpoints",
+            report_path=volumes / ops / "reports" / "report.html",
             tracking_uri="databricks",
             registry_uri="databricks-uc",
             artifacts=None,
-            model_prefix=f"{catalog}.gold.",
+            names=names,
         )
 
 
@@ -139,8 +141,8 @@ class JobContext:
             self._place.tracking_uri,
             self._place.artifacts,
             registry_uri=self._place.registry_uri,
-            model_prefix=self._place.model_prefix,
-            experiment_prefix=self._place.experiment_prefix,
+            model_names=self._place.names.models,
+            experiment_names=self._place.names.experiments,
         )
 
     def read(self, table: Table) -> "DataFrame":

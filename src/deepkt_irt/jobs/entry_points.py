@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deepkt_irt.errors import DeepktError, UsageError
+from deepkt_irt.jobs.names import parse_names
 from deepkt_irt.jobs.opening import Target, open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.task import Task
@@ -22,16 +23,33 @@ def run_task(task: Task, arguments: list[str]) -> None:
     Raises:
         DeepktError: What the task raises.
     """
-    flags = _parser(task).parse_args(arguments)
-    target = Target(lake=flags.lake, catalog=flags.catalog)
+    flags = parser_of(task).parse_args(arguments)
+    names = parse_names(
+        schemas=flags.schemas,
+        models=getattr(flags, "models", ""),
+        experiments=getattr(flags, "experiments", ""),
+    )
+    target = Target(lake=flags.lake, catalog=flags.catalog, names=names)
     runner = open_runner(target, settings=parse_settings(flags.set), as_of=parse_as_of(flags.as_of))
     runner.run([task], force=True)
 
 
-def _parser(task: Task) -> argparse.ArgumentParser:
+def parser_of(task: Task) -> argparse.ArgumentParser:
+    """The flags a task's console script takes."""
     parser = argparse.ArgumentParser(prog=task.name, description=task.doc)
     parser.add_argument("--catalog", help="Unity Catalog catalog to work in")
     parser.add_argument("--lake", type=Path, help="folder of a local lake instead")
+    parser.add_argument(
+        "--schemas", default="", metavar="LAYER=NAME,…", help="schemas not named as their layer"
+    )
+    if task.uses_models or task.trains:
+        parser.add_argument(
+            "--models", default="", metavar="MODEL=NAME,…", help="full names of registered models"
+        )
+    if task.trains:
+        parser.add_argument(
+            "--experiments", default="", metavar="MODEL=PATH,…", help="experiments by model"
+        )
     parser.add_argument("--as-of", help="instant the run speaks about, ISO 8601; default: now")
     parser.add_argument(
         "--set", action="append", default=[], metavar="PART.NAME=VALUE", help="change a setting"

@@ -1,7 +1,13 @@
-"""Opens a lake or a catalog: session, store, place and runner, ready for tasks."""
+"""Opens a lake or a catalog: session, store, place and runner, ready for tasks.
 
+The only place that decides whether a catalog's name means Unity Catalog or a folder: with
+`DEEPKT_CATALOGS` set, catalog `main` is the lake folder `$DEEPKT_CATALOGS/main`.
+"""
+
+import os
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +17,13 @@ from pydantic import BaseModel, ValidationError
 from deepkt_irt import session
 from deepkt_irt.errors import UsageError
 from deepkt_irt.jobs.context import Place
+from deepkt_irt.jobs.names import Names
 from deepkt_irt.jobs.runner import LogReporter, Reporter, Runner
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.store import TableStore, open_lake_folder
 
+CATALOGS_VARIABLE = "DEEPKT_CATALOGS"
+_CATALOG = re.compile(r"[\w-]+", re.ASCII)
 _LARGE_LANDING_BYTES = 50_000_000  # from here on the optimising compiler pays for its start
 
 
@@ -24,10 +33,19 @@ class Target:
 
     lake: Path | None = None
     catalog: str | None = None
+    names: Names = field(default_factory=Names)
 
     def __post_init__(self) -> None:
         if bool(self.lake) == bool(self.catalog):
             raise UsageError("give either --lake FOLDER or --catalog NAME")
+        if self.catalog and not _CATALOG.fullmatch(self.catalog):
+            raise UsageError(f"--catalog {self.catalog!r}: letters, digits, - and _ only")
+
+    @property
+    def folder(self) -> Path | None:
+        """The lake folder; None where a real catalog is meant."""
+        catalogs = os.environ.get(CATALOGS_VARIABLE)
+        return Path(catalogs) / str(self.catalog) if self.catalog and catalogs else self.lake
 
 
 def open_runner(
@@ -42,14 +60,17 @@ def open_runner(
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.
     """
-    if target.lake is not None:
-        lake = open_lake_folder(target.lake)
+    names, folder = target.names, target.folder
+    if folder is not None:
+        lake = open_lake_folder(folder)
         spark = session.local_session(profile=_profile(lake))
-        store, place = TableStore(spark, lake=lake), Place.of_lake(lake)
+        store = TableStore(spark, lake=lake, schemas=names.schemas)
+        place = Place.of_lake(lake, names)
     else:
         catalog = str(target.catalog)
         spark = session.workspace_session()
-        store, place = TableStore(spark, catalog=catalog), Place.of_catalog(catalog)
+        store = TableStore(spark, catalog=catalog, schemas=names.schemas)
+        place = Place.of_catalog(catalog, names)
     return Runner(
         spark=spark,
         store=store,

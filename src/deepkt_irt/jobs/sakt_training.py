@@ -35,7 +35,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 MODEL = "sakt"
-_EXPERIMENT = "sakt-training"
 _PROTOCOL = "held-out students, every graded response once, from the student's own past"
 _COLUMNS = (
     "student_key",
@@ -120,7 +119,6 @@ def _trained(ctx: JobContext, work: _Work) -> Version:
     return ctx.models.register(
         MODEL,
         _record(work, settings.model_dump(), result),
-        experiment=_EXPERIMENT,
         save=scorer.save,
         service=SaktService(),
     )

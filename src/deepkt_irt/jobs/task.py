@@ -75,6 +75,23 @@ def task(
     return register
 
 
+def lineage(tasks: dict[str, Task]) -> dict[str, set[str]]:
+    """By task, the tasks that write a table or train a model it needs; not itself."""
+    writers: dict[str, set[str]] = {}
+    for each in tasks.values():
+        for product in _products(each):
+            writers.setdefault(product, set()).add(each.name)
+    return {
+        each.name: {
+            writer
+            for need in _needs(each)
+            for writer in writers.get(need, set())
+            if each.name not in writers.get(need, set())
+        }
+        for each in tasks.values()
+    }
+
+
 def run_order(tasks: dict[str, Task]) -> list[Task]:
     """The tasks in an order in which every table and model is written before it is read.
 
@@ -84,19 +101,7 @@ def run_order(tasks: dict[str, Task]) -> list[Task]:
     Raises:
         UsageError: If reads and writes form a cycle.
     """
-    writers: dict[str, set[str]] = {}
-    for each in tasks.values():
-        for product in _products(each):
-            writers.setdefault(product, set()).add(each.name)
-    graph = {
-        each.name: {
-            writer
-            for need in _needs(each)
-            for writer in writers.get(need, set())
-            if each.name not in writers.get(need, set())
-        }
-        for each in tasks.values()
-    }
+    graph = lineage(tasks)
     sorter = TopologicalSorter(graph)
     rank = {name: number for number, name in enumerate(tasks)}
     order: list[Task] = []

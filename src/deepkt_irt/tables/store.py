@@ -15,7 +15,7 @@ from deepkt_irt.tables.quality import conformed
 from deepkt_irt.tables.registry import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
@@ -31,18 +31,26 @@ class TableStore:
         spark: Session the tables are reached through.
         lake: Folder of a local lake; None where a catalog manages the storage.
         catalog: Unity Catalog catalog; None for a local lake.
+        schemas: Schema of each layer where it is not the layer's name; a bundle in development
+            mode puts the developer's name in front.
     """
 
     def __init__(
-        self, spark: "SparkSession", *, lake: Path | None = None, catalog: str | None = None
+        self,
+        spark: "SparkSession",
+        *,
+        lake: Path | None = None,
+        catalog: str | None = None,
+        schemas: "Mapping[Layer, str] | None" = None,
     ) -> None:
         self._spark = spark
         self._root = lake / "tables" if lake else None
+        self._schemas = {layer: layer.value for layer in Layer} | dict(schemas or {})
         if catalog:
             spark.sql(f"USE CATALOG `{catalog}`")
         self._known: set[str] = set()
-        for layer in Layer:
-            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {layer.value}")
+        for schema in self._schemas.values():
+            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         self._attach_existing()
 
     def _attach_existing(self) -> None:
@@ -51,26 +59,29 @@ class TableStore:
         for table in TABLES:
             path = self._path(table)
             if path is None:
-                if self._spark.catalog.tableExists(table.qualified_name):
+                if self._spark.catalog.tableExists(self._name(table)):
                     self._known.add(table.qualified_name)
                 continue
-            if table.qualified_name in named:  # of another lake opened in this session
-                self._spark.sql(f"DROP TABLE {table.qualified_name}")
+            if self._name(table) in named:  # of another lake opened in this session
+                self._spark.sql(f"DROP TABLE {self._name(table)}")
             if (path / "_delta_log").is_dir() and any((path / "_delta_log").glob("*.json")):
                 self._spark.sql(
-                    f"CREATE TABLE {table.qualified_name} USING delta LOCATION {_quoted(str(path))}"
+                    f"CREATE TABLE {self._name(table)} USING delta LOCATION {_quoted(str(path))}"
                 )
                 self._known.add(table.qualified_name)
 
     def _named_in_session(self) -> set[str]:
         return {
-            f"{layer.value}.{table.name}"
-            for layer in Layer
-            for table in self._spark.catalog.listTables(layer.value)
+            f"{schema}.{table.name}"
+            for schema in self._schemas.values()
+            for table in self._spark.catalog.listTables(schema)
         }
 
+    def _name(self, table: Table) -> str:
+        return f"{self._schemas[table.layer]}.{table.name}"
+
     def _path(self, table: Table) -> Path | None:
-        return self._root / table.layer.value / table.name if self._root else None
+        return self._root / self._schemas[table.layer] / table.name if self._root else None
 
     def exists(self, table: Table) -> bool:
         """Whether the table has been created."""
@@ -81,11 +92,11 @@ class TableStore:
         if self.exists(table):
             return
         path = self._path(table)
-        self._spark.sql(table_ddl(table, location=str(path) if path else None))
+        self._spark.sql(table_ddl(table, self._name(table), location=str(path) if path else None))
         if path is None:
             for check in table.checks:
                 self._spark.sql(
-                    f"ALTER TABLE {table.qualified_name} ADD CONSTRAINT {check.name} "
+                    f"ALTER TABLE {self._name(table)} ADD CONSTRAINT {check.name} "
                     f"CHECK ({check.sql})"
                 )
         self._known.add(table.qualified_name)
@@ -94,7 +105,7 @@ class TableStore:
         """The table's rows; a table not yet written reads as empty, and is not created by it."""
         if not self.exists(table):
             return self._spark.createDataFrame([], _schema(table))
-        return self._spark.table(table.qualified_name)
+        return self._spark.table(self._name(table))
 
     def overwrite(self, table: Table, frame: "DataFrame") -> None:
         """Replace all rows in one transaction."""
@@ -111,7 +122,7 @@ class TableStore:
 
         self.create(table)
         ready = conformed(table, frame)
-        self._run(table, lambda: ready.writeTo(table.qualified_name).overwrite(F.expr(where)))
+        self._run(table, lambda: ready.writeTo(self._name(table)).overwrite(F.expr(where)))
 
     def append(self, table: Table, frame: "DataFrame", *, app_id: str, version: int) -> None:
         """Add rows once: the same application id and version again adds nothing.
@@ -121,7 +132,7 @@ class TableStore:
             QualityViolation: If a row breaks a declared check.
         """
         self.create(table)
-        writer = conformed(table, frame).writeTo(table.qualified_name)
+        writer = conformed(table, frame).writeTo(self._name(table))
         writer = writer.option("txnAppId", app_id).option("txnVersion", str(version))
         self._run(table, writer.append)
 
@@ -137,7 +148,7 @@ class TableStore:
         conformed(table, frame).createOrReplaceTempView(view)
         matched = " AND ".join(f"old.{name} <=> new.{name}" for name in table.key)
         statement = (
-            f"MERGE INTO {table.qualified_name} AS old USING {view} AS new ON {matched} "
+            f"MERGE INTO {self._name(table)} AS old USING {view} AS new ON {matched} "
             "WHEN NOT MATCHED THEN INSERT *"
         )
         self._run(table, lambda: self._spark.sql(statement))
@@ -172,7 +183,7 @@ class TableStore:
         path = self._path(table)
         if path is not None:
             return _last_local_commit(path / "_delta_log")
-        history = self._spark.sql(f"DESCRIBE HISTORY {table.qualified_name} LIMIT 1")
+        history = self._spark.sql(f"DESCRIBE HISTORY {self._name(table)} LIMIT 1")
         row = history.select("version", "operationMetrics").first()
         return (int(row[0]), row[1] or {}) if row else None
 
@@ -215,7 +226,7 @@ def open_lake_folder(lake: Path) -> Path:
     return lake.resolve()
 
 
-def table_ddl(table: Table, *, location: str | None) -> str:
+def table_ddl(table: Table, name: str, *, location: str | None) -> str:
     """CREATE TABLE with comments, NOT NULL, clustering, properties and, locally, the checks.
 
     A catalog takes checks by ALTER TABLE only; open-source Delta also as properties, in the
@@ -230,7 +241,7 @@ def table_ddl(table: Table, *, location: str | None) -> str:
     if location:
         properties |= {f"delta.constraints.{check.name}": check.sql for check in table.checks}
     parts = [
-        f"CREATE TABLE IF NOT EXISTS {table.qualified_name} ({columns}) USING delta",
+        f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta",
         f"CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else "",
         f"COMMENT {_quoted(table.comment)}",
         f"LOCATION {_quoted(location)}" if location else "",
