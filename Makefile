@@ -9,7 +9,7 @@ SOURCES := src tests scripts benchmarks
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: demo test fast slow fmt lint types imports docs docs-check wheel bench clean
+.PHONY: demo test fast slow fmt lint types imports docs docs-check wheel bundle bench clean
 
 demo: $(READY)
 	$(BIN)/deepkt demo
@@ -47,6 +47,9 @@ docs-check: $(READY)
 wheel: $(READY)
 	rm -rf dist
 	$(BIN)/uv build --quiet --wheel --out-dir dist
+
+bundle: wheel
+	$(BIN)/deepkt bundle-check
 
 bench: $(READY)
 	$(BIN)/python benchmarks/simulator_recovery.py

@@ -219,6 +219,30 @@ def doctor(lake: LakeOption = Path("lake"), as_json: JsonOption = False) -> None
         raise typer.Exit(1)
 
 
+@app.command()
+def bundle_check(
+    folder: Annotated[Path, typer.Option(help="Where databricks.yml is.")] = Path(),
+    wheels: Annotated[Path, typer.Option(help="Folder with the built wheel.")] = Path("dist"),
+) -> None:
+    """Resolve the bundle for every target and hold it against its rules, without a workspace."""
+    from deepkt_irt.bundle.checks import examine_bundle  # noqa: PLC0415 - needs an extra
+    from deepkt_irt.bundle.resolve import Choices  # noqa: PLC0415 - needs an extra
+    from deepkt_irt.bundle.wheel import read_wheel  # noqa: PLC0415 - beside the others
+
+    wheel = read_wheel(wheels)
+    seen = examine_bundle(folder, wheel, Choices(placeholders=True))
+    for bundle in seen.bundles:
+        counts = [f"{len(each)} {kind}" for kind, each in bundle.resources.items()]
+        typer.echo(f"{bundle.target}: {', '.join(counts)}")
+        if bundle.placeholders:
+            typer.echo(f"   to be given at deployment: {', '.join(bundle.placeholders)}")
+    for finding in seen.findings:
+        screen.print(str(finding), style="red", markup=False, soft_wrap=True)
+    if seen.findings:
+        raise typer.Exit(1)
+    typer.echo(f"No rule is broken; wheel {wheel.package} {wheel.version}.")
+
+
 def _run_all(
     lake: Path,
     *,

@@ -57,6 +57,16 @@ def parser_of(task: Task) -> argparse.ArgumentParser:
     return parser
 
 
+def job_flags() -> dict[str, list[str]]:
+    """By console script, the flags a job gives it; folders and single settings are for people."""
+    for_people = {"--help", "-h", "--lake", "--set"}
+    flags = {
+        name: {text for action in parser_of(each)._actions for text in action.option_strings}  # noqa: SLF001 - argparse shows them nowhere else
+        for name, each in TASKS.items()
+    }
+    return {name: sorted(each - for_people) for name, each in flags.items()}
+
+
 def _console_script(name: str) -> Callable[[], None]:
     def script() -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
