@@ -20,7 +20,14 @@ from rich.table import Table as Grid
 
 from deepkt_irt.errors import DeepktError, UsageError
 from deepkt_irt.jobs.doctor import examine
-from deepkt_irt.jobs.opening import Target, checked, open_runner, parse_as_of, parse_settings
+from deepkt_irt.jobs.opening import (
+    CATALOGS_VARIABLE,
+    Target,
+    checked,
+    open_runner,
+    parse_as_of,
+    parse_settings,
+)
 from deepkt_irt.jobs.pipeline import LOCAL_ORDER
 from deepkt_irt.jobs.runner import LogReporter, Reporter
 from deepkt_irt.jobs.task import Metrics, Task
@@ -241,6 +248,47 @@ def bundle_check(
     if seen.findings:
         raise typer.Exit(1)
     typer.echo(f"No rule is broken; wheel {wheel.package} {wheel.version}.")
+
+
+@app.command()
+def bundle_run(
+    job: Annotated[str, typer.Argument(help="Key of the job, as daily_ingestion.")],
+    target: Annotated[str, typer.Option(help="Target of the bundle.")] = "dev",
+    param: Annotated[list[str] | None, typer.Option(help="Job parameter, name=value.")] = None,
+    var: Annotated[list[str] | None, typer.Option(help="Bundle variable, name=value.")] = None,
+    only: Annotated[str | None, typer.Option(help="Tasks to run, by comma.")] = None,
+    catalogs: Annotated[Path, typer.Option(help="Folder of the catalogs.")] = Path("catalogs"),
+    folder: Annotated[Path, typer.Option(help="Where databricks.yml is.")] = Path(),
+    wheels: Annotated[Path, typer.Option(help="Folder with the built wheel.")] = Path("dist"),
+) -> None:
+    """Run a job of the bundle here, through the built wheel; a catalog is a folder."""
+    from deepkt_irt.bundle.resolve import Choices, resolve  # noqa: PLC0415 - needs an extra
+    from deepkt_irt.bundle.running import FAILED, open_run, unpack_wheel  # noqa: PLC0415 - so
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    bundle = resolve(folder, target, Choices(variables=_assigned("--var", var)))
+    with tempfile.TemporaryDirectory() as scratch:
+        run_ = open_run(
+            bundle,
+            job,
+            unpacked=unpack_wheel(wheels, Path(scratch)),
+            parameters=_assigned("--param", param),
+            only=only.split(",") if only else (),
+            environment={CATALOGS_VARIABLE: str(catalogs.resolve())},
+        )
+        outcomes = run_.run()
+    for key, outcome in outcomes.items():
+        typer.echo(f"{key}: {outcome.state}")
+    if any(outcome.state == FAILED for outcome in outcomes.values()):
+        raise typer.Exit(1)
+
+
+def _assigned(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts or ()]
+    wrong = [name for name, equals, _ in pairs if not (name and equals)]
+    if wrong:
+        raise UsageError(f"{flag} {wrong[0]!r}: write it as name=value")
+    return {name: value for name, _, value in pairs}
 
 
 def _run_all(

@@ -1,24 +1,12 @@
-"""A wheel built once, and copies of the bundle to plant mistakes in."""
+"""What the built wheel offers, and copies of the bundle to plant mistakes in."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import REPOSITORY
 from deepkt_irt.bundle.wheel import Wheel, read_wheel
-
-
-@pytest.fixture(scope="session")
-def wheel_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel of the working tree."""
-    folder = tmp_path_factory.mktemp("wheel")
-    uv = Path(sys.executable).parent / "uv"
-    command = [str(uv), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(REPOSITORY)]
-    subprocess.run(command, check=True)
-    return folder
 
 
 @pytest.fixture(scope="session")
