@@ -43,7 +43,11 @@ def run_and_kill_in(task: str, lake: Path, *, after_seconds: float | None) -> bo
         after_seconds: Into the task; None kills right after the first table it writes.
     """
     process = subprocess.Popen(
-        command(lake), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+        command(lake),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        bufsize=0,  # a line waiting in a buffer would not wake the selector
     )
     assert process.stderr is not None
     try:
