@@ -16,6 +16,22 @@ STUDENT_KEYS = Table(
     append_only=True,
 )
 
+CLASS_TEACHERS = Table(
+    layer=Layer.RESTRICTED,
+    name="class_teachers",
+    comment="Who teaches which class, as the district says; teachers see these students' rows.",
+    columns=(
+        Column("class_key", "string", "pseudonym of the class; joins silver.users.class_keys"),
+        Column(
+            "teacher",
+            "string",
+            "account user name, spelt as current_user() gives it",
+            privacy=Privacy.IDENTIFIER,
+        ),
+    ),
+    key=("class_key", "teacher"),
+)
+
 CANONICAL_LEARNING_EVENTS = Table(
     layer=Layer.SILVER,
     name="canonical_learning_events",
@@ -172,4 +188,12 @@ USER_SPLITS = Table(
     checks=(Check("split_known", "split IN ('train', 'validation', 'test')"),),
 )
 
-TABLES = (STUDENT_KEYS, CANONICAL_LEARNING_EVENTS, USERS, ITEMS, SKILLS, USER_SPLITS)
+TABLES = (
+    STUDENT_KEYS,
+    CLASS_TEACHERS,
+    CANONICAL_LEARNING_EVENTS,
+    USERS,
+    ITEMS,
+    SKILLS,
+    USER_SPLITS,
+)

@@ -1,0 +1,249 @@
+"""Who may read what in Unity Catalog, as SQL made from the layers and privacy tags of contracts.
+
+Pure text: nothing here runs a statement. Applied again, the same contracts and roles change
+nothing; a table that became more private loses its grants. The tables have to exist first, and
+who applies the statements owns them: a filter reads its mapping with the rights of its owner.
+"""
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass
+
+from deepkt_irt.errors import UsageError
+from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
+from deepkt_irt.tables.silver import CLASS_TEACHERS, USERS
+
+FILTERED_COLUMN = "student_key"
+FILTER_FUNCTION = "may_see_student"
+MASK_FUNCTION = "mask_identifier"
+PRIVACY_TAG = "deepkt_privacy"
+LAYER_TAG = "deepkt_layer"
+
+# Unity Catalog refuses a policy on a table that the same policy reads, and a masked teacher
+# would match nobody. Teachers have no SELECT on these, and no other role has its rows filtered.
+_READ_BY_FILTER = frozenset({USERS.qualified_name, CLASS_TEACHERS.qualified_name})
+
+
+class Role(enum.StrEnum):
+    """Who reads tables; each is a field of `Roles`."""
+
+    ENGINEER = "engineer"
+    ANALYST = "analyst"
+    TEACHER = "teacher"
+    PRIVACY_OFFICER = "privacy_officer"
+    PIPELINE = "pipeline"
+
+
+READERS = (Role.ENGINEER, Role.ANALYST, Role.TEACHER, Role.PRIVACY_OFFICER)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Account groups of the roles; the pipeline may also be a user or a service principal.
+
+    Raises:
+        UsageError: If a name is empty, cannot be quoted or stands for two roles.
+    """
+
+    engineer: str
+    analyst: str
+    teacher: str
+    privacy_officer: str
+    pipeline: str
+
+    def __post_init__(self) -> None:
+        names = astuple(self)
+        for role in Role:
+            name = self.principal(role)
+            if not name.strip() or "`" in name or not name.isprintable():
+                raise UsageError(f"{role.value}: {name!r} is no name of a group or principal")
+            if names.count(name) > 1:  # grants of one role would undo the other's revokes
+                raise UsageError(f"{role.value}: {name!r} is named for another role, too")
+
+    def principal(self, role: Role) -> str:
+        """The group or principal that plays a role."""
+        return str(getattr(self, role.value))
+
+
+class Kind(enum.StrEnum):
+    """What a statement does, in the order in which they are applied."""
+
+    FUNCTION = "function"
+    TAG = "tag"
+    FILTER = "filter"
+    MASK = "mask"
+    REVOKE = "revoke"
+    GRANT = "grant"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement, and the function, schema, table or column it is about."""
+
+    kind: Kind
+    subject: str
+    sql: str
+
+
+def may_read(role: Role, table: Table) -> bool:
+    """The one rule of who reads which table, by its layer and what its columns tell of persons."""
+    match role:
+        case Role.PIPELINE | Role.PRIVACY_OFFICER:
+            return True
+        case Role.ENGINEER:
+            return table.layer is not Layer.RESTRICTED
+        case Role.ANALYST:
+            return table.layer in (Layer.SILVER, Layer.GOLD)
+        case Role.TEACHER:
+            tags = {column.privacy for column in table.columns}
+            own = is_filtered(table) and Privacy.IDENTIFIER not in tags
+            return table.layer is Layer.GOLD and (own or tags == {Privacy.NONE})
+
+
+def is_filtered(table: Table) -> bool:
+    """Whether a teacher would see only the rows of the own classes' students.
+
+    Raises:
+        ValueError: If a student key is not tagged as one; untagged it would go unfiltered.
+    """
+    if FILTERED_COLUMN not in table.column_names:
+        return False
+    if table.column(FILTERED_COLUMN).privacy is not Privacy.PSEUDONYM:
+        raise ValueError(f"{table.qualified_name}.{FILTERED_COLUMN} is not tagged a pseudonym")
+    read_by_filter = table.qualified_name in _READ_BY_FILTER
+    return table.layer in (Layer.SILVER, Layer.GOLD) and not read_by_filter
+
+
+def masked_columns(table: Table) -> list[Column]:
+    """The columns whose values only privacy officers and the pipeline see.
+
+    Raises:
+        ValueError: If an identifier is not a string; the mask could not return it.
+    """
+    if table.qualified_name in _READ_BY_FILTER:
+        return []
+    found = [column for column in table.columns if column.privacy is Privacy.IDENTIFIER]
+    for c in found:
+        if c.type != "string":
+            what = f"{table.qualified_name}.{c.name}: an identifier of type {c.type}"
+            raise ValueError(f"{what} cannot be masked; declare it a string")
+    return found
+
+
+def may_see_student(roles: Roles, student_key: str, *, schemas: Mapping[Layer, str]) -> str:
+    """The condition of the row filter.
+
+    Args:
+        roles: Who sees all students.
+        student_key: SQL expression of the key; qualified, or the mapping's own column is meant.
+        schemas: Schema of each layer.
+    """
+    trusted = _is_one_of(roles, (Role.ENGINEER, Role.ANALYST, Role.PRIVACY_OFFICER))
+    mapping = (
+        f"{_name(USERS, schemas)} AS u JOIN {_name(CLASS_TEACHERS, schemas)} AS t "
+        "ON array_contains(u.class_keys, t.class_key)"
+    )
+    own = f"t.teacher = current_user() AND u.student_key = {student_key}"
+    return f"{trusted} OR EXISTS (SELECT 1 FROM {mapping} WHERE {own})"  # noqa: S608
+
+
+def mask_identifier(roles: Roles, value: str) -> str:
+    """The expression of the mask: the value or null, never a hash that could be looked up."""
+    return f"CASE WHEN {_is_one_of(roles, (Role.PRIVACY_OFFICER,))} THEN {value} END"
+
+
+def statements(
+    tables: Iterable[Table], roles: Roles, schemas: Mapping[Layer, str]
+) -> list[Statement]:
+    """Every statement of the access rules: first what hides rows and values, grants last.
+
+    A column that lost its tag keeps its mask or filter until somebody drops it by hand.
+
+    Args:
+        tables: Contracts; all of them exist in the catalog.
+        roles: Who plays which role.
+        schemas: Schema of each layer, as the store has it.
+
+    Raises:
+        ValueError: If a contract's tags cannot be enforced.
+    """
+    tables = tuple(tables)
+    made = [
+        *_functions(roles, schemas),
+        *_on_schemas(tables, roles, schemas),
+        *(each for table in tables for each in _on_columns(table, schemas)),
+        *(each for table in tables for each in _on_table(table, roles, schemas)),
+    ]
+    return sorted(made, key=lambda each: list(Kind).index(each.kind))
+
+
+def _functions(roles: Roles, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
+    seen = may_see_student(roles, f"{FILTER_FUNCTION}.{FILTERED_COLUMN}", schemas=schemas)
+    shown = mask_identifier(roles, f"{MASK_FUNCTION}.value")
+    for name, signature, body in (
+        (FILTER_FUNCTION, f"({FILTERED_COLUMN} STRING) RETURNS BOOLEAN", seen),
+        (MASK_FUNCTION, "(value STRING) RETURNS STRING", shown),
+    ):
+        sql = f"{_quoted(schemas[Layer.OPS], name)}{signature} RETURN {body}"
+        subject = f"{schemas[Layer.OPS]}.{name}"
+        yield Statement(Kind.FUNCTION, subject, f"CREATE OR REPLACE FUNCTION {sql}")
+
+
+def _on_schemas(
+    tables: tuple[Table, ...], roles: Roles, schemas: Mapping[Layer, str]
+) -> Iterator[Statement]:
+    for layer in Layer:
+        to = f"ON SCHEMA {_quoted(schemas[layer])} TO"
+        sql = f"GRANT ALL PRIVILEGES {to} {_quoted(roles.pipeline)}"
+        yield Statement(Kind.GRANT, schemas[layer], sql)
+        for role in READERS:
+            if any(may_read(role, table) for table in tables if table.layer is layer):
+                sql = f"GRANT USE SCHEMA {to} {_quoted(roles.principal(role))}"
+                yield Statement(Kind.GRANT, schemas[layer], sql)
+
+
+def _on_columns(table: Table, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
+    mask = _quoted(schemas[Layer.OPS], MASK_FUNCTION)
+    masked = masked_columns(table)
+    for column in table.columns:
+        alter = f"ALTER TABLE {_name(table, schemas)} ALTER COLUMN {_quoted(column.name)}"
+        subject = f"{schemas[table.layer]}.{table.name}.{column.name}"
+        if column.privacy is not Privacy.NONE:
+            tag = f"{_text(PRIVACY_TAG)} = {_text(column.privacy.value)}"
+            yield Statement(Kind.TAG, subject, f"{alter} SET TAGS ({tag})")
+        if column in masked:
+            yield Statement(Kind.MASK, subject, f"{alter} SET MASK {mask}")
+
+
+def _on_table(table: Table, roles: Roles, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
+    name, subject = _name(table, schemas), f"{schemas[table.layer]}.{table.name}"
+    tag = f"{_text(LAYER_TAG)} = {_text(table.layer.value)}"
+    yield Statement(Kind.TAG, subject, f"ALTER TABLE {name} SET TAGS ({tag})")
+    if is_filtered(table):
+        use = f"{_quoted(schemas[Layer.OPS], FILTER_FUNCTION)} ON ({_quoted(FILTERED_COLUMN)})"
+        yield Statement(Kind.FILTER, subject, f"ALTER TABLE {name} SET ROW FILTER {use}")
+    for role in READERS:
+        kind, to = (Kind.GRANT, "TO") if may_read(role, table) else (Kind.REVOKE, "FROM")
+        sql = f"{kind.upper()} SELECT ON TABLE {name} {to} {_quoted(roles.principal(role))}"
+        yield Statement(kind, subject, sql)
+
+
+def _is_one_of(roles: Roles, groups: tuple[Role, ...]) -> str:
+    """Whether the pipeline or a member of the groups asks; a service principal is no group."""
+    pipeline = f"current_user() = {_text(roles.pipeline)}"
+    names = [roles.principal(role) for role in (*groups, Role.PIPELINE)]
+    members = (f"is_account_group_member({_text(name)})" for name in names)
+    return f"({' OR '.join([pipeline, *members])})"
+
+
+def _name(table: Table, schemas: Mapping[Layer, str]) -> str:
+    return _quoted(schemas[table.layer], table.name)
+
+
+def _quoted(*parts: str) -> str:
+    return ".".join("`" + part.replace("`", "``") + "`" for part in parts)
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

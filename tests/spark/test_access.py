@@ -1,0 +1,121 @@
+"""What the filter and the mask let through, by who asks."""
+
+import pytest
+
+from conftest import rows
+from deepkt_irt.governance.access import Roles, mask_identifier, may_see_student
+from deepkt_irt.tables.contract import Layer
+from deepkt_irt.tables.silver import CLASS_TEACHERS, USERS
+
+pytestmark = pytest.mark.spark
+
+ROLES = Roles("engineers", "analysts", "teachers", "officers", "pipeline-id")
+SCHEMAS = {layer: layer.value for layer in Layer}
+STUDENTS = {"ann": ["class-1", "class-2"], "bob": ["class-2"], "cid": ["class-3"], "dan": []}
+
+
+@pytest.fixture
+def user(spark):
+    """The account name of who asks, as Spark gives it."""
+    return spark.sql("SELECT current_user()").first()[0]
+
+
+@pytest.fixture
+def member_of(spark):
+    """Puts who asks into groups; only Databricks has the function itself."""
+
+    def join(*groups):
+        known = ", ".join(f"'{group}'" for group in ("nobody", *groups))
+        spark.sql(
+            "CREATE OR REPLACE TEMPORARY FUNCTION is_account_group_member(g STRING) "
+            f"RETURNS BOOLEAN RETURN g IN ({known})"
+        )
+
+    join()
+    yield join
+    spark.sql("DROP TEMPORARY FUNCTION IF EXISTS is_account_group_member")
+
+
+@pytest.fixture
+def teach(store, frame, user):
+    """Fills the mapping: classes of who asks; another teacher has all of them."""
+
+    def fill(*classes):
+        taught = [(key, user) for key in classes]
+        taught += [(f"class-{i}", "someone.else@district") for i in (1, 2, 3)]
+        mapping = [{"class_key": key, "teacher": teacher} for key, teacher in taught]
+        store.overwrite(CLASS_TEACHERS, frame(CLASS_TEACHERS, mapping))
+
+    users = [
+        {"student_key": key, "source": "s", "class_keys": classes, "n_events": 1}
+        for key, classes in STUDENTS.items()
+    ]
+    store.overwrite(USERS, frame(USERS, users))
+    fill()
+    return fill
+
+
+@pytest.fixture
+def seen(spark, teach, member_of):
+    """The students a filtered table shows, one of them met nowhere else."""
+
+    def ask(roles=ROLES):
+        keys = [(key,) for key in (*STUDENTS, "unknown")]
+        marks = spark.createDataFrame(keys, "student_key string").alias("m")
+        condition = may_see_student(roles, "m.student_key", schemas=SCHEMAS)
+        return [key for (key,) in rows(marks.filter(condition), "student_key")]
+
+    return ask
+
+
+def test_may_see_student_shows_a_teacher_the_own_classes_once(seen, teach, member_of):
+    member_of("teachers")
+    teach("class-1", "class-2")
+
+    assert seen() == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("classes", [(), ("class-9",)])
+def test_may_see_student_shows_nobody_to_a_teacher_without_students(
+    seen, teach, member_of, classes
+):
+    member_of("teachers")
+    teach(*classes)
+
+    assert seen() == []
+
+
+def test_may_see_student_shows_strangers_nothing(seen):
+    assert seen() == []
+
+
+@pytest.mark.parametrize("group", ["engineers", "analysts", "officers", "pipeline-id"])
+def test_may_see_student_shows_everybody_to_trusted_groups(seen, member_of, group):
+    member_of(group)
+
+    assert seen() == ["ann", "bob", "cid", "dan", "unknown"]
+
+
+def test_may_see_student_knows_the_pipeline_by_its_own_name(seen, user):
+    pipeline = Roles("engineers", "analysts", "teachers", "officers", user)
+
+    assert seen(pipeline) == ["ann", "bob", "cid", "dan", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "shown"),
+    [
+        ((), None),
+        (("teachers",), None),
+        (("engineers", "analysts"), None),
+        (("officers",), "s-17"),
+        (("pipeline-id",), "s-17"),
+    ],
+)
+def test_mask_identifier_shows_the_value_to_officers_and_the_pipeline_only(
+    spark, member_of, groups, shown
+):
+    member_of(*groups)
+    values = spark.createDataFrame([("s-17",)], "v string")
+
+    assert values.selectExpr(mask_identifier(ROLES, "v")).first()[0] == shown

@@ -1,0 +1,251 @@
+"""Access rules follow the contracts' tags: nothing personal is left without its lock."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import sqlglot
+from sqlglot import expressions
+
+from deepkt_irt.errors import UsageError
+from deepkt_irt.governance.access import (
+    Kind,
+    Role,
+    Roles,
+    Statement,
+    is_filtered,
+    masked_columns,
+    may_read,
+    statements,
+)
+from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
+from deepkt_irt.tables.gold import ITEM_PARAMETERS, SKILL_VOCABULARY, STUDENT_MASTERY
+from deepkt_irt.tables.ops import QUARANTINE
+from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.silver import CLASS_TEACHERS, ITEMS, STUDENT_KEYS, USERS
+
+ROLES = Roles("engineers", "analysts", "dept's teachers", "privacy officers", "app-id")
+SCHEMAS = {layer: f"dev_{layer.value}" for layer in Layer}
+ALL = statements(TABLES, ROLES, SCHEMAS)
+
+NAME = r"`\w+`\.`\w+`"
+SHAPES = {  # what sqlglot has no tree for
+    Kind.FILTER: rf"ALTER TABLE {NAME} SET ROW FILTER `dev_ops`\.`may_see_student` "
+    r"ON \(`student_key`\)",
+    Kind.MASK: rf"ALTER TABLE {NAME} ALTER COLUMN `\w+` SET MASK `dev_ops`\.`mask_identifier`",
+    Kind.TAG: rf"ALTER TABLE {NAME}( ALTER COLUMN `\w+`)? SET TAGS \('deepkt_\w+' = '\w+'\)",
+}
+TREES = {
+    Kind.FUNCTION: expressions.Create,
+    Kind.GRANT: expressions.Grant,
+    Kind.REVOKE: expressions.Revoke,
+}
+
+
+def name(table: Table) -> str:
+    return f"dev_{table.layer.value}.{table.name}"
+
+
+def of(kind: Kind, made: list[Statement] = ALL) -> list[Statement]:
+    return [each for each in made if each.kind is kind]
+
+
+def readers(table: Table) -> set[Role]:
+    return {role for role in Role if may_read(role, table)}
+
+
+def selected(kind: Kind, principal: str) -> set[str]:
+    """Tables whose SELECT is granted to, or revoked from, a principal."""
+    end = re.compile(rf"SELECT ON TABLE .* (TO|FROM) `{re.escape(principal)}`$")
+    return {each.subject for each in of(kind) if end.search(each.sql)}
+
+
+def with_privacy(table: Table, column: str, privacy: Privacy) -> Table:
+    columns = [replace(c, privacy=privacy) if c.name == column else c for c in table.columns]
+    return replace(table, columns=tuple(columns))
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_statements_parse(kind):
+    assert of(kind)
+    for each in of(kind):
+        if kind in SHAPES:
+            assert re.fullmatch(SHAPES[kind], each.sql), each.sql
+        parsed = sqlglot.parse(each.sql, dialect="databricks")
+        fallback = (expressions.Command, expressions.Alter)
+        assert len(parsed) == 1, each.sql
+        assert isinstance(parsed[0], TREES.get(kind, fallback)), each.sql
+
+
+def test_statements_hide_before_they_grant():
+    kinds = [each.kind for each in ALL]
+
+    assert kinds == sorted(kinds, key=list(Kind).index)
+
+
+def test_statements_are_the_same_again_and_none_stands_twice():
+    assert statements(iter(TABLES), ROLES, SCHEMAS) == ALL
+    assert [sql for sql, n in Counter(each.sql for each in ALL).items() if n > 1] == []
+
+
+def test_statements_mask_every_identifier():
+    identifiers = {
+        f"{name(table)}.{column.name}"
+        for table in TABLES
+        for column in table.columns
+        if column.privacy is Privacy.IDENTIFIER
+    }
+    masked = {each.subject for each in of(Kind.MASK)}
+
+    # the filter reads the teacher's name; a mask would hide it from the filter itself
+    assert identifiers - masked == {f"{name(CLASS_TEACHERS)}.teacher"}
+    assert masked <= identifiers
+
+
+def test_statements_filter_every_table_with_students():
+    students = {
+        name(table)
+        for table in TABLES
+        if table.layer in (Layer.SILVER, Layer.GOLD) and "student_key" in table.column_names
+    }
+    filtered = {each.subject for each in of(Kind.FILTER)}
+
+    # the filter reads the users; filtered themselves they would call it in a circle
+    assert students - filtered == {name(USERS)}
+    assert filtered <= students
+
+
+def test_tables_without_a_policy_are_closed_to_those_it_would_hide_them_from():
+    assert readers(USERS) == {Role.ENGINEER, Role.ANALYST, Role.PRIVACY_OFFICER, Role.PIPELINE}
+    assert readers(CLASS_TEACHERS) == {Role.PRIVACY_OFFICER, Role.PIPELINE}
+
+
+def test_statements_tag_every_column_that_tells_of_a_person():
+    tags = {(each.subject, each.sql.split("'")[3]) for each in of(Kind.TAG)}
+    columns = {
+        (f"{name(table)}.{column.name}", column.privacy.value)
+        for table in TABLES
+        for column in table.columns
+        if column.privacy is not Privacy.NONE
+    }
+
+    assert tags == columns | {(name(table), table.layer.value) for table in TABLES}
+
+
+def test_statements_grant_or_revoke_each_table_for_each_reader():
+    everything = {name(table) for table in TABLES}
+    for role in set(Role) - {Role.PIPELINE}:
+        granted = selected(Kind.GRANT, ROLES.principal(role))
+        revoked = selected(Kind.REVOKE, ROLES.principal(role))
+        assert granted == {name(table) for table in TABLES if may_read(role, table)}
+        assert granted | revoked == everything
+        assert not granted & revoked
+
+
+def test_statements_give_schemas_to_those_who_read_in_them_and_all_to_the_pipeline():
+    schemas = {"bronze": 2, "silver": 3, "gold": 4, "ops": 2, "restricted": 1}
+    use = Counter(each.subject for each in of(Kind.GRANT) if "USE SCHEMA" in each.sql)
+    everything = [each.sql for each in of(Kind.GRANT) if "ALL PRIVILEGES" in each.sql]
+
+    assert use == {f"dev_{layer}": n for layer, n in schemas.items()}
+    assert everything == [
+        f"GRANT ALL PRIVILEGES ON SCHEMA `{SCHEMAS[layer]}` TO `app-id`" for layer in Layer
+    ]
+
+
+def test_restricted_is_read_by_privacy_officers_and_the_pipeline_only():
+    restricted = [table for table in TABLES if table.layer is Layer.RESTRICTED]
+
+    assert STUDENT_KEYS in restricted
+    assert all(readers(table) == {Role.PRIVACY_OFFICER, Role.PIPELINE} for table in restricted)
+
+
+def test_teachers_read_gold_without_identifiers_filtered_or_about_no_person():
+    read = [table for table in TABLES if may_read(Role.TEACHER, table)]
+    tags = {table.name: {column.privacy for column in table.columns} for table in read}
+
+    assert {STUDENT_MASTERY, ITEM_PARAMETERS, SKILL_VOCABULARY} <= set(read)
+    assert {table.layer for table in read} == {Layer.GOLD}
+    assert all(is_filtered(table) or tags[table.name] == {Privacy.NONE} for table in read)
+    assert not any(Privacy.IDENTIFIER in found for found in tags.values())
+
+
+def test_quarantine_is_for_engineers_and_those_who_see_everything():
+    assert readers(QUARANTINE) == {Role.ENGINEER, Role.PRIVACY_OFFICER, Role.PIPELINE}
+
+
+@pytest.mark.parametrize("privacy", [Privacy.PERSONAL, Privacy.PSEUDONYM, Privacy.IDENTIFIER])
+def test_column_that_gains_a_tag_closes_its_table_to_teachers(privacy):
+    planted = with_privacy(ITEM_PARAMETERS, "model", privacy)
+    before, after = (statements([t], ROLES, SCHEMAS) for t in (ITEM_PARAMETERS, planted))
+    added = [each for each in after if each not in before]
+    removed = [each for each in before if each not in after]
+
+    assert [each.sql for each in of(Kind.REVOKE, added)] == [
+        "REVOKE SELECT ON TABLE `dev_gold`.`item_parameters` FROM `dept's teachers`"
+    ]
+    assert {each.sql for each in removed} == {
+        "GRANT SELECT ON TABLE `dev_gold`.`item_parameters` TO `dept's teachers`",
+        "GRANT USE SCHEMA ON SCHEMA `dev_gold` TO `dept's teachers`",
+    }
+    assert len(of(Kind.TAG, added)) == 1
+    assert len(of(Kind.MASK, added)) == (privacy is Privacy.IDENTIFIER)
+
+
+def test_identifier_in_a_filtered_table_closes_it_to_teachers():
+    planted = with_privacy(STUDENT_MASTERY, "skill_id", Privacy.IDENTIFIER)
+
+    assert may_read(Role.TEACHER, STUDENT_MASTERY)
+    assert not may_read(Role.TEACHER, planted)
+    assert may_read(Role.ANALYST, planted)  # masked for them
+    assert [column.name for column in masked_columns(planted)] == ["skill_id"]
+
+
+def test_student_key_without_its_tag_is_refused():
+    planted = with_privacy(STUDENT_MASTERY, "student_key", Privacy.NONE)
+
+    with pytest.raises(ValueError, match=r"student_mastery\.student_key is not tagged"):
+        statements([planted], ROLES, SCHEMAS)
+
+
+def test_identifier_that_is_no_string_is_refused():
+    number = Column("badge", "bigint", "badge number", privacy=Privacy.IDENTIFIER)
+    planted = replace(ITEMS, columns=(*ITEMS.columns, number))
+
+    with pytest.raises(ValueError, match=r"silver\.items\.badge: an identifier of type bigint"):
+        statements([planted], ROLES, SCHEMAS)
+
+
+def test_functions_ask_for_the_right_groups_and_escape_their_names():
+    roles = replace(ROLES, privacy_officer=r"o'ne\il", teacher="teachers")
+    seen, shown = of(Kind.FUNCTION, statements([], roles, SCHEMAS))
+    groups = [
+        {
+            literal.this
+            for call in sqlglot.parse_one(each.sql, dialect="databricks").find_all(
+                expressions.Anonymous
+            )
+            if call.name.lower() == "is_account_group_member"
+            for literal in call.find_all(expressions.Literal)
+        }
+        for each in (seen, shown)
+    ]
+
+    assert (seen.subject, shown.subject) == ("dev_ops.may_see_student", "dev_ops.mask_identifier")
+    assert groups == [{"engineers", "analysts", r"o'ne\il", "app-id"}, {r"o'ne\il", "app-id"}]
+    assert "u.student_key = may_see_student.student_key" in seen.sql
+    assert "`dev_silver`.`users`" in seen.sql
+    assert "`dev_restricted`.`class_teachers`" in seen.sql
+
+
+@pytest.mark.parametrize("bad", ["", "  ", "a`b", "a\nb"])
+@pytest.mark.parametrize("role", Role)
+def test_role_with_a_bad_name_is_refused(role, bad):
+    with pytest.raises(UsageError, match=rf"{role.value}: .* is no name"):
+        replace(ROLES, **{role.value: bad})
+
+
+def test_one_name_for_two_roles_is_refused():
+    with pytest.raises(UsageError, match="named for another role"):
+        replace(ROLES, teacher="analysts")
