@@ -135,16 +135,11 @@ class ModelStore:
     def champion(self, model: str) -> Version | None:
         """The version that scores students; None if there is none."""
         with _quiet(f"look up the champion of {model}"):
-            from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow to import
-
-            try:
+            found = None
+            with _absent_is_none():
                 name = self._name(model)
                 found = self._client.get_model_version_by_alias(name, _CHAMPION)
-            except MlflowException as error:
-                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                    return None
-                raise
-        return _version(model, found)
+        return _version(model, found) if found else None
 
     def champion_files(self, model: str, folder: Path) -> tuple[Version, Path]:
         """Copy the champion's files to a folder.
@@ -166,6 +161,11 @@ class ModelStore:
             uri = f"models:/{name}/{version.number}"
             copied = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
         return Path(copied) / "artifacts" / _ARTIFACT
+
+    def delete(self, model: str) -> None:
+        """Delete a registered model with all its versions; none of that name is fine, too."""
+        with _quiet(f"delete {model}"), _absent_is_none():
+            self._client.delete_registered_model(self._name(model))
 
     def _experiment(self, model: str) -> str:
         plain = f"/Shared/deepkt-irt/{model.replace('_', '-')}-training"
@@ -216,6 +216,18 @@ class ModelStore:
 
 def _version(model: str, found: "ModelVersion") -> Version:
     return Version(model=model, number=str(found.version), run_id=str(found.run_id))
+
+
+@contextmanager
+def _absent_is_none() -> Iterator[None]:
+    """Passes over MLflow's complaint that something does not exist."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow to import
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            raise
 
 
 @contextmanager

@@ -168,6 +168,33 @@ MISTAKES = {
         "- principal: ${var.engineers}\n          ",
         "- ",
     ),
+    "teachers in silver": (
+        "schemas_are_open_to_readers",
+        "lakehouse.schemas.yml",
+        "comment: Events and what they are about, under pseudonyms.\n      grants:\n",
+        (
+            "comment: Events and what they are about, under pseudonyms.\n      grants:\n"
+            "        - {principal: deepkt-teachers, privileges: [USE_SCHEMA]}\n"
+        ),
+    ),
+    "officers shut out": (
+        "schemas_are_open_to_readers",
+        "lakehouse.schemas.yml",
+        "        - principal: ${var.privacy_officers}\n          privileges: [USE_SCHEMA]\n",
+        "",
+    ),
+    "jobs that may not write": (
+        "schemas_are_open_to_readers",
+        "lakehouse.schemas.yml",
+        "[ALL_PRIVILEGES]",
+        "[USE_SCHEMA]",
+    ),
+    "script of no job": (
+        "task_is_deployed",
+        "integration_test.job.yml",
+        "entry_point: verify_district",
+        "entry_point: seed_district",
+    ),
     "deployed from a user's folder": (
         "target_is_safe",
         ROOT,

@@ -102,7 +102,7 @@ def test_wheel_holds_the_page_template_and_lies_outside_the_checkout(python):
 
 @pytest.mark.parametrize("task", LAKE_TASKS)
 def test_lake_task_starts_without_models_libraries(python, task):
-    code = f"from deepkt_irt.jobs.entry_points import {task}; print({task}.__name__)"
+    code = f"from deepkt_irt.jobs.entry_points import {task}; print({task}.name)"
 
     started = run(python, code, (*DEV, *HEAVY))
 

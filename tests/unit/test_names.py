@@ -7,10 +7,9 @@ import pytest
 
 from deepkt_irt.errors import UsageError
 from deepkt_irt.jobs.context import Place
-from deepkt_irt.jobs.entry_points import parser_of
+from deepkt_irt.jobs.entry_points import SCRIPTS
 from deepkt_irt.jobs.names import Names, parse_names
 from deepkt_irt.jobs.opening import CATALOGS_VARIABLE, Target, parse_as_of
-from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.tables.contract import Layer
 
 
@@ -63,9 +62,7 @@ def test_target_catalog_with_a_quote_is_refused():
 
 def test_only_tasks_with_models_take_model_names():
     def flags(name):
-        return {
-            text for action in parser_of(TASKS[name])._actions for text in action.option_strings
-        }
+        return set(SCRIPTS[name].job_flags)
 
     assert "--models" not in flags("ingest_bronze")
     assert {"--models", "--experiments"} <= flags("train_sakt")

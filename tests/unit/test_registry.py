@@ -24,11 +24,15 @@ def test_task_name_is_function_file_and_console_script(name):
 
     assert getattr(module, name) is TASKS[name].function
     assert SCRIPTS[name] == f"deepkt_irt.jobs.entry_points:{name}"
-    assert callable(getattr(entry_points, name))
+    assert entry_points.SCRIPTS[name].doc == TASKS[name].doc
 
 
-def test_scripts_are_the_command_and_the_tasks():
-    assert set(SCRIPTS) == {"deepkt", *TASKS}
+def test_scripts_are_the_command_and_those_the_package_declares():
+    assert set(SCRIPTS) == {"deepkt", *entry_points.SCRIPTS}
+    assert set(TASKS) < set(entry_points.SCRIPTS)
+    for name, each in entry_points.SCRIPTS.items():
+        assert getattr(entry_points, name) is each
+        assert each.doc
 
 
 def test_tables_have_one_writing_task_each():

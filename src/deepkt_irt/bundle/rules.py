@@ -11,12 +11,21 @@ from deepkt_irt.bundle.document import Tree
 from deepkt_irt.bundle.jobs import JobTask, reduced, tasks_of
 from deepkt_irt.bundle.resolve import Resolved
 from deepkt_irt.bundle.wheel import Wheel
+from deepkt_irt.governance.access import Role, readers_of
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.task import lineage
+from deepkt_irt.tables.contract import Layer
+from deepkt_irt.tables.registry import TABLES
 
 _PARAMETER = re.compile(r"\{\{\s*job\.parameters\.([\w-]+)\s*\}\}")
 _SECRET = re.compile(r"\{\{\s*secrets/([^/}]+)/([^}]+?)\s*\}\}")
 _PRINCIPALS = ("user_name", "group_name", "service_principal_name")
+_ROLES = {  # the variable that names each role's group
+    Role.ENGINEER: "engineers",
+    Role.ANALYST: "analysts",
+    Role.TEACHER: "teachers",
+    Role.PRIVACY_OFFICER: "privacy_officers",
+}
 _KINDS_OF_TASK = re.compile(r".*_task$")
 
 Problems = Iterator[tuple[str, str]]  # place and what is wrong there
@@ -89,15 +98,15 @@ def depends_on_is_lineage(bundle: Resolved, _: Wheel) -> Problems:
                 yield each.where, f"depends_on must name {wanted}, by what it reads"
 
 
-def task_is_deployed(bundle: Resolved, _: Wheel) -> Problems:
-    """Every registered task stands in a job, under its own name."""
-    called = set()
+def task_is_deployed(bundle: Resolved, wheel: Wheel) -> Problems:
+    """Every registered task and every other script for jobs stands in one, under its own name."""
+    called, known = set(), dict.fromkeys([*TASKS, *sorted(wheel.flags)])
     for each in tasks_of(bundle.resources):
         entry_point = (each.wheel_task or {}).get("entry_point")
         called.add(entry_point)
-        if entry_point in TASKS and entry_point != each.key:
+        if entry_point in known and entry_point != each.key:
             yield each.where, f"calls {entry_point}, so its key must be {entry_point}"
-    for name in TASKS:
+    for name in known:
         if name not in called:
             yield f"tasks.{name}", "is registered, but no job runs it"
 
@@ -223,7 +232,8 @@ def job_can_be_operated(bundle: Resolved, _: Wheel) -> Problems:
         if "on_failure" not in job.get("email_notifications", {}):
             yield where, "tells nobody of a failure: email_notifications.on_failure"
         for each in job.get("tasks", []):
-            if not each.get("timeout_seconds") or "max_retries" not in each:
+            works = "condition_task" not in each  # a condition needs no compute and no time
+            if works and not (each.get("timeout_seconds") and "max_retries" in each):
                 yield f"{where}.{each.get('task_key')}", "needs timeout_seconds and max_retries"
 
 
@@ -241,6 +251,26 @@ def rights_name_somebody(bundle: Resolved, _: Wheel) -> Problems:
         for grant in each.get("grants", []):
             if not grant.get("principal") or not grant.get("privileges"):
                 yield where, "a grant needs principal and privileges"
+
+
+def schemas_are_open_to_readers(bundle: Resolved, _: Wheel) -> Problems:
+    """A schema lets in just the roles that read a table in it, and the jobs do what they need."""
+    values = {key: each.get("value") for key, each in bundle.tree.get("variables", {}).items()}
+    for layer in Layer:
+        where = f"schemas.{layer.value}"
+        schema = bundle.resources.get("schemas", {}).get(layer.value)
+        if schema is None:
+            yield where, "is not declared, but tables lie in it"
+            continue
+        given = {each.get("principal"): each.get("privileges") for each in schema.get("grants", [])}
+        wanted = {values.get(_ROLES[role]): ["USE_SCHEMA"] for role in readers_of(layer, TABLES)}
+        wanted[values.get("run_principal")] = ["ALL_PRIVILEGES"]
+        for principal in sorted(map(str, given.keys() ^ wanted.keys())):
+            missing = principal in map(str, wanted)
+            yield where, f"{principal} {'must be let in' if missing else 'reads no table in it'}"
+        for principal in given.keys() & wanted.keys():
+            if given[principal] != wanted[principal]:
+                yield where, f"{principal} needs {wanted[principal]}, not {given[principal]}"
 
 
 def target_is_safe(bundle: Resolved, _: Wheel) -> Problems:
@@ -276,5 +306,6 @@ RULES: tuple[Callable[[Resolved, Wheel], Problems], ...] = (
     one_scheduler,
     job_can_be_operated,
     rights_name_somebody,
+    schemas_are_open_to_readers,
     target_is_safe,
 )

@@ -19,7 +19,8 @@ assert entry_points.__file__.startswith(sys.argv[1]), entry_points.__file__
 scripts = [each.name for each in found.entry_points if each.group == "console_scripts"]
 extras = found.metadata.get_all("Provides-Extra") or []
 print(json.dumps({"package": found.metadata["Name"], "version": found.version,
-    "scripts": scripts, "extras": extras, "flags": entry_points.job_flags()}))
+    "scripts": scripts, "extras": extras,
+    "flags": {name: each.job_flags for name, each in entry_points.SCRIPTS.items()}}))
 """
 
 
@@ -32,7 +33,7 @@ class Wheel:
         version: Its version.
         scripts: Names of its console scripts.
         extras: Names of its extras.
-        flags: Flags by task, as its own parsers take them.
+        flags: Flags by console script, as its own parser takes them from a job.
     """
 
     package: str

@@ -3,6 +3,7 @@
 Pure text: nothing here runs a statement. Applied again, the same contracts and roles change
 nothing; a table that became more private loses its grants. The tables have to exist first, and
 who applies the statements owns them: a filter reads its mapping with the rights of its owner.
+Rights on schemas are the bundle's, whose deployment replaces them.
 """
 
 import enum
@@ -100,6 +101,12 @@ def may_read(role: Role, table: Table) -> bool:
             return table.layer is Layer.GOLD and (own or tags == {Privacy.NONE})
 
 
+def readers_of(layer: Layer, tables: Iterable[Table]) -> set[Role]:
+    """The roles that read a table of a layer, and so must be let into its schema."""
+    inside = [table for table in tables if table.layer is layer]
+    return {role for role in READERS if any(may_read(role, table) for table in inside)}
+
+
 def is_filtered(table: Table) -> bool:
     """Whether a teacher would see only the rows of the own classes' students.
 
@@ -170,7 +177,6 @@ def statements(
     tables = tuple(tables)
     made = [
         *_functions(roles, schemas),
-        *_on_schemas(tables, roles, schemas),
         *(each for table in tables for each in _on_columns(table, schemas)),
         *(each for table in tables for each in _on_table(table, roles, schemas)),
     ]
@@ -187,19 +193,6 @@ def _functions(roles: Roles, schemas: Mapping[Layer, str]) -> Iterator[Statement
         sql = f"{_quoted(schemas[Layer.OPS], name)}{signature} RETURN {body}"
         subject = f"{schemas[Layer.OPS]}.{name}"
         yield Statement(Kind.FUNCTION, subject, f"CREATE OR REPLACE FUNCTION {sql}")
-
-
-def _on_schemas(
-    tables: tuple[Table, ...], roles: Roles, schemas: Mapping[Layer, str]
-) -> Iterator[Statement]:
-    for layer in Layer:
-        to = f"ON SCHEMA {_quoted(schemas[layer])} TO"
-        sql = f"GRANT ALL PRIVILEGES {to} {_quoted(roles.pipeline)}"
-        yield Statement(Kind.GRANT, schemas[layer], sql)
-        for role in READERS:
-            if any(may_read(role, table) for table in tables if table.layer is layer):
-                sql = f"GRANT USE SCHEMA {to} {_quoted(roles.principal(role))}"
-                yield Statement(Kind.GRANT, schemas[layer], sql)
 
 
 def _on_columns(table: Table, schemas: Mapping[Layer, str]) -> Iterator[Statement]:

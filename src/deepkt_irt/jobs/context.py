@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import UndeclaredAccess
 from deepkt_irt.jobs.names import PLAIN, Names
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from deepkt_irt.tracking import ModelStore
 
 log = logging.getLogger(__name__)
+
+
+# by name, the layer whose schema holds the volume
+VOLUMES = {"landing": Layer.BRONZE, "checkpoints": Layer.OPS, "reports": Layer.OPS}
 
 
 @dataclass(frozen=True)
@@ -54,17 +58,20 @@ class Place:
     @classmethod
     def of_catalog(cls, catalog: str, names: Names) -> "Place":
         """A Unity Catalog catalog: volumes for files, its registry for models."""
-        volumes = Path("/Volumes") / catalog
-        bronze, ops = names.schema(Layer.BRONZE), names.schema(Layer.OPS)
-        return cls(
-            landing=volumes / bronze / "landing",
-            checkpoints=volumes / ops / "checkpoints",
-            report_path=volumes / ops / "reports" / "report.html",
-            tracking_uri="databricks",
-            registry_uri="databricks-uc",
-            artifacts=None,
-            names=names,
-        )
+        store: dict[str, Any]
+        store = {"tracking_uri": "databricks", "registry_uri": "databricks-uc", "artifacts": None}
+        return cls(**_volumes(Path("/Volumes") / catalog, names), **store, names=names)
+
+    @classmethod
+    def of_folder(cls, folder: Path, names: Names) -> "Place":
+        """A folder that stands for a catalog: volumes lie in it as they would in the catalog."""
+        return replace(cls.of_lake(folder, names), **_volumes(folder, names))
+
+
+def _volumes(catalog: Path, names: Names) -> dict[str, Any]:
+    of = {name: catalog / names.schema(layer) / name for name, layer in VOLUMES.items()}
+    report = of["reports"] / "report.html"
+    return {"landing": of["landing"], "checkpoints": of["checkpoints"], "report_path": report}
 
 
 @dataclass

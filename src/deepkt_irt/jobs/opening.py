@@ -1,16 +1,17 @@
 """Opens a lake or a catalog: session, store, place and runner, ready for tasks.
 
 The only place that decides whether a catalog's name means Unity Catalog or a folder: with
-`DEEPKT_CATALOGS` set, catalog `main` is the lake folder `$DEEPKT_CATALOGS/main`.
+`DEEPKT_CATALOGS` set, catalog `main` is the lake folder `$DEEPKT_CATALOGS/main`, with the volumes'
+files in `<schema>/<volume>/` as below `/Volumes/main`.
 """
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,7 +23,11 @@ from deepkt_irt.jobs.runner import LogReporter, Reporter, Runner
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.store import TableStore, open_lake_folder
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 CATALOGS_VARIABLE = "DEEPKT_CATALOGS"
+NO_CHANGE = "defaults"
 _CATALOG = re.compile(r"[\w-]+", re.ASCII)
 _LARGE_LANDING_BYTES = 50_000_000  # from here on the optimising compiler pays for its start
 
@@ -48,6 +53,33 @@ class Target:
         return Path(catalogs) / str(self.catalog) if self.catalog and catalogs else self.lake
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A lake or catalog with a session on it."""
+
+    spark: "SparkSession"
+    store: TableStore
+    place: Place
+
+
+def open_target(target: Target) -> Opened:
+    """A session on the target, its tables and its files.
+
+    Raises:
+        BackendUnavailable: If Spark cannot start or the lake cannot be written.
+    """
+    names, folder = target.names, target.folder
+    if folder is not None:
+        lake = open_lake_folder(folder)
+        place = (Place.of_folder if target.catalog else Place.of_lake)(lake, names)
+        spark = session.local_session(profile=_profile(place.landing))
+        return Opened(spark, TableStore(spark, lake=lake, schemas=names.schemas), place)
+    catalog = str(target.catalog)
+    spark = session.workspace_session()
+    store = TableStore(spark, catalog=catalog, schemas=names.schemas)
+    return Opened(spark, store, Place.of_catalog(catalog, names))
+
+
 def open_runner(
     target: Target,
     *,
@@ -60,21 +92,11 @@ def open_runner(
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.
     """
-    names, folder = target.names, target.folder
-    if folder is not None:
-        lake = open_lake_folder(folder)
-        spark = session.local_session(profile=_profile(lake))
-        store = TableStore(spark, lake=lake, schemas=names.schemas)
-        place = Place.of_lake(lake, names)
-    else:
-        catalog = str(target.catalog)
-        spark = session.workspace_session()
-        store = TableStore(spark, catalog=catalog, schemas=names.schemas)
-        place = Place.of_catalog(catalog, names)
+    opened = open_target(target)
     return Runner(
-        spark=spark,
-        store=store,
-        place=place,
+        spark=opened.spark,
+        store=opened.store,
+        place=opened.place,
         settings=settings,
         as_of=as_of or datetime.now(UTC).replace(microsecond=0),
         as_of_given=as_of is not None,
@@ -82,8 +104,8 @@ def open_runner(
     )
 
 
-def _profile(lake: Path) -> session.Profile:
-    files = (path for path in (lake / "landing").rglob("*") if path.is_file())
+def _profile(landing: Path) -> session.Profile:
+    files = (path for path in landing.rglob("*") if path.is_file())
     return "large" if sum(path.stat().st_size for path in files) > _LARGE_LANDING_BYTES else "small"
 
 
@@ -104,14 +126,19 @@ def parse_as_of(text: str | None) -> datetime | None:
     return instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)
 
 
-def parse_settings(assignments: Sequence[str]) -> Settings:
+def parse_settings(assignments: Iterable[str]) -> Settings:
     """Settings from `part.name=value` texts; what is not given keeps its default.
+
+    A text may hold several, with commas between: a job has one parameter for them. The word
+    `defaults` changes nothing: an empty parameter would not survive deployment.
 
     Raises:
         UsageError: If a name is unknown or a value is not allowed.
     """
     values: dict[str, Any] = {}
-    for text in assignments:
+    for text in (each for given in assignments for each in given.split(",")):
+        if text == NO_CHANGE:
+            continue
         name, equals, value = text.partition("=")
         part, dot, field = name.partition(".")
         if not (equals and dot):

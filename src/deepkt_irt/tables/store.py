@@ -5,6 +5,7 @@ Every write is one Delta transaction. A frame that differs from its contract is 
 
 import json
 import re
+import shutil
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,6 +83,14 @@ class TableStore:
 
     def _path(self, table: Table) -> Path | None:
         return self._root / self._schemas[table.layer] / table.name if self._root else None
+
+    def drop_schemas(self) -> None:
+        """Drop the schemas with every table in them, and the tables' files."""
+        for schema in self._schemas.values():
+            self._spark.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+            if self._root and (self._root / schema).exists():
+                shutil.rmtree(self._root / schema)  # these are external, dropping left the files
+        self._known.clear()
 
     def exists(self, table: Table) -> bool:
         """Whether the table has been created."""

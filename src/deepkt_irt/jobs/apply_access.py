@@ -1,0 +1,48 @@
+"""Console script apply_access: makes the access rules of the contracts hold in a catalog."""
+
+import argparse
+import logging
+
+from deepkt_irt.errors import BackendUnavailable
+from deepkt_irt.governance.access import Role, Roles, statements
+from deepkt_irt.jobs.opening import open_target
+from deepkt_irt.jobs.scripts import target_of
+from deepkt_irt.tables.contract import Layer
+from deepkt_irt.tables.registry import TABLES
+
+log = logging.getLogger(__name__)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """One flag per role."""
+    for role in Role:
+        who = "user or service principal" if role is Role.PIPELINE else "account group"
+        flag = f"--{role.value.replace('_', '-')}"
+        parser.add_argument(flag, required=True, metavar="NAME", help=f"{who} of this role")
+
+
+def apply_access(flags: argparse.Namespace) -> None:
+    """Create all tables, hide rows and identifiers, and grant what each role may read.
+
+    Run it after every deployment, before data comes in, as the principal that runs the jobs: it
+    owns the tables then. Safe to run again; what no contract grants is taken back. In a lake
+    folder the tables are created only, because a folder knows no principals.
+    """
+    roles = Roles(**{role.value: getattr(flags, role.value) for role in Role})
+    target = target_of(flags)
+    opened = open_target(target)
+    for table in TABLES:
+        opened.store.create(table)
+    made = statements(TABLES, roles, {layer: target.names.schema(layer) for layer in Layer})
+    if target.folder is not None:
+        log.info("%d tables exist; %d rules need Unity Catalog", len(TABLES), len(made))
+        return
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - start without Spark
+
+    for each in made:
+        try:
+            opened.spark.sql(each.sql)
+        except PySparkException as error:
+            first = str(error).splitlines()[0]
+            raise BackendUnavailable(f"{each.subject}: {first}; refused: {each.sql}") from error
+    log.info("%d tables exist, %d rules hold", len(TABLES), len(made))
