@@ -192,5 +192,5 @@ def test_daily_job_hands_over_what_development_mode_named(unpacked):
 def test_unnamed_job_lists_those_there_are(unpacked):
     bundle = resolve(REPOSITORY, "dev", Choices())
 
-    with pytest.raises(UsageError, match="daily_ingestion, .*weekly_training"):
+    with pytest.raises(UsageError, match=r"daily_ingestion, .*weekly_training"):
         open_run(bundle, "nightly", unpacked=unpacked, parameters={})

@@ -2,13 +2,18 @@
 
 import argparse
 import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import BackendUnavailable
-from deepkt_irt.governance.access import Role, Roles, statements
+from deepkt_irt.governance.access import Role, Roles, Statement, statements
 from deepkt_irt.jobs.opening import open_target
 from deepkt_irt.jobs.scripts import target_of
 from deepkt_irt.tables.contract import Layer
 from deepkt_irt.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +42,21 @@ def apply_access(flags: argparse.Namespace) -> None:
     if target.folder is not None:
         log.info("%d tables exist; %d rules need Unity Catalog", len(TABLES), len(made))
         return
+    apply_statements(opened.spark, made)
+    log.info("%d tables exist, %d rules hold", len(TABLES), len(made))
+
+
+def apply_statements(spark: "SparkSession", made: Iterable[Statement]) -> None:
+    """Execute access rules one by one.
+
+    Raises:
+        BackendUnavailable: If one is refused; those before it hold.
+    """
     from pyspark.errors import PySparkException  # noqa: PLC0415 - start without Spark
 
     for each in made:
         try:
-            opened.spark.sql(each.sql)
+            spark.sql(each.sql)
         except PySparkException as error:
             first = str(error).splitlines()[0]
             raise BackendUnavailable(f"{each.subject}: {first}; refused: {each.sql}") from error
-    log.info("%d tables exist, %d rules hold", len(TABLES), len(made))

@@ -72,7 +72,7 @@ def verify_district(flags: argparse.Namespace) -> None:
     between 0 and 1, and difficulties follow those the answers were drawn with.
     """
     opened = open_target(_integration(target_of(flags)))
-    wrong = [*_unkept(opened.store), *_unfilled(opened.store), *_unlike_truth(opened.store)]
+    wrong = problems_of(opened.store)
     if wrong:
         raise QualityViolation("integration test", "; ".join(wrong))
     log.info("all that was seeded came through")
@@ -92,6 +92,11 @@ def drop_district(flags: argparse.Namespace) -> None:
     for name in target.names.models.values():
         models.delete(name)
     _drop(target, opened)
+
+
+def problems_of(store: TableStore) -> list[str]:
+    """What is wrong with tables that come of the seeded district; empty if nothing is."""
+    return [*_unkept(store), *_unfilled(store), *_unlike_truth(store)]
 
 
 def _integration(target: Target) -> Target:
