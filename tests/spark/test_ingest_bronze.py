@@ -15,7 +15,7 @@ from deepkt_irt.settings import IngestSettings, Settings
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.tables.bronze import RAW_ASSIGNMENT_RELATIONSHIPS, RAW_CONTENT, RAW_RESPONSES
-from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
+from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES, QUARANTINE
 
 pytestmark = pytest.mark.spark
 
@@ -52,7 +52,7 @@ def drop_tables(store, spark, tmp_path):
     """Deletes what the task has written, but not its checkpoint."""
 
     def drop():
-        for table in (RAW_RESPONSES, RAW_CONTENT, QUARANTINE, INGEST_AUDIT):
+        for table in (RAW_RESPONSES, RAW_CONTENT, LANDED_FILES, QUARANTINE, INGEST_AUDIT):
             spark.sql(f"DROP TABLE IF EXISTS {table.qualified_name}")
             folder = tmp_path / "lake" / "tables" / table.layer.value / table.name
             shutil.rmtree(folder, ignore_errors=True)
@@ -197,7 +197,7 @@ def test_ingest_bronze_cut_off_at_any_write_then_again_equals_one_clean_run(
                 raise Cut
 
         monkeypatch.setattr(type(ctx), "append", cut_off)
-        with pytest.raises(Exception, match="Cut"):
+        with pytest.raises(Cut):
             ingest_bronze(ctx)
         monkeypatch.setattr(type(ctx), "append", append)
 
@@ -216,11 +216,56 @@ def test_ingest_bronze_cut_off_while_planning_its_first_batch_starts_again(ctx, 
     assert ingest_bronze(ctx)["rows_kept"] == 2
 
 
+def test_ingest_bronze_cut_off_then_again_with_another_file_takes_each_row_once(
+    ctx, store, put, monkeypatch
+):
+    put("good.csv", GOOD)
+    monkeypatch.setattr(job, "_audit", lambda *_: (_ for _ in ()).throw(Cut()))
+    with pytest.raises(Cut):
+        ingest_bronze(ctx)
+    monkeypatch.undo()
+    put("more.csv", MIXED)
+
+    ingest_bronze(ctx)
+
+    assert accounts(store) == [
+        ("responses_csv", "good.csv", 2, 2, 0),
+        ("responses_csv", "more.csv", 3, 1, 2),
+    ]
+    assert store.read(RAW_RESPONSES).count() == 3
+
+
+def test_ingest_bronze_file_taken_away_after_a_cut_leaves_the_others(ctx, store, put, monkeypatch):
+    put("good.csv", GOOD)
+    gone = put("gone.csv", MIXED)
+    monkeypatch.setattr(job, "_take_in", lambda *_: (_ for _ in ()).throw(Cut()))
+    with pytest.raises(Cut):
+        ingest_bronze(ctx)
+    monkeypatch.undo()
+    gone.unlink()
+
+    ingest_bronze(ctx)
+
+    assert [account[1] for account in accounts(store)] == ["good.csv"]
+
+
+def test_ingest_bronze_checkpoint_deleted_reads_no_file_twice(ctx, store, put):
+    put("good.csv", GOOD)
+    ingest_bronze(ctx)
+    shutil.rmtree(ctx.checkpoints)
+    put("more.csv", MIXED)
+
+    ingest_bronze(ctx)
+
+    assert [account[1] for account in accounts(store)] == ["good.csv", "more.csv"]
+    assert store.read(RAW_RESPONSES).count() == 3
+
+
 def test_ingest_bronze_file_landing_after_the_look_round_is_read_too(ctx, store, put, monkeypatch):
     put("good.csv", GOOD)
-    looked = job._new_files(ctx)
+    looked = job.new_files(ctx)
     put("late.csv", MIXED)
-    monkeypatch.setattr(job, "_new_files", lambda _: looked)
+    monkeypatch.setattr(job, "new_files", lambda _: looked)
 
     ingest_bronze(ctx)
 

@@ -187,6 +187,10 @@ class JobContext:
             table, lambda: self._store.append(table, frame, app_id=app_id, version=version)
         )
 
+    def stream(self, table: Table, frame: "DataFrame", *, checkpoint: Path) -> None:
+        """Add what a streaming frame has to give now and did not give before."""
+        self._written(table, lambda: self._store.stream(table, frame, checkpoint=checkpoint))
+
     def insert_new(self, table: Table, frame: "DataFrame") -> None:
         """Insert the rows whose key is absent; existing rows stay as they are."""
         self._written(table, lambda: self._store.insert_new(table, frame))

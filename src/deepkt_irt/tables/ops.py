@@ -24,6 +24,20 @@ PIPELINE_RUNS = Table(
     append_only=True,
 )
 
+LANDED_FILES = Table(
+    layer=Layer.OPS,
+    name="landed_files",
+    comment="One row per landing file, as the ingest stream found it; files found together.",
+    columns=(
+        Column("source", "string", "source system, the folder below landing"),
+        Column("file", "string", "name of the landing file"),
+        Column("batch_id", "bigint", "ingest batch; a batch is taken in as a whole"),
+        Column("found_at", "timestamp", "as-of instant of the run that found it, UTC"),
+    ),
+    key=("source", "file", "batch_id"),
+    append_only=True,
+)
+
 INGEST_AUDIT = Table(
     layer=Layer.OPS,
     name="ingest_audit",
@@ -64,4 +78,4 @@ QUARANTINE = Table(
     key=("stage", "source", "file", "row", "reason"),
 )
 
-TABLES = (PIPELINE_RUNS, INGEST_AUDIT, QUARANTINE)
+TABLES = (PIPELINE_RUNS, LANDED_FILES, INGEST_AUDIT, QUARANTINE)

@@ -145,6 +145,23 @@ class TableStore:
         writer = writer.option("txnAppId", app_id).option("txnVersion", str(version))
         self._run(table, writer.append)
 
+    def stream(self, table: Table, frame: "DataFrame", *, checkpoint: Path) -> None:
+        """Add what a streaming frame has to give now, and wait for it.
+
+        Args:
+            table: Where to.
+            frame: A frame from `readStream`.
+            checkpoint: Folder that says what it gave before; with it, nothing is added twice.
+
+        Raises:
+            SchemaMismatch: If the frame differs from the contract.
+            QualityViolation: If a row breaks a declared check.
+        """
+        self.create(table)
+        writer = conformed(table, frame).writeStream.format("delta").trigger(availableNow=True)
+        writer = writer.option("checkpointLocation", str(checkpoint))
+        self._run(table, lambda: writer.toTable(self._name(table)).awaitTermination())
+
     def insert_new(self, table: Table, frame: "DataFrame") -> None:
         """Insert the rows whose key is absent; existing rows stay as they are.
 
