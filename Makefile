@@ -4,18 +4,24 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# databricks-connect overwrites pyspark, so it lives in an environment of its own
+CONNECT_VENV := .venv-connect
+CONNECT_READY := $(CONNECT_VENV)/.ready
 SOURCES := src tests scripts benchmarks
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: demo test fast slow fmt lint types imports docs docs-check wheel bundle bench clean
+.PHONY: demo test test-connect fast slow fmt lint types imports docs docs-check wheel bundle bench clean
 
 demo: $(READY)
 	$(BIN)/deepkt demo
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-connect: $(READY) $(CONNECT_READY)
+	$(BIN)/python scripts/connect_tests.py $(CONNECT_VENV)/bin/python
 
 fast: $(READY)
 	$(BIN)/python -m pytest tests/unit
@@ -55,7 +61,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/simulator_recovery.py
 
 clean:
-	rm -rf $(VENV) dist lake
+	rm -rf $(VENV) $(CONNECT_VENV) dist lake
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) > /dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
@@ -65,3 +71,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $(READY)
+
+$(CONNECT_READY): $(READY) requirements-connect.lock
+	$(PYTHON) -m venv --without-pip $(CONNECT_VENV)
+	VIRTUAL_ENV=$(CURDIR)/$(CONNECT_VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-connect.lock
+	VIRTUAL_ENV=$(CURDIR)/$(CONNECT_VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $(CONNECT_READY)

@@ -14,7 +14,7 @@ import pytest
 
 from deepkt_irt.jobs.context import JobContext, Place
 from deepkt_irt.jobs.task import Task
-from deepkt_irt.session import local_session
+from deepkt_irt.session import folder_session
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.store import TableStore
@@ -52,8 +52,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator["SparkSession"]:
-    """The one local session of the test run."""
-    session = local_session()
+    """The one session of the test run: local, or through Connect where SPARK_REMOTE says so."""
+    session = folder_session()
     yield session
     session.stop()
 

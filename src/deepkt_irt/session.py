@@ -1,7 +1,8 @@
 """The only file that makes a Spark session: local, through Connect, or on Databricks.
 
 Local means one process with Delta. The two Delta jars are fetched once into a cache and then
-put on the class path, so that later starts ask no repository.
+put on the class path, so that later starts ask no repository. Where databricks-connect is
+installed, or SPARK_REMOTE names a Spark Connect server, the session is a remote one.
 """
 
 import logging
@@ -11,7 +12,8 @@ import shutil
 import stat
 import subprocess
 import sys
-from importlib import resources
+from collections.abc import Mapping
+from importlib import resources, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+REMOTE_VARIABLE = "SPARK_REMOTE"
 DELTA_PACKAGE = "io.delta:delta-spark_4.1_2.13:4.3.1"
 _JARS = ("io.delta_delta-spark_4.1_2.13-4.3.1.jar", "io.delta_delta-storage-4.3.1.jar")
 _MIN_JAVA = 17
@@ -137,12 +140,15 @@ def _java_environment() -> dict[str, str]:
     return {"JAVA_HOME": home} if home else {}
 
 
-def local_session(*, profile: Profile = "small", memory: str = "3g") -> "SparkSession":
+def local_session(
+    *, profile: Profile = "small", memory: str = "3g", more: Mapping[str, str] | None = None
+) -> "SparkSession":
     """Start Spark with Delta in this process, or return the one already running.
 
     Args:
         profile: `small` starts fast, `large` works fast on millions of rows.
         memory: Heap of the JVM, in Spark's notation.
+        more: Spark settings beside ours.
 
     Raises:
         BackendUnavailable: If Java or the Delta jars are missing.
@@ -155,7 +161,7 @@ def local_session(*, profile: Profile = "small", memory: str = "3g") -> "SparkSe
     os.environ.update(_java_environment())
     os.environ["PYSPARK_PYTHON"] = sys.executable  # else workers take PATH's python3
     builder = SparkSession.builder.master("local[*]").appName("deepkt-irt")
-    for key, value in _local_settings(profile, memory).items():
+    for key, value in {**_local_settings(profile, memory), **(more or {})}.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 
@@ -184,7 +190,7 @@ def _local_settings(profile: Profile, memory: str) -> dict[str, str]:
 
 
 def workspace_session() -> "SparkSession":
-    """The session of a Databricks cluster, or a Connect session from an IDE.
+    """The session of a Databricks cluster or serverless task, or a remote one from an IDE.
 
     Raises:
         BackendUnavailable: If neither can be had.
@@ -193,12 +199,59 @@ def workspace_session() -> "SparkSession":
         from pyspark.sql import SparkSession  # noqa: PLC0415 - the cluster's own
 
         return SparkSession.builder.getOrCreate()
-    try:
-        from databricks.connect import DatabricksSession  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
+    if connect_installed() or REMOTE_VARIABLE in os.environ:
+        return remote_session()
+    raise BackendUnavailable(
+        "a catalog was named but databricks-connect is not installed: in an environment of its "
+        "own, pip install 'deepkt-irt[connect]', or give --lake for a local run"
+    )
+
+
+def folder_session(*, profile: Profile = "small") -> "SparkSession":
+    """The session for a lake folder: local, or a Connect server that sees the folder.
+
+    Raises:
+        BackendUnavailable: If no Spark here can reach a folder.
+    """
+    if REMOTE_VARIABLE in os.environ:
+        return remote_session()
+    if connect_installed():
         raise BackendUnavailable(
-            "a catalog was named but databricks-connect is not installed: "
-            "pip install 'deepkt-irt[connect]', or give --lake for a local run"
+            "databricks-connect has no local Spark, so it reaches no lake folder: give --catalog, "
+            "or use an environment with deepkt-irt[local]"
+        )
+    return local_session(profile=profile)
+
+
+def connect_installed() -> bool:
+    """Whether databricks-connect takes pyspark's place in this environment."""
+    try:
+        return util.find_spec("databricks.connect") is not None
+    except ModuleNotFoundError:  # not even the package above it
+        return False
+
+
+def remote_session() -> "SparkSession":
+    """A session through Spark Connect, to SPARK_REMOTE or the configured workspace.
+
+    Raises:
+        BackendUnavailable: If there is no server, or no way to authenticate.
+    """
+    if connect_installed():
+        from databricks.connect import DatabricksSession  # noqa: PLC0415 - an extra
+
+        builder = DatabricksSession.builder
+    else:
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - absent where Connect is installed
+
+        builder = SparkSession.builder.remote(os.environ[REMOTE_VARIABLE])
+    try:
+        session: SparkSession = builder.getOrCreate()
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+    except Exception as error:  # noqa: BLE001 - gRPC, SDK and Spark raise what they like
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BackendUnavailable(
+            f"no Spark Connect session: {first}; name a profile in DATABRICKS_CONFIG_PROFILE or a "
+            f"server in {REMOTE_VARIABLE}"
         ) from error
-    session: SparkSession = DatabricksSession.builder.getOrCreate()
     return session

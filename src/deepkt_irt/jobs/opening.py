@@ -72,7 +72,7 @@ def open_target(target: Target) -> Opened:
     if folder is not None:
         lake = open_lake_folder(folder)
         place = (Place.of_folder if target.catalog else Place.of_lake)(lake, names)
-        spark = session.local_session(profile=_profile(place.landing))
+        spark = session.folder_session(profile=_profile(place.landing))
         return Opened(spark, TableStore(spark, lake=lake, schemas=names.schemas), place)
     catalog = str(target.catalog)
     spark = session.workspace_session()
