@@ -25,7 +25,8 @@ def new_entries(ids: "DataFrame", known: "DataFrame", *, added_at: datetime) -> 
     index = f"{name.removesuffix('_id')}_index"
     last = known.agg(F.coalesce(F.max(index), F.lit(0)).alias("last"))
     absent = ids.distinct().join(known, name, "left_anti").crossJoin(last)
-    number = F.row_number().over(Window.orderBy(name))
+    # all rows have one last index; without a partition Spark warns at every call
+    number = F.row_number().over(Window.partitionBy("last").orderBy(name))
     return absent.select(
         (F.col("last") + number).cast("int").alias(index),
         name,
