@@ -248,7 +248,7 @@ def remote_session() -> "SparkSession":
     try:
         session: SparkSession = builder.getOrCreate()
         session.conf.set("spark.sql.session.timeZone", "UTC")
-    except Exception as error:  # noqa: BLE001 - gRPC, SDK and Spark raise what they like
+    except Exception as error:  # gRPC, SDK and Spark raise what they like, Exception itself too
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise BackendUnavailable(
             f"no Spark Connect session: {first}; name a profile in DATABRICKS_CONFIG_PROFILE or a "
