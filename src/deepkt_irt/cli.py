@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from deepkt_irt.bundle.commands import COMMANDS
 from deepkt_irt.errors import DeepktError, UsageError
 from deepkt_irt.jobs.doctor import examine
 from deepkt_irt.jobs.opening import (
-    CATALOGS_VARIABLE,
     Target,
     checked,
     open_runner,
@@ -50,6 +50,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+for bundle_command in COMMANDS:
+    app.command()(bundle_command)
 screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
 LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]
@@ -224,71 +226,6 @@ def doctor(lake: LakeOption = Path("lake"), as_json: JsonOption = False) -> None
                 typer.echo(f"      mend: {finding.mend}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
-
-
-@app.command()
-def bundle_check(
-    folder: Annotated[Path, typer.Option(help="Where databricks.yml is.")] = Path(),
-    wheels: Annotated[Path, typer.Option(help="Folder with the built wheel.")] = Path("dist"),
-) -> None:
-    """Resolve the bundle for every target and hold it against its rules, without a workspace."""
-    from deepkt_irt.bundle.checks import examine_bundle  # noqa: PLC0415 - needs an extra
-    from deepkt_irt.bundle.resolve import Choices  # noqa: PLC0415 - needs an extra
-    from deepkt_irt.bundle.wheel import read_wheel  # noqa: PLC0415 - beside the others
-
-    wheel = read_wheel(wheels)
-    seen = examine_bundle(folder, wheel, Choices(placeholders=True))
-    for bundle in seen.bundles:
-        counts = [f"{len(each)} {kind}" for kind, each in bundle.resources.items()]
-        typer.echo(f"{bundle.target}: {', '.join(counts)}")
-        if bundle.placeholders:
-            typer.echo(f"   to be given at deployment: {', '.join(bundle.placeholders)}")
-    for finding in seen.findings:
-        screen.print(str(finding), style="red", markup=False, soft_wrap=True)
-    if seen.findings:
-        raise typer.Exit(1)
-    typer.echo(f"No rule is broken; wheel {wheel.package} {wheel.version}.")
-
-
-@app.command()
-def bundle_run(
-    job: Annotated[str, typer.Argument(help="Key of the job, as daily_ingestion.")],
-    target: Annotated[str, typer.Option(help="Target of the bundle.")] = "dev",
-    param: Annotated[list[str] | None, typer.Option(help="Job parameter, name=value.")] = None,
-    var: Annotated[list[str] | None, typer.Option(help="Bundle variable, name=value.")] = None,
-    only: Annotated[str | None, typer.Option(help="Tasks to run, by comma.")] = None,
-    catalogs: Annotated[Path, typer.Option(help="Folder of the catalogs.")] = Path("catalogs"),
-    folder: Annotated[Path, typer.Option(help="Where databricks.yml is.")] = Path(),
-    wheels: Annotated[Path, typer.Option(help="Folder with the built wheel.")] = Path("dist"),
-) -> None:
-    """Run a job of the bundle here, through the built wheel; a catalog is a folder."""
-    from deepkt_irt.bundle.resolve import Choices, resolve  # noqa: PLC0415 - needs an extra
-    from deepkt_irt.bundle.running import FAILED, open_run, unpack_wheel  # noqa: PLC0415 - so
-
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    bundle = resolve(folder, target, Choices(variables=_assigned("--var", var)))
-    with tempfile.TemporaryDirectory() as scratch:
-        run_ = open_run(
-            bundle,
-            job,
-            unpacked=unpack_wheel(wheels, Path(scratch)),
-            parameters=_assigned("--param", param),
-            only=only.split(",") if only else (),
-            environment={CATALOGS_VARIABLE: str(catalogs.resolve())},
-        )
-        outcomes = run_.run()
-    for key, outcome in outcomes.items():
-        typer.echo(f"{key}: {outcome.state}")
-    if any(outcome.state == FAILED for outcome in outcomes.values()):
-        raise typer.Exit(1)
-
-
-def _assigned(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts or ()]
-    wrong = [name for name, equals, _ in pairs if not (name and equals)]
-    if wrong:
-        raise UsageError(f"{flag} {wrong[0]!r}: write it as name=value")
-    return {name: value for name, _, value in pairs}
 
 
 def _run_all(

@@ -250,8 +250,11 @@ def remote_session() -> "SparkSession":
         session.conf.set("spark.sql.session.timeZone", "UTC")
     except Exception as error:  # gRPC, SDK and Spark raise what they like, Exception itself too
         first = (str(error).splitlines() or [type(error).__name__])[0]
+        server = os.environ.get(REMOTE_VARIABLE)
         raise BackendUnavailable(
-            f"no Spark Connect session: {first}; name a profile in DATABRICKS_CONFIG_PROFILE or a "
-            f"server in {REMOTE_VARIABLE}"
+            f"no Spark Connect server answers at {server}: {first}"
+            if server
+            else f"no Spark Connect session: {first}; name a profile in DATABRICKS_CONFIG_PROFILE "
+            f"or a server in {REMOTE_VARIABLE}"
         ) from error
     return session

@@ -1,5 +1,6 @@
 """The workflows are well-formed, pinned, and judge a fork's change without a secret."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 import yaml
 
 from conftest import REPOSITORY
+from deepkt_irt.bundle.resolve import Choices, resolve
+from deepkt_irt.cli import app
 
 FOLDER = REPOSITORY / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
@@ -120,3 +123,94 @@ def test_trust_asked_of_a_fork_is_found(line):
     text = (FOLDER / "pull_request.yml").read_text() + line
 
     assert needs_trust(yaml.safe_load(text))
+
+
+def steps_run(name: str) -> str:
+    workflow = yaml.safe_load((FOLDER / name).read_text())
+    return "\n".join(step.get("run", "") for step in steps_of(workflow))
+
+
+def test_deployment_needs_no_stored_secret():
+    for path in WORKFLOWS:
+        assert not re.search(r"secrets[.:\[]", path.read_text()), path.name
+
+
+def test_deployment_gives_every_variable_the_bundle_lacks():
+    bundle = resolve(REPOSITORY, "prod", Choices(placeholders=True))
+    (job,) = yaml.safe_load((FOLDER / "deploy.yml").read_text())["jobs"].values()
+    given = {name.removeprefix("BUNDLE_VAR_") for name in job["env"] if "BUNDLE_VAR_" in name}
+
+    assert given == set(bundle.placeholders)
+
+
+def test_deployments_wait_for_each_other_by_target_and_never_cancel():
+    concurrency = yaml.safe_load((FOLDER / "deploy.yml").read_text())["concurrency"]
+
+    assert concurrency == {"group": "deploy-${{ inputs.target }}", "cancel-in-progress": False}
+
+
+def test_deployment_follows_checks_and_prod_also_the_version():
+    main = yaml.safe_load((FOLDER / "main.yml").read_text())["jobs"]
+    release = yaml.safe_load((FOLDER / "release.yml").read_text())["jobs"]
+
+    assert main["staging"]["needs"] == "checks"
+    assert main["staging"]["with"] == {"target": "staging", "integration": True}
+    assert release["prod"]["needs"] == ["version", "checks"]
+    assert release["prod"]["with"]["target"] == "prod"
+
+
+def test_workflows_call_commands_jobs_and_verbs_that_exist():
+    text = "\n".join(steps_run(path.name) for path in WORKFLOWS)
+    commands = {each.callback.__name__.replace("_", "-") for each in app.registered_commands}
+    jobs = resolve(REPOSITORY, "prod", Choices(placeholders=True)).resources["jobs"]
+    verbs = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"deepkt (\S+)", text)) <= commands
+    assert set(re.findall(r"bundle-start (\S+)", text)) == {"access_control", "integration_test"}
+    assert {"access_control", "integration_test"} <= jobs.keys()
+    assert {verb for run in re.findall(r"make (.+)", text) for verb in run.split()} <= verbs
+    for script in re.findall(r"python (scripts/\S+)", text):
+        assert (REPOSITORY / script).is_file()
+
+
+CHANGELOG = "# Changelog\n\n## Unreleased\n\n## 0.2.0 - 2026-12-01\n\n- More.\n\n## 0.1.0 - x\n"
+
+
+@pytest.mark.parametrize(
+    ("tag", "version", "said"),
+    [
+        ("v0.2.0", "0.2.0", None),
+        ("v0.2", "0.2", "is not like v1.2.3"),
+        ("v0.2.1", "0.2.0", "is not the version 0.2.0"),
+        ("v0.1.0", "0.1.0", "has no section '## 0.1.0 - YYYY-MM-DD'"),
+        ("v0.3.0", "0.3.0", "has no section"),
+    ],
+)
+def test_release_is_checked_against_version_and_changelog(tmp_path, tag, version, said):
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
+    (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
+    script = [sys.executable, str(REPOSITORY / "scripts" / "check_release.py"), tag]
+
+    checked = subprocess.run(
+        [*script, "--notes", "--root", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+
+    assert (checked.returncode == 0) == (said is None)
+    assert (said or "") in checked.stderr
+    assert checked.stdout == ("- More.\n" if said is None else "")
+
+
+def test_job_ids_become_global_parameters_of_data_factory(tmp_path):
+    (tmp_path / "ids.json").write_text('{"daily_ingestion": 17}')
+    script = str(REPOSITORY / "scripts" / "global_parameters.py")
+
+    made = subprocess.run(
+        [sys.executable, script, str(tmp_path / "ids.json")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(made.stdout) == {
+        "properties": {"daily_ingestion_job_id": {"type": "String", "value": "17"}}
+    }

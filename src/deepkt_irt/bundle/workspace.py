@@ -1,0 +1,235 @@
+"""What is deployed in a workspace, through databricks-sdk: is all there, job ids, runs, files.
+
+The SDK authenticates as its environment says: a profile, GitHub's or Azure's identity.
+"""
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepkt_irt.bundle.document import Tree
+from deepkt_irt.bundle.resolve import Choices, Resolved, resolve
+from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError
+from deepkt_irt.sources.landing import land
+from deepkt_irt.sources.layout import Source
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service._internal import Wait
+    from databricks.sdk.service.jobs import BaseJob, Run
+
+log = logging.getLogger(__name__)
+
+_SUCCESS = "SUCCESS"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One target of the bundle, in the workspace that holds it.
+
+    Attributes:
+        client: The workspace.
+        bundle: The resolved target.
+    """
+
+    client: "WorkspaceClient"
+    bundle: Resolved
+
+    def problems(self) -> Iterator[str]:
+        """What of the target is missing in the workspace, or is not as declared."""
+        for key, job in self.bundle.resources.get("jobs", {}).items():
+            yield from self._job_problems(key, job)
+        for kind in ("schemas", "volumes", "registered_models", "experiments"):
+            for key, each in self.bundle.resources.get(kind, {}).items():
+                if not self._exists(kind, each):
+                    yield f"{kind}.{key}: {_full_name(each)} is not deployed"
+        with _asking("list secret scopes"):
+            scopes = {each.name for each in self.client.secrets.list_scopes()}
+        for key, each in self.bundle.resources.get("secret_scopes", {}).items():
+            if each["name"] not in scopes:
+                yield f"secret_scopes.{key}: {each['name']} is not deployed"
+
+    def job_ids(self) -> dict[str, int]:
+        """Ids of the deployed jobs by key.
+
+        Raises:
+            UsageError: If one is not deployed, or stands there twice.
+        """
+        return {key: self._job_id(key) for key in self.bundle.resources.get("jobs", {})}
+
+    def run_job(self, key: str, parameters: Mapping[str, str], *, minutes: int) -> None:
+        """Start a deployed job and wait until it has ended.
+
+        Args:
+            key: Key of the job in the bundle.
+            parameters: Values in place of the job's defaults.
+            minutes: How long to wait.
+
+        Raises:
+            UsageError: If the job is not deployed.
+            BackendUnavailable: If it failed, a task of it failed, or it takes longer.
+        """
+        if key not in self.bundle.resources.get("jobs", {}):
+            jobs = ", ".join(self.bundle.resources.get("jobs", {}))
+            raise UsageError(f"no job {key!r}; there are: {jobs}")
+        job_id = self._job_id(key)
+        with _asking(f"run job {key}"):
+            waiting = self.client.jobs.run_now(job_id, job_parameters=dict(parameters))
+            log.info("%s: run %s of job %s", key, waiting.run_id, job_id)
+            run = self._ended(waiting, minutes)
+        result, failed = _result(run), [t.task_key for t in run.tasks or () if _failed(t)]
+        if result != _SUCCESS or failed:
+            which = f", tasks {', '.join(failed)}" if failed else ""
+            where = run.run_page_url or f"run {waiting.run_id}"
+            raise BackendUnavailable(f"job {key} ended with {result}{which}; see {where}")
+
+    def land(self, source: Source, data: Path, *, mapping: Mapping[str, str] | None) -> list[str]:
+        """Put files into the landing volume, looked at first; those already there stay.
+
+        Args:
+            source: The source system.
+            data: One file, or a folder with files of the source's layouts.
+            mapping: Canonical name to header, for sources that take a mapping.
+
+        Returns:
+            Their paths in the volume, sorted.
+
+        Raises:
+            BadFile: If a file cannot be read, or another one landed under its name.
+        """
+        volume = self.bundle.resources["volumes"]["landing"]
+        names = (volume[each] for each in ("catalog_name", "schema_name", "name"))
+        folder = "/".join(("/Volumes", *names, source.name))
+        with tempfile.TemporaryDirectory() as scratch:
+            land(source, data, Path(scratch), mapping=mapping)
+            # the mapping's name has _ in front, so that it is there before its file
+            files = sorted((Path(scratch) / source.name).iterdir(), key=lambda p: p.name[0] != "_")
+            return sorted(self._upload(path, f"{folder}/{path.name}") for path in files)
+
+    def _upload(self, path: Path, target: str) -> str:
+        from databricks.sdk.errors import NotFound  # noqa: PLC0415 - an extra
+
+        with _asking(f"take {target}"):
+            try:
+                size = self.client.files.get_metadata(target).content_length
+            except NotFound:
+                with path.open("rb") as content:
+                    self.client.files.upload(target, content, overwrite=False)
+                return target
+        if size != path.stat().st_size:
+            problem = "a file of this name with another size landed before"
+            raise BadFile(path.name, problem, "give it a new name")
+        return target
+
+    def _ended(self, waiting: "Wait[Run]", minutes: int) -> "Run":
+        from databricks.sdk.errors import OperationFailed  # noqa: PLC0415 - an extra
+
+        try:
+            return waiting.result(timeout=timedelta(minutes=minutes))
+        except OperationFailed:  # says only that; the run itself knows which task it was
+            return self.client.jobs.get_run(waiting.run_id)
+
+    def _jobs_called(self, name: str) -> "list[BaseJob]":
+        with _asking("list jobs"):
+            return list(self.client.jobs.list(name=name))
+
+    def _job_id(self, key: str) -> int:
+        name = self.bundle.resources["jobs"][key]["name"]
+        found = self._jobs_called(name)
+        if len(found) != 1:
+            raise UsageError(f"{len(found)} jobs are called {name!r}, one was expected: deploy")
+        return int(found[0].job_id or 0)
+
+    def _job_problems(self, key: str, job: Tree) -> Iterator[str]:
+        found = self._jobs_called(job["name"])
+        if len(found) != 1:
+            ids = ", ".join(str(each.job_id) for each in found)
+            twice = f"there {len(found)} times ({ids}), delete all but one"
+            yield f"jobs.{key}: {job['name']} is {twice if found else 'not deployed'}"
+            return
+        with _asking(f"describe job {key}"):
+            settings = self.client.jobs.get(int(found[0].job_id or 0)).settings
+        there = settings.as_dict() if settings else {}
+        wanted, has = ({t["task_key"] for t in each.get("tasks", [])} for each in (job, there))
+        if wanted != has:
+            yield f"jobs.{key}: tasks differ: {', '.join(sorted(wanted ^ has))}"
+        declared, live = (each.get("schedule", {}).get("pause_status") for each in (job, there))
+        if declared != live:
+            yield f"jobs.{key}: its schedule is {live}, declared {declared}"
+
+    def _exists(self, kind: str, resource: Tree) -> bool:
+        from databricks.sdk.errors import NotFound  # noqa: PLC0415 - an extra
+
+        look: dict[str, Callable[[str], object]] = {
+            "schemas": self.client.schemas.get,
+            "volumes": self.client.volumes.read,
+            "registered_models": self.client.registered_models.get,
+            "experiments": self.client.experiments.get_by_name,
+        }
+        with _asking(f"look for {_full_name(resource)}"):
+            try:
+                look[kind](_full_name(resource))
+            except NotFound:
+                return False
+        return True
+
+
+def open_deployment(folder: Path, target: str, *, variables: Mapping[str, str]) -> Deployment:
+    """A target of the bundle in a folder, and the workspace the environment names.
+
+    Raises:
+        BadFile: If a file is no bundle file.
+        UsageError: If the bundle cannot be resolved.
+        BackendUnavailable: If no workspace can be reached.
+    """
+    try:
+        from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        need = "databricks-sdk is not installed: pip install 'deepkt-irt[bundle]'"
+        raise BackendUnavailable(need) from error
+    with _asking("say who asks"):
+        client = WorkspaceClient(product="deepkt-irt")
+        user = str(client.current_user.me().user_name)
+    choices = Choices(variables=variables, user=user, placeholders=True)
+    return Deployment(client, resolve(folder, target, choices))
+
+
+def _full_name(resource: Tree) -> str:
+    parts = (resource.get(each) for each in ("catalog_name", "schema_name", "name"))
+    return ".".join(str(part) for part in parts if part)
+
+
+def _result(run: "Run") -> str:
+    result: Any = run.state.result_state if run.state else None
+    return str(result.value) if result else "no result"
+
+
+def _failed(task: Any) -> bool:  # noqa: ANN401 - RunTask, of an extra
+    result = task.state.result_state if task.state else None
+    return result is not None and result.value not in {_SUCCESS, "EXCLUDED"}
+
+
+@contextmanager
+def _asking(what: str) -> Iterator[None]:
+    """The workspace's errors as ours, saying what was asked of it."""
+    from databricks.sdk.errors import NotFound, PermissionDenied  # noqa: PLC0415 - an extra
+    from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except NotFound:
+        raise
+    except PermissionDenied as error:
+        raise BackendUnavailable(f"not allowed to {what}: {_first_line(error)}") from error
+    except (DatabricksError, TimeoutError, OSError, ValueError) as error:
+        problem = f"the workspace could not {what}: {_first_line(error)}"
+        raise BackendUnavailable(problem) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,246 @@
+"""A small Databricks workspace on 127.0.0.1: the REST calls this project makes, and faults.
+
+Speaks to the real databricks-sdk. What a call creates the next one finds; everything else is 404,
+as in a workspace.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+CATALOG = "/api/2.1/unity-catalog"
+
+
+@dataclass
+class Fault:
+    """What goes wrong with calls whose `METHOD path` matches, `times` times.
+
+    Attributes:
+        status: Answered instead of doing anything; None does it after all.
+        delay: Seconds before the answer.
+    """
+
+    call: str
+    status: int | None = None
+    times: int = 1
+    delay: float = 0.0
+
+
+@dataclass
+class Answer:
+    """Status, and a body as JSON or bytes; headers beside."""
+
+    body: Any = field(default_factory=dict)
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def refusal(status: int, code: str, message: str) -> Answer:
+    return Answer({"error_code": code, "message": message}, status)
+
+
+@dataclass
+class FakeWorkspace:
+    """State of the workspace; `calls` lists every request as `METHOD path`."""
+
+    user: str = "jo.smith@example.org"
+    calls: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    jobs: dict[int, dict] = field(default_factory=dict)
+    runs: dict[int, dict] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    objects: dict[str, dict[str, dict]] = field(default_factory=dict)
+    scopes: dict[str, dict[str, str]] = field(default_factory=dict)
+    experiments: dict[str, str] = field(default_factory=dict)
+    failing_tasks: set[str] = field(default_factory=set)
+    url: str = ""
+
+    def answer(self, method: str, path: str, query: dict, body: bytes) -> Answer:
+        """Do what a call asks."""
+        self.calls.append(f"{method} {path}")
+        for fault in self.faults:
+            if fault.times and re.search(fault.call, f"{method} {path}"):
+                fault.times -= 1
+                time.sleep(fault.delay)
+                if fault.status:
+                    return _fault(fault.status)
+        for pattern, verb, act in self._routes():
+            found = re.fullmatch(pattern, path)
+            if found and verb == method:
+                return act(*found.groups(), query=query, body=body)
+        return refusal(404, "ENDPOINT_NOT_FOUND", f"no API for {method} {path}")
+
+    def _routes(self) -> Iterator[tuple[str, str, Callable[..., Answer]]]:
+        yield r"/api/2\.0/preview/scim/v2/Me", "GET", self._me
+        yield r"/api/2\.2/jobs/create", "POST", self._create_job
+        yield r"/api/2\.2/jobs/list", "GET", self._list_jobs
+        yield r"/api/2\.2/jobs/get", "GET", self._get_job
+        yield r"/api/2\.2/jobs/run-now", "POST", self._run_now
+        yield r"/api/2\.2/jobs/runs/get", "GET", self._get_run
+        yield rf"{CATALOG}/(schemas|volumes|models)", "POST", self._create_object
+        yield rf"{CATALOG}/(schemas|volumes|models)/(.+)", "GET", self._get_object
+        yield r"/api/2\.0/secrets/scopes/create", "POST", self._create_scope
+        yield r"/api/2\.0/secrets/scopes/list", "GET", self._list_scopes
+        yield r"/api/2\.0/mlflow/experiments/create", "POST", self._create_experiment
+        yield r"/api/2\.0/mlflow/experiments/get-by-name", "GET", self._get_experiment
+        yield r"/api/2\.0/fs/files(/Volumes/.+)", "PUT", self._put_file
+        yield r"/api/2\.0/fs/files(/Volumes/.+)", "HEAD", self._head_file
+        yield r"/api/2\.0/fs/files(/Volumes/.+)", "GET", self._get_file
+
+    def _me(self, *, query: dict, body: bytes) -> Answer:
+        return Answer({"userName": self.user, "id": "1"})
+
+    def _create_job(self, *, query: dict, body: bytes) -> Answer:
+        number = 100 + len(self.jobs)
+        self.jobs[number] = json.loads(body)
+        return Answer({"job_id": number})
+
+    def _list_jobs(self, *, query: dict, body: bytes) -> Answer:
+        names = query.get("name", [None])
+        found = [
+            {"job_id": number, "settings": {"name": job["name"]}}
+            for number, job in self.jobs.items()
+            if names[0] in (None, job["name"])
+        ]
+        return Answer({"jobs": found, "has_more": False})
+
+    def _get_job(self, *, query: dict, body: bytes) -> Answer:
+        number = int(query["job_id"][0])
+        if number not in self.jobs:
+            return refusal(400, "INVALID_PARAMETER_VALUE", f"Job {number} does not exist.")
+        return Answer({"job_id": number, "settings": self.jobs[number]})
+
+    def _run_now(self, *, query: dict, body: bytes) -> Answer:
+        asked = json.loads(body)
+        if asked["job_id"] not in self.jobs:
+            return refusal(400, "INVALID_PARAMETER_VALUE", "job does not exist")
+        declared = {each["name"] for each in self.jobs[asked["job_id"]].get("parameters", [])}
+        unknown = asked.get("job_parameters", {}).keys() - declared
+        if unknown:
+            return refusal(400, "INVALID_PARAMETER_VALUE", f"unknown parameters {unknown}")
+        number = 5000 + len(self.runs)
+        self.runs[number] = {**asked, "polls": 0}
+        return Answer({"run_id": number})
+
+    def _get_run(self, *, query: dict, body: bytes) -> Answer:
+        """Pending at first, then ended: as Workflows says it when a task failed."""
+        number = int(query["run_id"][0])
+        run = self.runs[number]
+        run["polls"] += 1
+        if run["polls"] == 1:
+            return Answer({"run_id": number, "state": {"life_cycle_state": "PENDING"}})
+        keys = [each["task_key"] for each in self.jobs[run["job_id"]].get("tasks", [])]
+        bad = [key for key in keys if key in self.failing_tasks]
+        tasks = [{"task_key": key, "state": _ended(key not in bad)} for key in keys]
+        state = _ended(not bad) | ({"state_message": f"Task {bad[0]} failed"} if bad else {})
+        page = f"{self.url}/jobs/{run['job_id']}/runs/{number}"
+        return Answer({"run_id": number, "run_page_url": page, "state": state, "tasks": tasks})
+
+    def _create_object(self, kind: str, *, query: dict, body: bytes) -> Answer:
+        made = json.loads(body)
+        parts = (made.get(each) for each in ("catalog_name", "schema_name", "name"))
+        made["full_name"] = ".".join(part for part in parts if part)
+        self.objects.setdefault(kind, {})[made["full_name"]] = made
+        return Answer(made)
+
+    def _get_object(self, kind: str, name: str, *, query: dict, body: bytes) -> Answer:
+        found = self.objects.get(kind, {}).get(name)
+        if found is None:
+            return refusal(404, "RESOURCE_DOES_NOT_EXIST", f"{kind} {name} does not exist")
+        return Answer(found)
+
+    def _create_scope(self, *, query: dict, body: bytes) -> Answer:
+        self.scopes[json.loads(body)["scope"]] = {}
+        return Answer()
+
+    def _list_scopes(self, *, query: dict, body: bytes) -> Answer:
+        return Answer({"scopes": [{"name": each} for each in self.scopes]})
+
+    def _create_experiment(self, *, query: dict, body: bytes) -> Answer:
+        name = json.loads(body)["name"]
+        self.experiments[name] = str(len(self.experiments))
+        return Answer({"experiment_id": self.experiments[name]})
+
+    def _get_experiment(self, *, query: dict, body: bytes) -> Answer:
+        name = query["experiment_name"][0]
+        if name not in self.experiments:
+            return refusal(404, "RESOURCE_DOES_NOT_EXIST", f"experiment {name} does not exist")
+        return Answer({"experiment": {"experiment_id": self.experiments[name], "name": name}})
+
+    def _put_file(self, path: str, *, query: dict, body: bytes) -> Answer:
+        if path in self.files and query.get("overwrite") != ["true"]:
+            return refusal(409, "ALREADY_EXISTS", f"{path} exists")
+        self.files[path] = body
+        return Answer(b"", 204)
+
+    def _head_file(self, path: str, *, query: dict, body: bytes) -> Answer:
+        if path not in self.files:
+            return refusal(404, "NOT_FOUND", f"{path} does not exist")
+        return Answer(b"", 200, {"Content-Length": str(len(self.files[path]))})
+
+    def _get_file(self, path: str, *, query: dict, body: bytes) -> Answer:
+        if path not in self.files:
+            return refusal(404, "NOT_FOUND", f"{path} does not exist")
+        return Answer(self.files[path])
+
+
+def _ended(well: bool) -> dict:
+    if well:
+        return {"life_cycle_state": "TERMINATED", "result_state": "SUCCESS"}
+    return {"life_cycle_state": "INTERNAL_ERROR", "result_state": "FAILED"}
+
+
+def _fault(status: int) -> Answer:
+    codes = {429: "REQUEST_LIMIT_EXCEEDED", 403: "PERMISSION_DENIED", 500: "INTERNAL_ERROR"}
+    answer = refusal(status, codes.get(status, "ERROR"), f"planted fault {status}")
+    if status == 429:
+        answer.headers["Retry-After"] = "0"
+    return answer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    workspace: FakeWorkspace
+
+    def _serve(self) -> None:
+        split = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        query = parse_qs(split.query, keep_blank_values=True)
+        answer = self.workspace.answer(self.command, unquote(split.path), query, body)
+        content = (
+            answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        )
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+        self.send_response(answer.status)
+        for name, value in (headers | answer.headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = _serve  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the calls are kept in the workspace."""
+
+
+@contextmanager
+def serving(workspace: FakeWorkspace) -> Iterator[FakeWorkspace]:
+    """The workspace behind its `url`, for as long as the block lasts."""
+    handler = type("Handler", (_Handler,), {"workspace": workspace})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    workspace.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield workspace
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
