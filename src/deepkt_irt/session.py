@@ -151,9 +151,13 @@ def local_session(
         more: Spark settings beside ours.
 
     Raises:
-        BackendUnavailable: If Java or the Delta jars are missing.
+        BackendUnavailable: If Spark, Java or the Delta jars are missing.
     """
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - absent where Connect is installed
+    try:
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        need = "Spark is not installed: pip install 'deepkt-irt[local]'"
+        raise BackendUnavailable(need) from error
 
     active = SparkSession.getActiveSession()
     if active is not None:

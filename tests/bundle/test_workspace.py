@@ -124,6 +124,19 @@ def test_run_job_hands_over_parameters_and_waits(deployed, workspace):
     assert run["polls"] == 2
 
 
+def test_bundle_start_runs_only_the_tasks_named(deployed, workspace, capsys):
+    workspace.failing_tasks.add("score_students")
+    start = ["bundle-start", "daily_ingestion", "--folder", str(REPOSITORY)]
+
+    main([*start, "--only", "ingest_bronze,transform_silver"])
+
+    (run,) = workspace.runs.values()
+    assert run["only"] == ["ingest_bronze", "transform_silver"]
+    assert capsys.readouterr().out == "daily_ingestion: succeeded\n"
+    with pytest.raises(UsageError, match="daily_ingestion has no task ingest"):
+        deployed.run_job("daily_ingestion", {}, minutes=1, only=["ingest"])
+
+
 def test_run_job_names_the_task_that_failed_and_where_to_look(deployed, workspace):
     workspace.failing_tasks.add("transform_silver")
 

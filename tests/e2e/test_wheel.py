@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -35,15 +37,11 @@ HEAVY = ("torch", "sklearn", "mlflow", "openai")
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory) -> Path:
+def python(tmp_path_factory, wheel_folder) -> Path:
     """An interpreter that sees the wheel and the runtime dependencies, not the checkout."""
     uv = Path(sys.executable).with_name("uv")
-    if not uv.exists():
-        pytest.skip("the environment was made without uv, which builds the wheel")
     folder = tmp_path_factory.mktemp("wheel")
-    build = [str(uv), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(REPOSITORY)]
-    subprocess.run(build, check=True)
-    (wheel,) = folder.glob("*.whl")
+    (wheel,) = wheel_folder.glob("*.whl")
     venv.create(folder / "env", with_pip=False)
     made = folder / "env" / "bin" / "python"
     install = [str(uv), "pip", "install", "--quiet", "--no-deps", "--python", str(made), str(wheel)]
@@ -107,3 +105,42 @@ def test_lake_task_starts_without_models_libraries(python, task):
     started = run(python, code, (*DEV, *HEAVY))
 
     assert started.stdout.strip() == task, started.stderr
+
+
+def test_wheel_holds_the_package_and_nothing_else(wheel_folder):
+    (wheel,) = wheel_folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+
+    source = REPOSITORY / "src"
+    files = (path for path in (source / "deepkt_irt").rglob("*") if path.is_file())
+    assert names == {
+        path.relative_to(source).as_posix() for path in files if "__pycache__" not in path.parts
+    }
+    assert wheel.stat().st_size < 500_000
+
+
+def test_wheel_entry_points_are_found_as_the_runtime_finds_them(python):
+    code = (
+        "from importlib.metadata import distribution\n"
+        "points = distribution('deepkt-irt').entry_points.select(group='console_scripts')\n"
+        "print(*(point.name for point in points if callable(point.load())))"
+    )
+    declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"]
+
+    found = run(python, code, (*DEV, *HEAVY))
+
+    assert set(found.stdout.split()) == set(declared), found.stderr
+
+
+def test_wheel_without_spark_says_what_to_install(python, tmp_path):
+    code = (
+        "import sys; from deepkt_irt.jobs.entry_points import ingest_bronze\n"
+        f"sys.argv = ['ingest_bronze', '--lake={tmp_path}']; ingest_bronze()"
+    )
+
+    stopped = run(python, code, (*DEV, *HEAVY, "pyspark"))
+
+    assert stopped.returncode == 1
+    assert "pip install 'deepkt-irt[local]'" in stopped.stderr
+    assert "Traceback" not in stopped.stderr

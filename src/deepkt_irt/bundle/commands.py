@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deepkt_irt.bundle.workspace import Deployment
 
 JobArgument = Annotated[str, typer.Argument(help="Key of the job, as daily_ingestion.")]
+OnlyOption = Annotated[str | None, typer.Option(help="Tasks to run, by comma.")]
 TargetOption = Annotated[str, typer.Option(help="Target of the bundle.")]
 ParamOption = Annotated[list[str] | None, typer.Option(help="Job parameter, name=value.")]
 VarOption = Annotated[list[str] | None, typer.Option(help="Bundle variable, name=value.")]
@@ -51,7 +52,7 @@ def bundle_run(
     target: TargetOption = "dev",
     param: ParamOption = None,
     var: VarOption = None,
-    only: Annotated[str | None, typer.Option(help="Tasks to run, by comma.")] = None,
+    only: OnlyOption = None,
     catalogs: Annotated[Path, typer.Option(help="Folder of the catalogs.")] = Path("catalogs"),
     folder: FolderOption = Path(),
     wheels: WheelsOption = Path("dist"),
@@ -99,13 +100,15 @@ def bundle_start(
     target: TargetOption = "dev",
     param: ParamOption = None,
     var: VarOption = None,
+    only: OnlyOption = None,
     minutes: Annotated[int, typer.Option(help="Give up waiting after this.")] = 240,
     folder: FolderOption = Path(),
 ) -> None:
     """Start a deployed job, wait for its end, and fail if any of its tasks failed."""
     _log_to_screen()
     deployment = _deployment(folder, target, var)
-    deployment.run_job(job, _assigned("--param", param), minutes=minutes)
+    tasks = only.split(",") if only else ()
+    deployment.run_job(job, _assigned("--param", param), minutes=minutes, only=tasks)
     typer.echo(f"{job}: succeeded")
 
 

@@ -5,7 +5,7 @@ The SDK authenticates as its environment says: a profile, GitHub's or Azure's id
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -62,24 +62,33 @@ class Deployment:
         """
         return {key: self._job_id(key) for key in self.bundle.resources.get("jobs", {})}
 
-    def run_job(self, key: str, parameters: Mapping[str, str], *, minutes: int) -> None:
+    def run_job(
+        self, key: str, parameters: Mapping[str, str], *, minutes: int, only: Sequence[str] = ()
+    ) -> None:
         """Start a deployed job and wait until it has ended.
 
         Args:
             key: Key of the job in the bundle.
             parameters: Values in place of the job's defaults.
             minutes: How long to wait.
+            only: Keys of the tasks to run; none for all.
 
         Raises:
-            UsageError: If the job is not deployed.
+            UsageError: If the job is not deployed, or has no such task.
             BackendUnavailable: If it failed, a task of it failed, or it takes longer.
         """
         if key not in self.bundle.resources.get("jobs", {}):
             jobs = ", ".join(self.bundle.resources.get("jobs", {}))
             raise UsageError(f"no job {key!r}; there are: {jobs}")
+        tasks = {task["task_key"] for task in self.bundle.resources["jobs"][key]["tasks"]}
+        for name in only:
+            if name not in tasks:
+                raise UsageError(f"job {key} has no task {name}")
         job_id = self._job_id(key)
         with _asking(f"run job {key}"):
-            waiting = self.client.jobs.run_now(job_id, job_parameters=dict(parameters))
+            waiting = self.client.jobs.run_now(
+                job_id, job_parameters=dict(parameters), only=list(only) or None
+            )
             log.info("%s: run %s of job %s", key, waiting.run_id, job_id)
             run = self._ended(waiting, minutes)
         result, failed = _result(run), [t.task_key for t in run.tasks or () if _failed(t)]
