@@ -12,13 +12,15 @@ SOURCES := src tests scripts benchmarks
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: demo test test-connect fast slow fmt lint types imports docs docs-check wheel bundle bench clean
+.PHONY: demo test connect test-connect fast slow fmt lint types imports docs docs-check wheel bundle bench clean
 
 demo: $(READY)
 	$(BIN)/deepkt demo
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+connect: $(CONNECT_READY)
 
 test-connect: $(READY) $(CONNECT_READY)
 	$(BIN)/python scripts/connect_tests.py $(CONNECT_VENV)/bin/python

@@ -1,9 +1,11 @@
 """The page of tables says all that the registry says, in rows a Markdown reader can show."""
 
+import ast
 import re
 
 import pytest
 
+from conftest import REPOSITORY
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
 from deepkt_irt.tables.docs import page
 from deepkt_irt.tables.registry import TABLES
@@ -52,3 +54,17 @@ def test_page_of_a_table_shows_checks_nulls_privacy_and_units(monkeypatch):
     assert "Every row obeys: `wait_ms > 0`." in shown
     assert "| student_key • | string |  | pseudonym | who |" in shown
     assert "| wait_ms | bigint | yes |  | how long [ms] |" in shown
+
+
+def test_breakpoints_in_the_development_guide_lie_on_statements():
+    guide = (REPOSITORY / "docs" / "development.md").read_text()
+    places = set(re.findall(r"'b (\S+\.py):(\d+)'", guide))
+
+    assert places
+    for name, number in places:
+        tree = ast.parse((REPOSITORY / name).read_text())
+        inside = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        lines = {
+            each.lineno for node in inside for each in ast.walk(node) if hasattr(each, "lineno")
+        }
+        assert int(number) in lines, f"{name}:{number}"
