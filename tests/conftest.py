@@ -54,6 +54,8 @@ def shared_data() -> Path:
 def spark() -> Iterator["SparkSession"]:
     """The one session of the test run: local, or through Connect where SPARK_REMOTE says so."""
     session = folder_session()
+    # compiling queries costs more than it saves on a few rows; the processes of e2e compile them
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
     yield session
     session.stop()
 
