@@ -1,11 +1,12 @@
 """Canonical responses become events: ids, duplicates, refusals, one order per student."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 
 import pytest
 
-from conftest import rows
+from conftest import REPOSITORY, rows
 from deepkt_irt.silver.events import events, identified, named, refused
 from deepkt_irt.sources.canonical import REJECTED, RESPONSES
 from deepkt_irt.tables.quality import schema_differences
@@ -83,6 +84,16 @@ def test_events_class_key_is_a_hash_of_the_class_and_null_without_one(owned):
 
     digest = hashlib.sha256(b"s:7b").hexdigest()
     assert in_order(made, "class_key") == [(f"class-{digest[:16]}",), (None,)]
+
+
+def test_events_class_key_is_what_the_readme_tells_a_district(owned, spark):
+    readme = (REPOSITORY / "README.md").read_text()
+    (told,) = re.findall(r"SELECT (concat\('class-', .*?\)), '", readme)
+    made = events(owned({"class_id": "7b", "response_order": 1.0}))
+
+    key = spark.range(1).selectExpr(told.replace("responses_csv:", "s:")).first()[0]
+
+    assert in_order(made, "class_key") == [(key,)]
 
 
 def test_events_missing_values_stay_missing(owned):
