@@ -90,7 +90,7 @@ class Runner:
         Raises:
             DeepktError: As raised by the task that failed; its run is on record.
         """
-        last = self._last_fingerprints()
+        last = {} if force else self._last_fingerprints()
         for task in tasks:
             fingerprint = self._fingerprint(task)
             if not force and last.get(task.name) == fingerprint and not _always_runs(task):
