@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import tomllib
 
 import pytest
 import typer
@@ -33,6 +34,13 @@ def _body_lines(node) -> int:
 
 def test_modules_are_at_most_500_lines():
     assert [path.name for path in MODULES if len(path.read_text().splitlines()) > 500] == []
+
+
+def test_every_folder_of_tests_is_run():
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["pytest"]
+    folders = {path.parent.relative_to(REPOSITORY) for path in REPOSITORY.glob("tests/*/test_*.py")}
+
+    assert sorted(settings["ini_options"]["testpaths"]) == sorted(map(str, folders))
 
 
 def test_rows_come_to_the_driver_in_jobs_only():
