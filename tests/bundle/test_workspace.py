@@ -217,5 +217,7 @@ def test_no_credentials_end_in_one_line(monkeypatch, tmp_path, capsys):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "none"))
 
-    with pytest.raises(BackendUnavailable, match=r"could not say who asks: .*auth"):
+    with pytest.raises(
+        BackendUnavailable, match=r"no workspace is named.*DATABRICKS_CONFIG_PROFILE"
+    ):
         open_deployment(REPOSITORY, "dev", variables={})

@@ -201,8 +201,14 @@ def open_deployment(folder: Path, target: str, *, variables: Mapping[str, str]) 
     except ModuleNotFoundError as error:
         need = "databricks-sdk is not installed: pip install 'deepkt-irt[bundle]'"
         raise BackendUnavailable(need) from error
-    with _asking("say who asks"):
+    try:
         client = WorkspaceClient(product="deepkt-irt")
+    except ValueError as error:
+        raise BackendUnavailable(
+            "no workspace is named, or no way to sign in: databricks auth login, then name the "
+            f"profile in DATABRICKS_CONFIG_PROFILE ({_first_line(error)})"
+        ) from error
+    with _asking("say who asks"):
         user = str(client.current_user.me().user_name)
     choices = Choices(variables=variables, user=user, placeholders=True)
     return Deployment(client, resolve(folder, target, choices))
