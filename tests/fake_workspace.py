@@ -58,6 +58,7 @@ class FakeWorkspace:
     files: dict[str, bytes] = field(default_factory=dict)
     objects: dict[str, dict[str, dict]] = field(default_factory=dict)
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
+    warehouses: list[str] = field(default_factory=list)
     experiments: dict[str, str] = field(default_factory=dict)
     failing_tasks: set[str] = field(default_factory=set)
     url: str = ""
@@ -90,8 +91,11 @@ class FakeWorkspace:
         yield r"/api/2\.0/secrets/scopes/list", "GET", self._list_scopes
         yield r"/api/2\.0/mlflow/experiments/create", "POST", self._create_experiment
         yield r"/api/2\.0/mlflow/experiments/get-by-name", "GET", self._get_experiment
+        yield r"/api/2\.0/sql/warehouses", "POST", self._create_warehouse
+        yield r"/api/2\.0/sql/warehouses", "GET", self._list_warehouses
+        # without a URL in the answer the SDK fetches the file itself
+        yield r"/api/2\.0/fs/create-download-url", "POST", lambda **_: Answer()
         yield r"/api/2\.0/fs/files(/Volumes/.+)", "PUT", self._put_file
-        yield r"/api/2\.0/fs/files(/Volumes/.+)", "HEAD", self._head_file
         yield r"/api/2\.0/fs/files(/Volumes/.+)", "GET", self._get_file
 
     def _me(self, *, query: dict, body: bytes) -> Answer:
@@ -181,10 +185,12 @@ class FakeWorkspace:
         self.files[path] = body
         return Answer(b"", 204)
 
-    def _head_file(self, path: str, *, query: dict, body: bytes) -> Answer:
-        if path not in self.files:
-            return refusal(404, "NOT_FOUND", f"{path} does not exist")
-        return Answer(b"", 200, {"Content-Length": str(len(self.files[path]))})
+    def _create_warehouse(self, *, query: dict, body: bytes) -> Answer:
+        self.warehouses.append(json.loads(body)["name"])
+        return Answer({"id": str(len(self.warehouses))})
+
+    def _list_warehouses(self, *, query: dict, body: bytes) -> Answer:
+        return Answer({"warehouses": [{"name": each} for each in self.warehouses]})
 
     def _get_file(self, path: str, *, query: dict, body: bytes) -> Answer:
         if path not in self.files:

@@ -3,6 +3,7 @@
 The SDK authenticates as its environment says: a profile, GitHub's or Azure's identity.
 """
 
+import hashlib
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from deepkt_irt.bundle.resolve import Choices, Resolved, resolve
 from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.layout import Source
+from deepkt_irt.sources.reader import content_hash
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SUCCESS = "SUCCESS"
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,15 @@ class Deployment:
             for key, each in self.bundle.resources.get(kind, {}).items():
                 if not self._exists(kind, each):
                     yield f"{kind}.{key}: {_full_name(each)} is not deployed"
-        with _asking("list secret scopes"):
-            scopes = {each.name for each in self.client.secrets.list_scopes()}
-        for key, each in self.bundle.resources.get("secret_scopes", {}).items():
-            if each["name"] not in scopes:
-                yield f"secret_scopes.{key}: {each['name']} is not deployed"
+        with _asking("list secret scopes and warehouses"):
+            names = {
+                "secret_scopes": {each.name for each in self.client.secrets.list_scopes()},
+                "sql_warehouses": {each.name for each in self.client.warehouses.list()},
+            }
+        for kind, there in names.items():
+            for key, each in self.bundle.resources.get(kind, {}).items():
+                if each["name"] not in there:
+                    yield f"{kind}.{key}: {each['name']} is not deployed"
 
     def job_ids(self) -> dict[str, int]:
         """Ids of the deployed jobs by key.
@@ -125,13 +132,16 @@ class Deployment:
 
         with _asking(f"take {target}"):
             try:
-                size = self.client.files.get_metadata(target).content_length
+                there = self.client.files.download(target).contents
             except NotFound:
                 with path.open("rb") as content:
                     self.client.files.upload(target, content, overwrite=False)
                 return target
-        if size != path.stat().st_size:
-            problem = "a file of this name with another size landed before"
+            digest = hashlib.sha256()
+            while there and (chunk := there.read(_CHUNK)):
+                digest.update(chunk)
+        if digest.hexdigest() != content_hash(path):
+            problem = "a file of this name with other content landed before"
             raise BadFile(path.name, problem, "give it a new name")
         return target
 
@@ -232,13 +242,11 @@ def _failed(task: Any) -> bool:  # noqa: ANN401 - RunTask, of an extra
 @contextmanager
 def _asking(what: str) -> Iterator[None]:
     """The workspace's errors as ours, saying what was asked of it."""
-    from databricks.sdk.errors import NotFound, PermissionDenied  # noqa: PLC0415 - an extra
+    from databricks.sdk.errors import PermissionDenied  # noqa: PLC0415 - an extra
     from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - an extra
 
     try:
         yield
-    except NotFound:
-        raise
     except PermissionDenied as error:
         raise BackendUnavailable(f"not allowed to {what}: {_first_line(error)}") from error
     except (DatabricksError, TimeoutError, OSError, ValueError) as error:
