@@ -194,3 +194,15 @@ def test_unnamed_job_lists_those_there_are(unpacked):
 
     with pytest.raises(UsageError, match=r"daily_ingestion, .*weekly_training"):
         open_run(bundle, "nightly", unpacked=unpacked, parameters={})
+
+
+def test_integration_test_fails_with_its_verification_although_the_drop_succeeds():
+    job = resolve(REPOSITORY, "dev", Choices()).resources["jobs"]["integration_test"]
+    waited_for = {each["task_key"] for task in job["tasks"] for each in task.get("depends_on", [])}
+    leaves = {each["task_key"]: each for each in job["tasks"] if each["task_key"] not in waited_for}
+
+    # a job ends as its leaves do: beside the drop, which always runs, one must need the success
+    assert leaves.keys() == {"drop_district", "verdict"}
+    assert leaves["drop_district"]["run_if"] == "ALL_DONE"
+    assert "run_if" not in leaves["verdict"]
+    assert leaves["verdict"]["depends_on"] == [{"task_key": "verify_district"}]
