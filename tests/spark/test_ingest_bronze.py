@@ -288,7 +288,28 @@ def test_ingest_bronze_odd_names_are_read_and_hidden_ones_passed_over(ctx, store
     assert sorted(account[1] for account in accounts(store)) == sorted(names)
 
 
-@pytest.mark.parametrize("place", ["stray.csv", "responses_csv/2024/deep.csv"])
+def test_ingest_bronze_folders_of_days_hold_files_of_one_name(ctx, store):
+    folder = ctx.landing / "responses_csv"
+    for day in ("2026-02-27", "2026-02-28", "_2026-03-01"):  # the last is still being copied
+        (folder / day).mkdir(parents=True)
+        (folder / day / "responses.csv").write_text(GOOD)
+    (folder / "responses.csv").write_text(GOOD)
+
+    assert ingest_bronze(ctx)["files_new"] == 3
+    (folder / "_2026-03-01").rename(folder / "2026-03-01")
+    assert ingest_bronze(ctx)["files_new"] == 1
+
+    days = ("2026-02-27/", "2026-02-28/", "2026-03-01/", "")
+    expected = [("responses_csv", f"{day}responses.csv", 2, 2, 0) for day in days]
+    assert accounts(store) == sorted(expected)
+    assert {row[0] for row in rows(store.read(RAW_RESPONSES), "_file")} == {
+        f"{d}responses.csv" for d in days
+    }
+
+
+@pytest.mark.parametrize(
+    "place", ["stray.csv", "responses_csv/2024/deep.csv", "responses_csv/2026-03-01/sub/deep.csv"]
+)
 def test_ingest_bronze_file_outside_a_source_folder_stops_naming_it(ctx, place):
     stray = ctx.landing / place
     stray.parent.mkdir(parents=True)

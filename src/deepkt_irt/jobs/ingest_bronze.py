@@ -131,7 +131,7 @@ def _refused(ctx: JobContext, landed: list[Landed], batch_id: int) -> "DataFrame
 def _parsings(ctx: JobContext, landed: list[Landed]) -> list[Parsing]:
     """What a worker needs to know: no session, no context."""
     limit = ctx.settings.ingest.max_field_characters
-    return [Parsing(each.source, each.path, each.layout, limit) for each in landed]
+    return [Parsing(each.source, each.file, each.path, each.layout, limit) for each in landed]
 
 
 def _rows_kept(ctx: JobContext, landed: list[Landed]) -> dict[Key, int]:
@@ -144,7 +144,7 @@ def _rows_kept(ctx: JobContext, landed: list[Landed]) -> dict[Key, int]:
 def _counted(rows: "DataFrame", landed: list[Landed]) -> dict[Key, int]:
     """Rows of some files in a frame whose two columns are source and file."""
     source, file = rows.columns
-    names = sorted({each.path.name for each in landed})
+    names = sorted({each.file for each in landed})
     counts = rows.filter(rows[file].isin(names)).groupBy(source, file).count().collect()
     return {(row[0], row[1]): row[2] for row in counts}
 
@@ -158,7 +158,7 @@ def _audit(
     rows = [
         {
             "source": each.source,
-            "file": each.path.name,
+            "file": each.file,
             "table_name": each.table.qualified_name,
             "content_hash": each.facts.content_hash,
             "n_bytes": each.facts.n_bytes,
@@ -188,8 +188,7 @@ def _refuse_skipped(
 
 def _refuse_useless(ctx: JobContext, accounts: dict[Key, dict[str, int]]) -> None:
     """Stop if nothing of a file could be used: then it is the wrong file, not a bad row."""
-    for path in landing_files(ctx):
-        key = path.parent.name, path.name
+    for key in landing_files(ctx):
         account = accounts.get(key)
         if account is None or account["rows_kept"] or not account["rows_read"]:
             continue

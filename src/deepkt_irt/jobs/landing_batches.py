@@ -6,6 +6,7 @@ is recognised.
 """
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,22 +24,25 @@ from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES
 _BINARY_FILE = "path string, modificationTime timestamp, length bigint, content binary"
 _ANY_AGE = "36500d"  # by default a stream passes over files a week older than the newest
 
+_DATE = r"\d{4}-\d\d-\d\d"  # Data Factory lands what it copied on a day in a folder of that day
+
 STAGE = "ingest_bronze"
-Key = tuple[str, str]  # source and file name
+Key = tuple[str, str]  # source and file, as answers.csv or 2026-03-01/answers.csv
 
 
 @dataclass(frozen=True)
 class Landed:
-    """A landing file not read before."""
+    """A landing file not read before; `file` is its path below its source's folder."""
 
     source: str
+    file: str
     path: Path
     layout: Layout
     facts: FileFacts
 
     @property
     def key(self) -> Key:
-        return self.source, self.path.name
+        return self.source, self.file
 
     @property
     def table(self) -> Table:
@@ -61,23 +65,25 @@ def accounts_by_file(ctx: JobContext) -> dict[Key, dict[str, int]]:
     return {(row[0], row[1]): {name: row[name] for name in counts} for row in rows}
 
 
-def landing_files(ctx: JobContext) -> list[Path]:
-    """Files as `landing/<source>/<file>`; names with `_` or `.` in front are passed over.
+def landing_files(ctx: JobContext) -> dict[Key, Path]:
+    """Files as `landing/<source>/[<date>/]<file>`; names with `_` or `.` in front are passed over.
 
     Raises:
         BadFile: If something lies where no file of a source can lie.
     """
-    found = []
-    for path in sorted((*ctx.landing.glob("*"), *ctx.landing.glob("*/*"))):
-        name = path.relative_to(ctx.landing)
-        if any(part.startswith(("_", ".")) for part in name.parts):
+    found = {}
+    levels = ("*", "*/*", "*/*/*")
+    for path in sorted(path for level in levels for path in ctx.landing.glob(level)):
+        source, *inside = path.relative_to(ctx.landing).parts
+        if any(part.startswith(("_", ".")) for part in (source, *inside)):
             continue
-        is_inside = len(name.parts) == 2
-        if path.is_dir() == is_inside:
-            problem = "a folder where a file should be" if is_inside else "in no source's folder"
-            raise BadFile(str(name), problem, "files lie in landing/<source>/, move it there")
-        if is_inside:
-            found.append(path)
+        is_folder = not inside or (len(inside) == 1 and re.fullmatch(_DATE, inside[0]) is not None)
+        if path.is_dir() != is_folder:
+            problem = "in no source's folder" if is_folder else "a folder where a file should be"
+            fix = "files lie in landing/<source>/, or there in a folder like 2026-03-01; move it"
+            raise BadFile("/".join((source, *inside)), problem, fix)
+        if not is_folder:
+            found[source, "/".join(inside)] = path
     return found
 
 
@@ -90,10 +96,9 @@ def new_files(ctx: JobContext) -> list[Landed]:
     audit = ctx.read(INGEST_AUDIT).select("source", "file", "content_hash").collect()
     known = {(row[0], row[1]): row[2] for row in audit}
     new = []
-    for path in landing_files(ctx):
-        key = path.parent.name, path.name
+    for key, path in landing_files(ctx).items():
         if key not in known:
-            new.append(_looked_at(ctx, path))
+            new.append(_looked_at(ctx, key))
         elif content_hash(path) != known[key]:
             raise BadFile(
                 "/".join(key),
@@ -103,16 +108,17 @@ def new_files(ctx: JobContext) -> list[Landed]:
     return new
 
 
-def _looked_at(ctx: JobContext, path: Path) -> Landed:
-    source = path.parent.name
+def _looked_at(ctx: JobContext, key: Key) -> Landed:
+    source, file = key
+    path = ctx.landing / source / file
     layout = layout_of_landed(source_named(source), path)
     if layout is None:
-        raise BadFile(f"{source}/{path.name}", f"no file of source {source}", "take it out")
+        raise BadFile(f"{source}/{file}", f"no file of source {source}", "take it out")
     facts = inspect(path, layout)
     unread = unread_columns(layout, facts.header)
     if unread:
-        ctx.progress(f"{source}/{path.name}: columns not read: {', '.join(unread)}")
-    return Landed(source, path, layout, facts)
+        ctx.progress(f"{source}/{file}: columns not read: {', '.join(unread)}")
+    return Landed(source, file, path, layout, facts)
 
 
 def find_batches(ctx: JobContext) -> None:
@@ -130,15 +136,19 @@ def find_batches(ctx: JobContext) -> None:
         reader = reader.format("binaryFile").option("maxFileAge", _ANY_AGE)
     # the content is never asked for, so Spark reads names only
     paths = reader.option("recursiveFileLookup", "true").load(str(ctx.landing)).select("path")
-    folder = F.substring_index(F.substring_index("path", "/", -2), "/", 1)
+    end = F.split(F.substring_index("path", "/", -3), "/")  # one folder more than the source's
+    dated = F.get(end, F.lit(1)).rlike(f"^{_DATE}$")
     found = paths.select(
-        folder.alias("source"),
-        F.substring_index("path", "/", -1).alias("file"),
+        F.when(dated, F.get(end, F.lit(0))).otherwise(F.element_at(end, -2)).alias("source"),
+        F.when(dated, F.substring_index("path", "/", -2))
+        .otherwise(F.substring_index("path", "/", -1))
+        .alias("file"),
         F.lit(_next_batch(ctx)).cast("bigint").alias("batch_id"),
         F.lit(ctx.as_of).alias("found_at"),
     )
     # Spark passes over such names by itself; that Auto Loader does is not promised
-    seen = found.filter(~F.substring("file", 1, 1).isin("_", "."))
+    hidden = [F.substring(name, 1, 1).isin("_", ".") for name in ("source", "file")]
+    seen = found.filter(~(hidden[0] | hidden[1] | F.col("file").rlike("/[_.]")))
     ctx.stream(LANDED_FILES, seen, checkpoint=_ready_checkpoint(ctx))
 
 
@@ -176,7 +186,7 @@ def pending_batches(ctx: JobContext, looked: list[Landed]) -> Iterator[Batch]:
         keys = sorted((row[1], row[2]) for row in found if row[0] == number)
         content = f"{number}/" + "/".join(name for key in keys for name in key)
         files = [
-            expected.get(key) or _looked_at(ctx, ctx.landing / key[0] / key[1])
+            expected.get(key) or _looked_at(ctx, key)
             for key in keys
             if key not in done and (ctx.landing / key[0] / key[1]).exists()
         ]

@@ -74,9 +74,12 @@ class _Catalogue:
 def score_students(ctx: JobContext) -> Metrics:
     """Predict every answer before it, candidates to ask next, and mastery per practised skill.
 
-    Safe to run again: both tables are replaced, each in one commit. Stops with NotTrained if no
-    version has become champion.
+    Safe to run again: both tables are replaced, each in one commit. Until a version has become
+    champion, as before the first weekly training, nobody is scored and the tables stay as they are.
     """
+    if ctx.models.champion(MODEL) is None:
+        ctx.progress("no model has become champion yet, so that nobody is scored")
+        return {"students": 0}
     catalogue = _catalogue(ctx)
     with tempfile.TemporaryDirectory() as scratch:
         version, files = ctx.models.champion_files(MODEL, Path(scratch))

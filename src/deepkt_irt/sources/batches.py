@@ -20,9 +20,10 @@ _NUMBERS = ("row", "_row")
 
 @dataclass(frozen=True)
 class Parsing:
-    """One landing file to parse."""
+    """One landing file to parse; `file` is what bronze calls it."""
 
     source: str
+    file: str
     path: Path
     layout: Layout
     max_field_characters: int
@@ -36,7 +37,7 @@ def kept_columns(parsing: Parsing) -> tuple[str, ...]:
 
 def kept_batches(parsing: Parsing) -> Iterator[pa.RecordBatch]:
     """The kept records of a file, in order."""
-    source, file = parsing.source, parsing.path.name
+    source, file = parsing.source, parsing.file
     columns = kept_columns(parsing)
     values = columns[3:]
     return _arrow(
@@ -51,7 +52,7 @@ def kept_batches(parsing: Parsing) -> Iterator[pa.RecordBatch]:
 
 def refused_batches(parsing: Parsing) -> Iterator[pa.RecordBatch]:
     """The refused records of a file, in order, with their reasons."""
-    source, file = parsing.source, parsing.path.name
+    source, file = parsing.source, parsing.file
     return _arrow(
         REFUSED,
         (

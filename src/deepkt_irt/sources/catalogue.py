@@ -3,7 +3,14 @@
 import difflib
 
 from deepkt_irt.errors import UsageError
-from deepkt_irt.sources import assistments, dbe_kt22, edm_cup, responses_csv
+from deepkt_irt.sources import (
+    assistments,
+    dbe_kt22,
+    edm_cup,
+    responses_csv,
+    rest_api,
+    sql_server,
+)
 from deepkt_irt.sources.layout import Source
 
 SOURCES: dict[str, Source] = {
@@ -13,6 +20,8 @@ SOURCES: dict[str, Source] = {
         assistments.SOURCE,
         responses_csv.SOURCE,
         dbe_kt22.SOURCE,
+        rest_api.SOURCE,
+        sql_server.SOURCE,
         edm_cup.SIMULATED,
     )
 }

@@ -30,6 +30,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "assignment_id": ("assignment_id", "assignment_log_id"),
     "class_id": ("class_id", "student_class_id", "class"),
 }
+COPIED_COLUMNS = tuple(name for name in _SYNONYMS if name != "bottom_hint")
 _NEEDED = ("student_id", "item_id")
 _RESULTS = ("correct", "score")  # one of each pair is enough
 _ORDERS = ("answered_at", "response_order")
@@ -155,6 +156,16 @@ def mapped_layout(mapping: Mapping[str, str]) -> Layout:
         constants=constants,
         row_number="response_order" if mapping.get("response_order") == FILE_ORDER else "",
     )
+
+
+def copied_layout() -> Layout:
+    """The layout of responses that Data Factory copied: canonical names, skills joined by `;`.
+
+    All columns are there, since the copy names them; which of them hold something is the source's
+    matter, but for student and item.
+    """
+    names = {name: name for name in COPIED_COLUMNS}
+    return mapped_layout({**names, SEPARATOR: ";"})
 
 
 def _separator(path: Path, at: int) -> str:

@@ -4,7 +4,7 @@ from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
 
 PROVENANCE = (
     Column("_source", "string", "name of the source system, as given to --source"),
-    Column("_file", "string", "name of the landing file"),
+    Column("_file", "string", "landing file, as below its source's folder"),
     Column("_row", "bigint", "record number in that file, the first one after the header is 1"),
     Column("_batch_id", "bigint", "ingest batch that read the file"),
     Column("_ingested_at", "timestamp", "as-of instant of the run that read it, UTC"),

@@ -30,7 +30,7 @@ LANDED_FILES = Table(
     comment="One row per landing file, as the ingest stream found it; files found together.",
     columns=(
         Column("source", "string", "source system, the folder below landing"),
-        Column("file", "string", "name of the landing file"),
+        Column("file", "string", "landing file, as below its source's folder"),
         Column("batch_id", "bigint", "ingest batch; a batch is taken in as a whole"),
         Column("found_at", "timestamp", "as-of instant of the run that found it, UTC"),
     ),
@@ -44,7 +44,7 @@ INGEST_AUDIT = Table(
     comment="One row per landing file: what was read, kept and quarantined.",
     columns=(
         Column("source", "string", "source system"),
-        Column("file", "string", "name of the landing file"),
+        Column("file", "string", "landing file, as below its source's folder"),
         Column("table_name", "string", "bronze table it went to"),
         Column("content_hash", "string", "SHA-256 of the file's bytes"),
         Column("n_bytes", "bigint", "size of the file", unit="byte"),
