@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from deepkt_irt.bundle.commands import COMMANDS
+from deepkt_irt.azure.commands import COMMANDS as AZURE_COMMANDS
+from deepkt_irt.bundle.commands import COMMANDS as BUNDLE_COMMANDS
 from deepkt_irt.errors import DeepktError, UsageError
 from deepkt_irt.jobs.doctor import examine
 from deepkt_irt.jobs.opening import (
@@ -50,8 +51,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for bundle_command in COMMANDS:
-    app.command()(bundle_command)
+for command in (*BUNDLE_COMMANDS, *AZURE_COMMANDS):
+    app.command()(command)
 screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
 LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]

@@ -1,6 +1,5 @@
 """The workflows are well-formed, pinned, and judge a fork's change without a secret."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -139,7 +138,7 @@ def test_deployment_needs_no_stored_secret():
 
 def test_deployment_gives_every_variable_the_bundle_lacks():
     bundle = resolve(REPOSITORY, "prod", Choices(placeholders=True))
-    (job,) = yaml.safe_load((FOLDER / "deploy.yml").read_text())["jobs"].values()
+    job = yaml.safe_load((FOLDER / "deploy.yml").read_text())["jobs"]["bundle"]
     given = {name.removeprefix("BUNDLE_VAR_") for name in job["env"] if "BUNDLE_VAR_" in name}
 
     assert given == set(bundle.placeholders)
@@ -200,19 +199,3 @@ def test_release_is_checked_against_version_and_changelog(tmp_path, tag, version
     assert (checked.returncode == 0) == (said is None)
     assert (said or "") in checked.stderr
     assert checked.stdout == ("- More.\n" if said is None else "")
-
-
-def test_job_ids_become_global_parameters_of_data_factory(tmp_path):
-    (tmp_path / "ids.json").write_text('{"daily_ingestion": 17}')
-    script = str(REPOSITORY / "scripts" / "global_parameters.py")
-
-    made = subprocess.run(
-        [sys.executable, script, str(tmp_path / "ids.json")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert json.loads(made.stdout) == {
-        "properties": {"daily_ingestion_job_id": {"type": "String", "value": "17"}}
-    }

@@ -7,6 +7,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
 
 from conftest import REPOSITORY
+from deepkt_irt.azure.global_parameters import global_parameters
 from deepkt_irt.bundle.resolve import Choices, resolve
 from deepkt_irt.bundle.workspace import Deployment, open_deployment
 from deepkt_irt.cli import main
@@ -82,11 +83,10 @@ def test_everything_that_is_not_deployed_is_named(deployment):
 
 
 def test_job_that_drifted_or_stands_twice_is_named(deployed, workspace):
-    ids = deployed.job_ids()
-    drifted = workspace.jobs[ids["weekly_training"]]
+    drifted = workspace.jobs[deployed.job_id("weekly_training")]
     drifted["tasks"] = drifted["tasks"][1:]
     drifted["schedule"]["pause_status"] = "UNPAUSED"
-    daily, name = ids["daily_ingestion"], "[dev jo_smith] daily_ingestion"
+    daily, name = deployed.job_id("daily_ingestion"), "[dev jo_smith] daily_ingestion"
     workspace.jobs[999] = workspace.jobs[daily]
 
     problems = list(deployed.problems())
@@ -98,10 +98,28 @@ def test_job_that_drifted_or_stands_twice_is_named(deployed, workspace):
     ]
 
 
-def test_bundle_jobs_prints_the_ids_for_data_factory(deployed, capsys):
-    main(["bundle-jobs", "--folder", str(REPOSITORY)])
+def test_factory_parameters_are_ids_and_fixed_job_parameters(deployed, capsys):
+    main(["factory-parameters", "--folder", str(REPOSITORY)])
 
-    assert json.loads(capsys.readouterr().out) == deployed.job_ids()
+    body = json.loads(capsys.readouterr().out)["properties"]
+    assert all(each["type"] == "String" for each in body.values())
+    values = {name: each["value"] for name, each in body.items()}
+    assert values["daily_ingestion_job_id"] == str(deployed.job_id("daily_ingestion"))
+    assert values["catalog"] == "deepkt_dev"
+    assert "silver=dev_jo_smith_silver" in values["schemas"]
+    assert values.keys() == {
+        *("daily_ingestion_job_id", "weekly_training_job_id", "catalog", "schemas"),
+        *("models", "experiments", "settings"),
+    }
+
+
+def test_factory_parameters_two_jobs_that_differ_are_refused():
+    jobs = {
+        key: {"parameters": [{"name": "settings", "default": key}]} for key in ("daily", "weekly")
+    }
+
+    with pytest.raises(UsageError, match="job weekly gives parameter settings another value"):
+        global_parameters(jobs, {"daily": 1, "weekly": 2})
 
 
 def test_bundle_verify_says_what_is_missing_and_fails(workspace, capsys):
@@ -193,7 +211,7 @@ def test_land_refuses_a_bad_file_before_anything_is_sent(deployment, workspace, 
 def test_passing_fault_is_waited_out(deployed, workspace, fault):
     workspace.faults.append(fault)
 
-    assert len(deployed.job_ids()) == len(deployed.bundle.resources["jobs"])
+    assert deployed.job_id("daily_ingestion") in workspace.jobs
     assert fault.times == 0
 
 

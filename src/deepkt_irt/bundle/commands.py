@@ -3,7 +3,6 @@
 Of the last kind each asks the workspace that DATABRICKS_HOST or a profile names.
 """
 
-import json
 import logging
 import sys
 import tempfile
@@ -43,7 +42,7 @@ def bundle_check(folder: FolderOption = Path(), wheels: WheelsOption = Path("dis
         typer.echo(f"{bundle.target}: {', '.join(counts)}")
         if bundle.placeholders:
             typer.echo(f"   to be given at deployment: {', '.join(bundle.placeholders)}")
-    _fail_if(str(finding) for finding in seen.findings)
+    fail_if(str(finding) for finding in seen.findings)
     typer.echo(f"No rule is broken; wheel {wheel.package} {wheel.version}.")
 
 
@@ -62,13 +61,13 @@ def bundle_run(
     from deepkt_irt.bundle.running import FAILED, open_run, unpack_wheel  # noqa: PLC0415 - so
 
     _log_to_screen()
-    bundle = resolve(folder, target, Choices(variables=_assigned("--var", var)))
+    bundle = resolve(folder, target, Choices(variables=assigned("--var", var)))
     with tempfile.TemporaryDirectory() as scratch:
         run_ = open_run(
             bundle,
             job,
             unpacked=unpack_wheel(wheels, Path(scratch)),
-            parameters=_assigned("--param", param),
+            parameters=assigned("--param", param),
             only=only.split(",") if only else (),
             environment={CATALOGS_VARIABLE: str(catalogs.resolve())},
         )
@@ -83,16 +82,9 @@ def bundle_verify(
     target: TargetOption = "dev", var: VarOption = None, folder: FolderOption = Path()
 ) -> None:
     """Hold what is deployed in the workspace against the bundle: all there, as declared."""
-    deployment = _deployment(folder, target, var)
-    _fail_if(deployment.problems())
+    found = deployment(folder, target, var)
+    fail_if(found.problems())
     typer.echo(f"All that {target} declares is deployed.")
-
-
-def bundle_jobs(
-    target: TargetOption = "dev", var: VarOption = None, folder: FolderOption = Path()
-) -> None:
-    """Print the ids of the deployed jobs as JSON, which Data Factory is given."""
-    typer.echo(json.dumps(_deployment(folder, target, var).job_ids()))
 
 
 def bundle_start(
@@ -106,9 +98,9 @@ def bundle_start(
 ) -> None:
     """Start a deployed job, wait for its end, and fail if any of its tasks failed."""
     _log_to_screen()
-    deployment = _deployment(folder, target, var)
+    found = deployment(folder, target, var)
     tasks = only.split(",") if only else ()
-    deployment.run_job(job, _assigned("--param", param), minutes=minutes, only=tasks)
+    found.run_job(job, assigned("--param", param), minutes=minutes, only=tasks)
     typer.echo(f"{job}: succeeded")
 
 
@@ -124,24 +116,25 @@ def bundle_land(
 ) -> None:
     """Look at files and put them into the landing volume of a deployed target."""
     chosen, named = source_named(source), parse_mapping(mapping) if mapping else None
-    for path in _deployment(folder, target, var).land(chosen, data, mapping=named):
+    for path in deployment(folder, target, var).land(chosen, data, mapping=named):
         typer.echo(path)
 
 
-COMMANDS = (bundle_check, bundle_run, bundle_verify, bundle_jobs, bundle_start, bundle_land)
+COMMANDS = (bundle_check, bundle_run, bundle_verify, bundle_start, bundle_land)
 
 
-def _deployment(folder: Path, target: str, var: Sequence[str] | None) -> "Deployment":
+def deployment(folder: Path, target: str, var: Sequence[str] | None) -> "Deployment":
+    """A target of the bundle and the workspace it is deployed to."""
     from deepkt_irt.bundle.workspace import open_deployment  # noqa: PLC0415 - needs an extra
 
-    return open_deployment(folder, target, variables=_assigned("--var", var))
+    return open_deployment(folder, target, variables=assigned("--var", var))
 
 
 def _log_to_screen() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 
-def _fail_if(problems: Iterable[str]) -> None:
+def fail_if(problems: Iterable[str]) -> None:
     """Say all that is wrong, and end with status 1 if anything is."""
     told = tuple(problems)
     for problem in told:
@@ -150,7 +143,12 @@ def _fail_if(problems: Iterable[str]) -> None:
         raise typer.Exit(1)
 
 
-def _assigned(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
+def assigned(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
+    """What `name=value` texts assign.
+
+    Raises:
+        UsageError: If one is not written so.
+    """
     pairs = [text.partition("=") for text in texts or ()]
     wrong = [name for name, equals, _ in pairs if not (name and equals)]
     if wrong:

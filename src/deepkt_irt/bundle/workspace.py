@@ -61,13 +61,17 @@ class Deployment:
                 if each["name"] not in there:
                     yield f"{kind}.{key}: {each['name']} is not deployed"
 
-    def job_ids(self) -> dict[str, int]:
-        """Ids of the deployed jobs by key.
+    def job_id(self, key: str) -> int:
+        """Id of a deployed job.
 
         Raises:
-            UsageError: If one is not deployed, or stands there twice.
+            UsageError: If it is not deployed, or stands there twice.
         """
-        return {key: self._job_id(key) for key in self.bundle.resources.get("jobs", {})}
+        name = self.bundle.resources["jobs"][key]["name"]
+        found = self._jobs_called(name)
+        if len(found) != 1:
+            raise UsageError(f"{len(found)} jobs are called {name!r}, one was expected: deploy")
+        return int(found[0].job_id or 0)
 
     def run_job(
         self, key: str, parameters: Mapping[str, str], *, minutes: int, only: Sequence[str] = ()
@@ -91,7 +95,7 @@ class Deployment:
         for name in only:
             if name not in tasks:
                 raise UsageError(f"job {key} has no task {name}")
-        job_id = self._job_id(key)
+        job_id = self.job_id(key)
         with _asking(f"run job {key}"):
             waiting = self.client.jobs.run_now(
                 job_id, job_parameters=dict(parameters), only=list(only) or None
@@ -156,13 +160,6 @@ class Deployment:
     def _jobs_called(self, name: str) -> "list[BaseJob]":
         with _asking("list jobs"):
             return list(self.client.jobs.list(name=name))
-
-    def _job_id(self, key: str) -> int:
-        name = self.bundle.resources["jobs"][key]["name"]
-        found = self._jobs_called(name)
-        if len(found) != 1:
-            raise UsageError(f"{len(found)} jobs are called {name!r}, one was expected: deploy")
-        return int(found[0].job_id or 0)
 
     def _job_problems(self, key: str, job: Tree) -> Iterator[str]:
         found = self._jobs_called(job["name"])

@@ -1,0 +1,73 @@
+"""The commands about Azure."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepkt_irt.azure.cost import estimate
+from deepkt_irt.azure.cost_assumptions import SIZES, assumptions_of
+from deepkt_irt.azure.cost_page import markdown, plain, text_lines, text_table
+from deepkt_irt.azure.cost_prices import read_prices
+from deepkt_irt.azure.factory import read_factory
+from deepkt_irt.azure.global_parameters import global_parameters
+from deepkt_irt.bundle.commands import (
+    FolderOption,
+    TargetOption,
+    VarOption,
+    assigned,
+    deployment,
+)
+from deepkt_irt.errors import UsageError
+
+FACTORY_FOLDER = Path("infra/bicep/adf")
+
+
+def cost(
+    *,
+    size: Annotated[str | None, typer.Option(help=f"One of: {', '.join(SIZES)}; or all.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change an assumption; may be repeated."),
+    ] = None,
+    private: Annotated[
+        bool | None, typer.Option("--private/--public", help="With private endpoints, or none.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="For machines, not rounded.")] = False,
+    markdown_: Annotated[
+        bool, typer.Option("--markdown", help="The generated part of docs/cost.md.")
+    ] = False,
+    prices: Annotated[
+        Path | None, typer.Option(help="Price file like the one in the package.")
+    ] = None,
+) -> None:
+    """Estimate what a deployment costs a month, by resource, from assumptions one can change."""
+    if json_ and markdown_:
+        raise UsageError("--json and --markdown exclude each other")
+    changes: dict[str, object] = dict(assigned("--set", set_))
+    if private is not None:
+        changes["private"] = private
+    listed = read_prices(prices)
+    used = {each: assumptions_of(each, changes) for each in ([size] if size else SIZES)}
+    estimates = {each: estimate(assumed, listed) for each, assumed in used.items()}
+    if json_:
+        typer.echo(json.dumps(plain(estimates, used, listed), indent=2))
+    elif markdown_:
+        typer.echo(markdown(estimates, used, listed), nl=False)
+    else:
+        typer.echo(text_lines(size, estimates[size]) if size else text_table(estimates))
+
+
+def factory_parameters(
+    target: TargetOption = "dev", var: VarOption = None, folder: FolderOption = Path()
+) -> None:
+    """Print what Data Factory must know of the deployed jobs, as its REST interface takes it."""
+    found = deployment(folder, target, var)
+    pipelines = read_factory(folder / FACTORY_FOLDER).pipelines
+    jobs = {key: job for key, job in found.bundle.resources["jobs"].items() if key in pipelines}
+    ids = {key: found.job_id(key) for key in jobs}
+    typer.echo(json.dumps(global_parameters(jobs, ids), indent=2))
+
+
+COMMANDS = (cost, factory_parameters)

@@ -1,0 +1,105 @@
+"""The deployment in order: triggers stopped, templates, bundle, parameters, triggers started."""
+
+import os
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from conftest import REPOSITORY
+
+WORKFLOWS = REPOSITORY / ".github" / "workflows"
+SCRIPT = REPOSITORY / "scripts" / "factory_triggers.sh"
+FACTORY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataFactory/factories/f"
+# what `az` is asked is kept; it answers for a factory with one running trigger
+AZ = """#!/bin/sh
+echo "$*" >> "$CALLS"
+case "$*" in
+  "resource list"*) echo "$FACTORY" ;;
+  *"--method get"*) echo daily_ingestion ;;
+  *refused*) exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def triggers(tmp_path):
+    """Runs the script where `az` is a stand-in; returns how it ended and what az was asked."""
+    az = tmp_path / "bin" / "az"
+    az.parent.mkdir()
+    az.write_text(AZ)
+    az.chmod(0o755)
+
+    def run(*arguments, factory=FACTORY):
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        path = f"{az.parent}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "CALLS": str(calls), "FACTORY": factory}
+        ended = subprocess.run(
+            [str(SCRIPT), *arguments], capture_output=True, text=True, env=environment, check=False
+        )
+        posts = re.findall(r"--method post --url \S+/triggers/(\w+/\w+)\?", calls.read_text())
+        return ended, posts
+
+    return run
+
+
+def test_stop_ends_those_that_run(triggers):
+    ended, posts = triggers("stop", "g")
+
+    assert ended.returncode == 0
+    assert posts == ["daily_ingestion/stop"]
+
+
+def test_start_begins_all_that_are_declared(triggers):
+    ended, posts = triggers("start", "g")
+
+    assert ended.returncode == 0
+    assert posts == ["daily_ingestion/start", "weekly_training/start"]
+
+
+def test_without_a_factory_there_is_nothing_to_stop_but_starting_fails(triggers):
+    stopped, _ = triggers("stop", "g", factory="")
+    started, posts = triggers("start", "g", factory="")
+
+    assert (stopped.returncode, started.returncode, posts) == (0, 1, [])
+    assert "deploy the templates first" in started.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("stop",), ("restart", "g")])
+def test_wrong_usage_ends_with_2(triggers, arguments):
+    ended, posts = triggers(*arguments)
+
+    assert (ended.returncode, posts) == (2, [])
+
+
+def steps(job):
+    deploy = yaml.safe_load((WORKFLOWS / "deploy.yml").read_text())
+    return [step.get("run", step.get("uses", "")) for step in deploy["jobs"][job]["steps"]]
+
+
+def place(runs, text):
+    (found,) = [index for index, run in enumerate(runs) if text in run]
+    return found
+
+
+def test_triggers_stand_still_while_anything_changes():
+    deploy = yaml.safe_load((WORKFLOWS / "deploy.yml").read_text())
+    azure, bundle = steps("infrastructure"), steps("bundle")
+
+    assert deploy["jobs"]["bundle"]["needs"] == "infrastructure"
+    assert place(azure, "factory_triggers.sh stop") < place(azure, "az deployment group create")
+    order = ["bundle deploy", "bundle-start access_control", "globalParameters/default"]
+    order.append("factory_triggers.sh start")
+    assert [place(bundle, text) for text in order] == sorted(place(bundle, t) for t in order)
+    assert "factory_triggers.sh start" in bundle[-1]
+
+
+def test_plan_needs_no_more_than_an_identity_that_reads():
+    plan = yaml.safe_load((WORKFLOWS / "infrastructure_plan.yml").read_text())
+    (job,) = plan["jobs"].values()
+
+    assert "head.repo.full_name == github.repository" in job["if"]
+    assert "environment" not in job
+    assert any("what-if" in step.get("run", "") for step in job["steps"])
