@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,7 +62,12 @@ class FakeWorkspace:
     warehouses: list[str] = field(default_factory=list)
     experiments: dict[str, str] = field(default_factory=dict)
     failing_tasks: set[str] = field(default_factory=set)
+    pending_polls: int = 1  # how often a run is asked for before it has ended
+    # what a run does: job and parameters to whether each task succeeded; else only failing_tasks
+    work: Callable[[dict, dict[str, str]], dict[str, bool]] | None = None
     url: str = ""
+
+    _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def answer(self, method: str, path: str, query: dict, body: bytes) -> Answer:
         """Do what a call asks."""
@@ -131,6 +137,9 @@ class FakeWorkspace:
             return refusal(400, "INVALID_PARAMETER_VALUE", f"unknown parameters {unknown}")
         number = 5000 + len(self.runs)
         self.runs[number] = {**asked, "polls": 0}
+        if self.work:
+            job, given = self.jobs[asked["job_id"]], asked.get("job_parameters", {})
+            self.runs[number]["work"] = self._worker.submit(self.work, job, given)
         return Answer({"run_id": number})
 
     def _get_run(self, *, query: dict, body: bytes) -> Answer:
@@ -138,11 +147,13 @@ class FakeWorkspace:
         number = int(query["run_id"][0])
         run = self.runs[number]
         run["polls"] += 1
-        if run["polls"] == 1:
+        working = "work" in run and not run["work"].done()
+        if run["polls"] <= self.pending_polls or working:
             return Answer({"run_id": number, "state": {"life_cycle_state": "PENDING"}})
         tasks = self.jobs[run["job_id"]].get("tasks", [])
-        keys = run.get("only") or [each["task_key"] for each in tasks]
-        bad = [key for key in keys if key in self.failing_tasks]
+        done = run["work"].result() if "work" in run else {}
+        keys = list(done) or run.get("only") or [each["task_key"] for each in tasks]
+        bad = [key for key in keys if key in self.failing_tasks or not done.get(key, True)]
         tasks = [{"task_key": key, "state": _ended(key not in bad)} for key in keys]
         state = _ended(not bad) | ({"state_message": f"Task {bad[0]} failed"} if bad else {})
         page = f"{self.url}/jobs/{run['job_id']}/runs/{number}"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from deepkt_irt.azure.checks import FACTORY, examine_azure
 from deepkt_irt.azure.cost import estimate
 from deepkt_irt.azure.cost_assumptions import SIZES, assumptions_of
 from deepkt_irt.azure.cost_page import markdown, plain, text_lines, text_table
@@ -18,10 +19,9 @@ from deepkt_irt.bundle.commands import (
     VarOption,
     assigned,
     deployment,
+    fail_if,
 )
 from deepkt_irt.errors import UsageError
-
-FACTORY_FOLDER = Path("infra/bicep/adf")
 
 
 def cost(
@@ -59,15 +59,29 @@ def cost(
         typer.echo(text_lines(size, estimates[size]) if size else text_table(estimates))
 
 
+def infra_check(folder: FolderOption = Path()) -> None:
+    """Hold the Bicep templates and the Data Factory documents against their rules, offline."""
+    seen = examine_azure(folder)
+    typer.echo(f"{len(seen.templates.read)} Bicep files read")
+    for each in seen.environments:
+        typer.echo(f"{each.name}: {len(each.deployment.resources)} resources")
+    if seen.factory:
+        kinds = ("pipelines", "datasets", "linked_services", "triggers")
+        counts = [f"{len(getattr(seen.factory, kind))} {kind}" for kind in kinds]
+        typer.echo(f"factory: {', '.join(counts).replace('_', ' ')}")
+    fail_if(str(finding) for finding in seen.findings)
+    typer.echo("No rule is broken.")
+
+
 def factory_parameters(
     target: TargetOption = "dev", var: VarOption = None, folder: FolderOption = Path()
 ) -> None:
     """Print what Data Factory must know of the deployed jobs, as its REST interface takes it."""
     found = deployment(folder, target, var)
-    pipelines = read_factory(folder / FACTORY_FOLDER).pipelines
+    pipelines = read_factory(folder / FACTORY).pipelines
     jobs = {key: job for key, job in found.bundle.resources["jobs"].items() if key in pipelines}
     ids = {key: found.job_id(key) for key in jobs}
     typer.echo(json.dumps(global_parameters(jobs, ids), indent=2))
 
 
-COMMANDS = (cost, factory_parameters)
+COMMANDS = (infra_check, factory_parameters, cost)

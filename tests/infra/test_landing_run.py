@@ -1,0 +1,322 @@
+"""The pipeline daily_ingestion, emulated: what a source recorded lands once, whole, readable."""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from databricks.sdk import WorkspaceClient
+
+from conftest import REPOSITORY
+from deepkt_irt.azure.checks import FACTORY as DOCUMENTS
+from deepkt_irt.azure.emulator import run_pipeline
+from deepkt_irt.azure.factory import read_factory
+from deepkt_irt.azure.world import World
+from deepkt_irt.sources.catalogue import source_named
+from deepkt_irt.sources.landing import layout_of_landed
+from deepkt_irt.sources.reader import inspect, records
+from deepkt_irt.sources.responses_csv import COPIED_COLUMNS
+from fake_workspace import FakeWorkspace, serving
+
+FACTORY = read_factory(REPOSITORY / DOCUMENTS)
+LAKE, BLOB = "https://lake.dfs.core.windows.net", "https://lake.blob.core.windows.net"
+MONDAY, TUESDAY = "2026-03-02T02:00:00Z", "2026-03-03T02:00:00Z"
+TOLD = {"catalog": "main", "schemas": "bronze=b", "models": "sakt=m", "settings": "defaults"}
+# quotes, commas, line breaks and other alphabets must survive the way through CSV
+ODD = 'says "½, not 2"\nand more'
+
+
+def response(number: int, day: int, **more: object) -> dict[str, object]:
+    answered = f"2026-03-{day:02d}T08:00:{number:02d}Z"
+    known = {"student_id": f"s{number % 3}", "item_id": f"i{number}", "correct": number % 2}
+    times = {"answered_at": answered, "recorded_at": answered}
+    return dict.fromkeys(COPIED_COLUMNS) | known | times | more
+
+
+ROWS = [response(n, 1, skill_names=ODD) for n in range(5)] + [response(n, 2) for n in range(7)]
+
+
+@contextmanager
+def learning_system(rows: list[dict], page: int = 2) -> Iterator[str]:
+    """A REST interface that gives rows by the time they were recorded, page by page."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            split = urlsplit(self.path)
+            query = {key: value[0] for key, value in parse_qs(split.query).items()}
+            found = [r for r in rows if query["since"] <= r["recorded_at"] < query["until"]]
+            start = int(query.get("from", 0))
+            following = f"&from={start + page}"
+            base = f"http://{self.headers['Host']}{self.path.partition('&from=')[0]}"
+            body = {
+                "responses": found[start : start + page],
+                "next": base + following if start + page < len(found) else None,
+            }
+            content = json.dumps(body).encode()
+            self.send_response(200 if split.path == "/responses" else 404)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def database(rows: list[dict]):
+    """Answers the pipeline's query from a database with the view it asks for."""
+    columns = [*COPIED_COLUMNS, "recorded_at"]
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.execute("ATTACH ':memory:' AS dbo")
+    connection.execute(f"CREATE TABLE dbo.deepkt_responses ({', '.join(columns)})")
+    marks = ", ".join(f":{column}" for column in columns)
+    insert = f"INSERT INTO dbo.deepkt_responses VALUES ({marks})"  # noqa: S608 - our own names
+    connection.executemany(insert, rows)
+
+    def query(text: str) -> tuple[list[str], list[tuple]]:
+        cursor = connection.execute(text)
+        return [each[0] for each in cursor.description], cursor.fetchall()
+
+    return query
+
+
+@pytest.fixture
+def workspace() -> Iterator[FakeWorkspace]:
+    with serving(FakeWorkspace(pending_polls=0)) as workspace:
+        declared = [{"name": name} for name in ("as_of", *TOLD)]
+        workspace.jobs[17] = {"name": "daily", "parameters": declared, "tasks": [{"task_key": "t"}]}
+        yield workspace
+
+
+@pytest.fixture
+def run(tmp_path, workspace):
+    """Runs the pipeline: `run(MONDAY, rest_api=True)`."""
+    (tmp_path / "bronze").mkdir()
+    client = client_of(workspace)
+
+    def run(scheduled: str, *, rest="", rows=ROWS, faults=(), **parameters):
+        world = World(
+            storage=tmp_path,
+            lake=LAKE,
+            global_parameters={"daily_ingestion_job_id": "17", **TOLD},
+            addresses={"rest_api": rest, "data_lake": LAKE},
+            sql=database(rows),
+            client=client,
+            faults=frozenset(faults),
+        )
+        given = {"scheduled_time": scheduled, "data_lake_url": LAKE, "blob_url": BLOB, **parameters}
+        return run_pipeline(FACTORY, "daily_ingestion", given, world=world)
+
+    return run
+
+
+def client_of(workspace: FakeWorkspace) -> WorkspaceClient:
+    return WorkspaceClient(host=workspace.url, token="x", auth_type="pat")  # noqa: S106 - a fake's
+
+
+def drop(tmp_path, name: str, text: str, when: datetime, source: str = "responses_csv") -> None:
+    path = tmp_path / "inbox" / source / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(path, (when.timestamp(), when.timestamp()))
+
+
+def landed(tmp_path) -> dict[str, list[dict]]:
+    """The rows ingest_bronze would keep of every landed file; none may be refused."""
+    folder = tmp_path / "bronze" / "uploads"
+    found = {}
+    for path in sorted(folder.glob("*/[!_]*/*")):
+        source = source_named(path.parent.parent.name)
+        layout = layout_of_landed(source, path)
+        n_records = inspect(path, layout).n_records
+        kept = [each.kept for each in records(path, layout, max_field_characters=10_000)]
+        assert len(kept) == n_records
+        assert None not in kept
+        found[str(path.relative_to(folder))] = kept
+    return found
+
+
+def watermark(tmp_path, source: str) -> str:
+    return json.loads((tmp_path / "bronze" / "watermarks" / f"{source}.json").read_text())[
+        "landed_until"
+    ]
+
+
+@pytest.mark.parametrize("source", ["rest_api", "sql_server"])
+def test_two_days_land_each_what_was_recorded_before_midnight(tmp_path, run, source):
+    with learning_system(ROWS) as rest:
+        first = run(MONDAY, rest=rest, **{source: True})
+        second = run(TUESDAY, rest=rest, **{source: True})
+
+    assert (first.status, second.status) == ("Succeeded", "Succeeded")
+    found = landed(tmp_path)
+    assert {file: len(rows) for file, rows in found.items()} == {
+        f"{source}/2026-03-02/responses.csv": 5,
+        f"{source}/2026-03-03/responses.csv": 7,
+    }
+    row = found[f"{source}/2026-03-02/responses.csv"][1]
+    assert (row["student_id"], row["item_id"], row["correct"]) == ("s1", "i1", "1")
+    assert row["skill_names"] == ODD
+    assert row["latency_ms"] is None
+    assert watermark(tmp_path, source) == "2026-03-03T00:00:00Z"
+
+
+def test_job_is_started_after_the_landing_with_its_parameters(run, workspace):
+    ended = run(MONDAY, sql_server=True)
+
+    (started,) = workspace.runs.values()
+    assert started["job_id"] == 17
+    assert started["job_parameters"] == {"as_of": "2026-03-02T02:00:00Z", **TOLD}
+    assert ended.order[0] == "set_landing_date"
+    assert ended.order[-1] == "run_daily_ingestion"
+    assert ended.order.index("rename_folder") < ended.order.index("write_watermark")
+    assert ended.of("report_failure")[0].status == "Skipped"
+
+
+def test_without_sources_only_the_job_runs(tmp_path, run, workspace):
+    assert run(MONDAY).status == "Succeeded"
+    assert len(workspace.runs) == 1
+    assert landed(tmp_path) == {}
+
+
+def test_dropped_files_land_by_the_day_they_were_dropped_before(tmp_path, run):
+    text = "student_id,item_id,correct,answered_at\ns1,i1,1,1772300000\n"
+    drop(tmp_path, "early.csv", text, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    drop(tmp_path, "late.csv", text, datetime(2026, 3, 2, 1, tzinfo=UTC))
+
+    assert run(MONDAY, file_drop=["responses_csv", "edm_cup"]).status == "Succeeded"
+    assert list(landed(tmp_path)) == ["responses_csv/2026-03-02/early.csv"]
+    run(TUESDAY, file_drop=["responses_csv", "edm_cup"])
+
+    assert list(landed(tmp_path)) == [
+        "responses_csv/2026-03-02/early.csv",
+        "responses_csv/2026-03-03/late.csv",
+    ]
+
+
+def test_day_without_rows_lands_nothing_and_the_next_one_covers_both(tmp_path, run):
+    run(MONDAY, rows=ROWS[5:], sql_server=True)
+    assert landed(tmp_path) == {}
+    assert not (tmp_path / "bronze" / "watermarks").exists()
+
+    run(TUESDAY, sql_server=True)
+    assert {file: len(rows) for file, rows in landed(tmp_path).items()} == {
+        "sql_server/2026-03-03/responses.csv": 12
+    }
+
+
+def test_same_day_again_lands_nothing_twice_and_runs_the_job(tmp_path, run, workspace):
+    run(MONDAY, sql_server=True)
+    before = landed(tmp_path)
+
+    again = run(MONDAY, sql_server=True)
+
+    assert again.status == "Succeeded"
+    assert not again.of("copy_sql_server")
+    assert landed(tmp_path) == before
+    assert len(workspace.runs) == 2
+
+
+def test_earlier_day_run_late_lands_nothing_and_leaves_the_watermark(tmp_path, run):
+    run(TUESDAY, sql_server=True)
+    run(MONDAY, sql_server=True)
+
+    assert list(landed(tmp_path)) == ["sql_server/2026-03-03/responses.csv"]
+    assert watermark(tmp_path, "sql_server") == "2026-03-03T00:00:00Z"
+
+
+@pytest.mark.parametrize("fault", ["copy_sql_server", "rename_folder", "read_watermark"])
+def test_failed_landing_takes_the_failure_path_and_starts_no_job(tmp_path, run, workspace, fault):
+    run(MONDAY, sql_server=True)
+    workspace.runs.clear()
+    before = landed(tmp_path)
+
+    failed = run(TUESDAY, sql_server=True, faults=[fault])
+
+    assert failed.status == "Failed"
+    assert "a source could not be landed, so the job was not started" in failed.message
+    assert failed.of("run_daily_ingestion")[0].status == "Skipped"
+    assert failed.of("report_failure")[0].error["errorCode"] == "deepkt-run-failed"
+    assert (workspace.runs, landed(tmp_path)) == ({}, before)
+    assert run(TUESDAY, sql_server=True).status == "Succeeded"
+    assert sum(len(rows) for rows in landed(tmp_path).values()) == len(ROWS)
+
+
+def test_one_source_fails_the_others_land_all_the_same(tmp_path, run, workspace):
+    with learning_system(ROWS) as rest:
+        failed = run(MONDAY, rest=rest, rest_api=True, sql_server=True, faults=["copy_rest_api"])
+
+    assert failed.status == "Failed"
+    assert list(landed(tmp_path)) == ["sql_server/2026-03-02/responses.csv"]
+    assert not workspace.runs
+
+
+def test_cut_between_landing_and_watermark_is_healed_by_the_same_day_again(tmp_path, run):
+    run(MONDAY, sql_server=True, faults=["write_watermark"])
+    assert list(landed(tmp_path)) == ["sql_server/2026-03-02/responses.csv"]
+    assert not (tmp_path / "bronze" / "watermarks").exists()
+
+    assert run(MONDAY, sql_server=True).status == "Succeeded"
+    assert watermark(tmp_path, "sql_server") == "2026-03-02T00:00:00Z"
+    assert len(landed(tmp_path)) == 1
+
+
+def test_half_copied_folder_of_a_failed_attempt_is_not_landed(tmp_path, run):
+    half = tmp_path / "bronze" / "uploads" / "sql_server" / "_2026-03-02"
+    half.mkdir(parents=True)
+    (half / "responses.csv").write_text("student_id,it")
+
+    run(MONDAY, sql_server=True)
+
+    assert len(landed(tmp_path)["sql_server/2026-03-02/responses.csv"]) == 5
+
+
+def test_failed_job_is_reported_with_its_reason(run, workspace):
+    workspace.failing_tasks.add("t")
+
+    failed = run(MONDAY, sql_server=True)
+
+    assert failed.status == "Failed"
+    assert "Task t failed" in failed.message
+
+
+def test_wrong_answer_of_the_learning_system_fails(tmp_path, run):
+    with learning_system(ROWS) as rest:
+        failed = run(MONDAY, rest=rest, rest_api=True, rest_path="/elsewhere")
+
+    assert failed.status == "Failed"
+    assert landed(tmp_path) == {}
+
+
+def test_weekly_training_starts_its_job(tmp_path, workspace):
+    told = {**TOLD, "experiments": "sakt=e"}
+    declared = [{"name": name} for name in ("as_of", *told)]
+    workspace.jobs[23] = {"name": "weekly", "parameters": declared, "tasks": []}
+    client = client_of(workspace)
+    world = World(
+        storage=tmp_path,
+        global_parameters={"weekly_training_job_id": "23", **told},
+        client=client,
+    )
+
+    sunday = {"scheduled_time": "2026-03-01T04:00:00Z"}
+    ended = run_pipeline(FACTORY, "weekly_training", sunday, world=world)
+
+    (started,) = workspace.runs.values()
+    assert ended.status == "Succeeded"
+    assert started["job_parameters"] == {"as_of": "2026-03-01T04:00:00Z", **told}
