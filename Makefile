@@ -7,12 +7,15 @@ READY := $(VENV)/.ready
 # databricks-connect overwrites pyspark, so it lives in an environment of its own
 CONNECT_VENV := .venv-connect
 CONNECT_READY := $(CONNECT_VENV)/.ready
+# checkov pins versions that clash with ours, so it lives apart, too
+CHECKOV_VENV := .venv-checkov
+CHECKOV_READY := $(CHECKOV_VENV)/.ready
 SOURCES := src tests scripts benchmarks
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: demo test connect test-connect fast slow fmt lint types imports docs docs-check wheel bundle bench clean
+.PHONY: demo test connect test-connect fast slow fmt lint types imports docs docs-check wheel bundle infra bench clean
 
 demo: $(READY)
 	$(BIN)/deepkt demo
@@ -59,11 +62,15 @@ wheel: $(READY)
 bundle: wheel
 	$(BIN)/deepkt bundle-check
 
+infra: $(READY) $(CHECKOV_READY)
+	$(BIN)/deepkt infra-check
+	$(BIN)/python scripts/template_security.py $(CHECKOV_VENV)/bin/checkov
+
 bench: $(READY)
 	$(BIN)/python benchmarks/simulator_recovery.py
 
 clean:
-	rm -rf $(VENV) $(CONNECT_VENV) dist lake
+	rm -rf $(VENV) $(CONNECT_VENV) $(CHECKOV_VENV) dist lake
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) > /dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
@@ -79,3 +86,8 @@ $(CONNECT_READY): $(READY) requirements-connect.lock
 	VIRTUAL_ENV=$(CURDIR)/$(CONNECT_VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-connect.lock
 	VIRTUAL_ENV=$(CURDIR)/$(CONNECT_VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $(CONNECT_READY)
+
+$(CHECKOV_READY): $(READY) requirements-checkov.lock
+	$(PYTHON) -m venv --without-pip $(CHECKOV_VENV)
+	VIRTUAL_ENV=$(CURDIR)/$(CHECKOV_VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-checkov.lock
+	@touch $(CHECKOV_READY)

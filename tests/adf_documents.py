@@ -3,8 +3,8 @@
 import os
 from datetime import UTC, datetime
 
-from deepkt_irt.azure.emulator import run_pipeline
-from deepkt_irt.azure.factory import Factory
+from deepkt_irt.azure.factory.documents import Factory
+from deepkt_irt.azure.factory.emulator import run_pipeline
 
 
 def activity(name: str, kind: str, *, after: dict[str, str | list[str]] | None = None, **more):

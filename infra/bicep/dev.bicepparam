@@ -12,7 +12,7 @@ param logQuotaGb = 1
 param deploymentSku = 'GlobalStandard'
 param chatCapacity = 10
 param embeddingCapacity = 20
-param fileDropSources = ['gradebook']
+param fileDropSources = ['responses_csv', 'edm_cup']
 
 // What only a deployment knows; empty leaves out what it stands for.
 // ALERT_EMAIL: addresses, separated by commas

@@ -13,7 +13,7 @@ param logQuotaGb = 10
 param deploymentSku = 'DataZoneStandard'
 param chatCapacity = 100
 param embeddingCapacity = 150
-param fileDropSources = ['gradebook']
+param fileDropSources = ['responses_csv', 'edm_cup']
 
 // What only a deployment knows; empty leaves out what it stands for.
 // ALERT_EMAIL: addresses, separated by commas

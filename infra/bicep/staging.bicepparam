@@ -12,7 +12,7 @@ param logQuotaGb = 2
 param deploymentSku = 'DataZoneStandard'
 param chatCapacity = 20
 param embeddingCapacity = 50
-param fileDropSources = ['gradebook']
+param fileDropSources = ['responses_csv', 'edm_cup']
 
 // What only a deployment knows; empty leaves out what it stands for.
 // ALERT_EMAIL: addresses, separated by commas

@@ -7,7 +7,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
 
 from conftest import REPOSITORY
-from deepkt_irt.azure.global_parameters import global_parameters
+from deepkt_irt.azure.factory.global_parameters import global_parameters
 from deepkt_irt.bundle.resolve import Choices, resolve
 from deepkt_irt.bundle.workspace import Deployment, open_deployment
 from deepkt_irt.cli import main

@@ -26,6 +26,8 @@ def _checksum(table: Table, data: "DataFrame") -> tuple[int, int]:
     kept = [column for column in table.columns if column.name not in VOLATILE_COLUMNS]
     # a JSON text covers arrays and structs, which hash functions treat unlike nulls
     text = F.to_json(F.struct(*(column.name for column in kept)))
+    # a file is the same one in the folder of the day it landed on
+    text = F.regexp_replace(text, r'"\d{4}-\d\d-\d\d/', '"')
     hashed = data.select(F.xxhash64(text).cast("decimal(38,0)").alias("h"))
     row = hashed.agg(F.count("h"), F.coalesce(F.sum("h"), F.lit(0))).first()
     assert row is not None

@@ -30,3 +30,12 @@ def demo_lake(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -
 def table(spark: "SparkSession", demo_lake: Path) -> Callable[[Table], "DataFrame"]:
     """Reads a table of the demo lake."""
     return TableStore(spark, lake=demo_lake).read
+
+
+@pytest.fixture
+def quick_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that do not compile their queries: many cold starts would mostly do that."""
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    (folder / "spark-defaults.conf").write_text("spark.sql.codegen.wholeStage false\n")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(folder))

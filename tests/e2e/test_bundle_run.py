@@ -1,42 +1,112 @@
-"""The bundle's jobs, run from the built wheel, leave the tables that a direct run leaves."""
+"""Dropped files to tables as in Azure: the factory's triggers, the workspace, the bundle's jobs.
 
+Emulated are Data Factory and the workspace; its documents, the bundle and the built wheel are real.
+"""
+
+import os
 import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from databricks.sdk import WorkspaceClient
 
 from conftest import REPOSITORY
-from deepkt_irt.cli import main
+from deepkt_irt.azure.checks import FACTORY as DOCUMENTS
+from deepkt_irt.azure.factory.documents import read_factory
+from deepkt_irt.azure.factory.emulator import fire_trigger
+from deepkt_irt.azure.factory.global_parameters import global_parameters
+from deepkt_irt.azure.factory.world import World
+from deepkt_irt.bundle.resolve import Choices, resolve
+from deepkt_irt.bundle.running import SUCCEEDED, open_run, unpack_wheel
+from deepkt_irt.jobs.opening import CATALOGS_VARIABLE
 from deepkt_irt.tables.contract import Layer
 from deepkt_irt.tables.silver import STUDENT_KEYS
 from deepkt_irt.tables.store import TableStore
 from e2e.checksums import checksums
 from e2e.conftest import AS_OF, TRAINING
+from fake_workspace import FakeWorkspace, serving
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 DEVELOPED = {layer: f"dev_developer_{layer.value}" for layer in Layer}
-LAKE_ONLY = "ingest_bronze,transform_silver,engineer_features"
-SETTINGS = ",".join(TRAINING[1::2])
+SCHEDULED = datetime.fromisoformat(AS_OF[1]).replace(tzinfo=UTC)
+BUNDLE = resolve(REPOSITORY, "dev", Choices())
+JOBS = {key: BUNDLE.resources["jobs"][key] for key in ("daily_ingestion", "weekly_training")}
+LAKE, BLOB = "https://lake.dfs.core.windows.net", "https://lake.blob.core.windows.net"
 
 
-def bundle_run(job: str, catalogs: Path, wheels: Path, *more: str) -> None:
-    folders = ["--folder", str(REPOSITORY), "--wheels", str(wheels), "--catalogs", str(catalogs)]
-    given = ["--param", f"as_of={AS_OF[1]}", "--param", f"settings={SETTINGS}"]
-    main(["bundle-run", job, *given, *folders, *more])
+@pytest.fixture
+def workspace(tmp_path, wheel_folder) -> Iterator[FakeWorkspace]:
+    """A workspace whose jobs run here, through the built wheel, on catalogs that are folders."""
+    unpacked = unpack_wheel(wheel_folder, tmp_path / "wheel")
+
+    def work(job: dict, parameters: dict[str, str]) -> dict[str, bool]:
+        (key,) = [key for key, each in JOBS.items() if each["name"] == job["name"]]
+        environment = {CATALOGS_VARIABLE: str(tmp_path)}
+        run = open_run(
+            BUNDLE, key, unpacked=unpacked, parameters=parameters, environment=environment
+        )
+        return {task: each.state == SUCCEEDED for task, each in run.run().items()}
+
+    jobs = {17 + number: job for number, job in enumerate(JOBS.values())}
+    with serving(FakeWorkspace(jobs=jobs, work=work)) as workspace:
+        yield workspace
 
 
-def test_daily_then_weekly_leave_what_a_direct_run_leaves(spark, demo_lake, tmp_path, wheel_folder):
-    lake = tmp_path / "deepkt_dev"
+@pytest.fixture
+def factory():
+    """The factory with the parameters that its deployment gives it: files are dropped."""
+    found = read_factory(REPOSITORY / DOCUMENTS)
+    given = {"file_drop": ["simulator"], "data_lake_url": LAKE, "blob_url": BLOB}
+    parameters = found.pipelines["daily_ingestion"]["properties"]["parameters"]
+    for name, value in given.items():
+        parameters[name]["defaultValue"] = value
+    return found
+
+
+def drop(files: Path, inbox: Path) -> None:
+    """Drop files the day before the run."""
+    shutil.copytree(files, inbox)
+    when = SCHEDULED.timestamp() - 86_400
+    for path in inbox.iterdir():
+        os.utime(path, (when, when))
+
+
+def test_dropped_files_become_the_tables_of_a_direct_run(
+    spark, demo_lake, tmp_path, workspace, factory, quick_start
+):
+    lake, account = tmp_path / "deepkt_dev", tmp_path / "account"
     # pseudonyms are random: give both lakes the same ones, so that all else can be compared
     keys = demo_lake / "tables" / STUDENT_KEYS.layer.value / STUDENT_KEYS.name
     shutil.copytree(keys, lake / "tables" / DEVELOPED[Layer.RESTRICTED] / STUDENT_KEYS.name)
-    landing = lake / DEVELOPED[Layer.BRONZE] / "landing"
-    shutil.copytree(demo_lake / "landing" / "simulator", landing / "simulator")
+    drop(demo_lake / "landing" / "simulator", account / "inbox" / "simulator")
+    # the landing volume is the folder of the lake in which the factory lands
+    uploads = account / "bronze" / "uploads"
+    uploads.mkdir(parents=True)
+    volume = lake / DEVELOPED[Layer.BRONZE] / "landing"
+    volume.parent.mkdir(parents=True)
+    volume.symlink_to(uploads)
+    ids = {
+        key: number for number, job in workspace.jobs.items() for key in JOBS if JOBS[key] is job
+    }
+    known = {
+        name: each["value"] for name, each in global_parameters(JOBS, ids)["properties"].items()
+    }
+    world = World(
+        storage=account,
+        lake=LAKE,
+        addresses={"data_lake": LAKE},
+        global_parameters=known | {"settings": ",".join(TRAINING[1::2])},
+        client=WorkspaceClient(host=workspace.url, token="x", auth_type="pat"),  # noqa: S106
+    )
 
-    bundle_run("daily_ingestion", tmp_path, wheel_folder, "--only", LAKE_ONLY)
-    bundle_run("weekly_training", tmp_path, wheel_folder)
+    for trigger in ("daily_ingestion", "weekly_training"):
+        (ended,) = fire_trigger(factory, trigger, SCHEDULED, world=world)
+        assert ended.status == "Succeeded", ended.message
 
+    assert {path.name for path in (uploads / "simulator").iterdir()} == {"2026-03-01"}
     found = checksums(TableStore(spark, lake=lake, schemas=DEVELOPED))
     assert found == checksums(TableStore(spark, lake=demo_lake))
     assert (lake / DEVELOPED[Layer.OPS] / "reports" / "report.html").is_file()

@@ -72,15 +72,6 @@ def _reached(process, task: Task) -> bool:
     raise AssertionError(f"{task.name} not reached within {LIMIT_SECONDS} s")
 
 
-@pytest.fixture
-def quick_start(tmp_path, monkeypatch):
-    """Processes that do not compile their queries: nine cold starts would mostly do that."""
-    folder = tmp_path / "conf"
-    folder.mkdir()
-    (folder / "spark-defaults.conf").write_text("spark.sql.codegen.wholeStage false\n")
-    monkeypatch.setenv("SPARK_CONF_DIR", str(folder))
-
-
 def test_kill_in_every_task_then_the_same_command_equals_an_uninterrupted_run(
     spark, demo_lake, tmp_path, quick_start
 ):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deepkt_irt.azure.bicep import (
+from deepkt_irt.azure.bicep.evaluation import (
     Context,
     Deployment,
     Resource,

@@ -21,7 +21,7 @@ from adf_documents import (
     reference,
     run_one,
 )
-from deepkt_irt.azure.world import World
+from deepkt_irt.azure.factory.world import World
 from deepkt_irt.errors import UsageError
 
 

@@ -9,15 +9,15 @@ import yaml
 from typer.testing import CliRunner
 
 from conftest import REPOSITORY
-from deepkt_irt.azure import cost
 from deepkt_irt.azure.commands import COMMANDS
-from deepkt_irt.azure.cost_assumptions import SIZES, Assumptions, assumptions_of
-from deepkt_irt.azure.cost_page import EXPECTED, TOTAL, amount, dollars
-from deepkt_irt.azure.cost_prices import FILE, Prices, read_prices
+from deepkt_irt.azure.cost import estimate as cost
+from deepkt_irt.azure.cost.assumptions import SIZES, Assumptions, assumptions_of
+from deepkt_irt.azure.cost.page import EXPECTED, TOTAL, amount, dollars
+from deepkt_irt.azure.cost.prices import FILE, Prices, read_prices
 from deepkt_irt.errors import BadFile, UsageError
 
 PRICES = read_prices()
-PRICE_FILE = REPOSITORY / "src" / "deepkt_irt" / "azure" / FILE
+PRICE_FILE = REPOSITORY / "src" / "deepkt_irt" / "azure" / "cost" / FILE
 PAGE = REPOSITORY / "docs" / "cost.md"
 BEGIN = "Below this line: made by `deepkt cost --markdown`, do not edit.\n\n"
 PIPELINES = REPOSITORY / "infra" / "bicep" / "adf" / "pipelines"

@@ -15,9 +15,9 @@ from adf_documents import (
     setting,
     wait,
 )
-from deepkt_irt.azure.emulator import run_pipeline
-from deepkt_irt.azure.publishing import literal_defaults
-from deepkt_irt.azure.world import World
+from deepkt_irt.azure.factory.emulator import run_pipeline
+from deepkt_irt.azure.factory.publishing import literal_defaults
+from deepkt_irt.azure.factory.world import World
 from deepkt_irt.errors import UsageError
 
 NOON = datetime(2026, 8, 2, 12, 0, tzinfo=UTC)

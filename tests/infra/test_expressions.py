@@ -2,7 +2,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from deepkt_irt.azure.expressions import ExpressionError, evaluate, parse, references, resolve
+from deepkt_irt.azure.factory.expressions import (
+    ExpressionError,
+    evaluate,
+    parse,
+    references,
+    resolve,
+)
 
 NAMES = {
     "pipeline": lambda: {"parameters": {"name": "it's", "n": 3}, "RunId": "r1"},

@@ -3,7 +3,7 @@ import copy
 import pytest
 
 from adf_documents import activity, pipeline, reference
-from deepkt_irt.azure.factory_types import type_problems
+from deepkt_irt.azure.factory.types import type_problems
 from deepkt_irt.errors import UsageError
 
 JOB = activity(

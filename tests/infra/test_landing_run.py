@@ -15,9 +15,9 @@ from databricks.sdk import WorkspaceClient
 
 from conftest import REPOSITORY
 from deepkt_irt.azure.checks import FACTORY as DOCUMENTS
-from deepkt_irt.azure.emulator import run_pipeline
-from deepkt_irt.azure.factory import read_factory
-from deepkt_irt.azure.world import World
+from deepkt_irt.azure.factory.documents import read_factory
+from deepkt_irt.azure.factory.emulator import run_pipeline
+from deepkt_irt.azure.factory.world import World
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.reader import inspect, records

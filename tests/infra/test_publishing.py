@@ -14,10 +14,14 @@ from adf_documents import (
     setting,
     wait,
 )
-from deepkt_irt.azure.emulator import fire_trigger, run_pipeline
-from deepkt_irt.azure.factory import read_factory
-from deepkt_irt.azure.publishing import pipeline_problems, template_problems, trigger_problems
-from deepkt_irt.azure.world import World
+from deepkt_irt.azure.factory.documents import read_factory
+from deepkt_irt.azure.factory.emulator import fire_trigger, run_pipeline
+from deepkt_irt.azure.factory.publishing import (
+    pipeline_problems,
+    template_problems,
+    trigger_problems,
+)
+from deepkt_irt.azure.factory.world import World
 from deepkt_irt.errors import BadFile, UsageError
 
 NOON = datetime(2026, 8, 2, 12, 0, tzinfo=UTC)

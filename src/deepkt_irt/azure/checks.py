@@ -1,17 +1,23 @@
 """All offline checks of Azure: the templates, what they come to, and the factory's documents."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepkt_irt.azure import deployment_rules, template_rules
-from deepkt_irt.azure.bicep import evaluate
-from deepkt_irt.azure.bicep_parameters import read_parameters
-from deepkt_irt.azure.deployment_rules import ENVIRONMENTS, Environment, read_environment
-from deepkt_irt.azure.factory import Factory, read_factory
-from deepkt_irt.azure.factory_rules import factory_findings
+from deepkt_irt.azure.bicep.evaluation import evaluate
+from deepkt_irt.azure.bicep.parameters import read_parameters
+from deepkt_irt.azure.deployment_rules import (
+    ENVIRONMENTS,
+    STAND_INS,
+    Environment,
+    read_environment,
+)
+from deepkt_irt.azure.factory.documents import Document, Factory, read_factory
+from deepkt_irt.azure.factory.rules import factory_findings
+from deepkt_irt.azure.role_rules import role_is_listed
 from deepkt_irt.azure.template_rules import TEMPLATES, Templates, read_templates
-from deepkt_irt.bundle.resolve import Choices, resolve
+from deepkt_irt.bundle.resolve import Choices, Resolved, resolve
 from deepkt_irt.bundle.rules import Finding
 from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError
 
@@ -48,19 +54,29 @@ def examine_azure(folder: Path) -> Examination:
         for found in rule(templates)
     ]
     findings += _second_parser(templates)
-    environments = []
-    if not templates.broken:
-        findings += _bootstrap(folder)
-        for name in ENVIRONMENTS:
-            try:
-                environment = read_environment(folder, name)
-            except (BadFile, UsageError) as error:
-                findings.append(Finding("template_evaluates", name, "main.bicep", str(error)))
-                continue
-            environments.append(environment)
-            findings += _deployed(environment)
-    factory = _factory(folder, findings)
+    environments = [] if templates.broken else list(_environments(folder, findings))
+    if environments and not findings:  # else the same mistake would be told again
+        findings += _rights(folder, environments[-1])
+    bundle = resolve(folder, "prod", Choices(placeholders=True))
+    factory = _factory(folder, bundle, findings)
+    if environments and factory:
+        findings += _deployed_factory(environments[-1], factory, bundle)
     return Examination(templates, tuple(environments), factory, tuple(findings))
+
+
+def _environments(folder: Path, findings: list[Finding]) -> Iterator[Environment]:
+    for name in ENVIRONMENTS:
+        try:
+            environment = read_environment(folder, name)
+        except (BadFile, UsageError) as error:
+            findings.append(Finding("template_evaluates", name, "main.bicep", str(error)))
+            continue
+        findings += [
+            Finding(rule.__name__, name, *found)
+            for rule in deployment_rules.RULES
+            for found in rule(environment)
+        ]
+        yield environment
 
 
 def _second_parser(templates: Templates) -> Iterator[Finding]:
@@ -80,27 +96,56 @@ def _second_parser(templates: Templates) -> Iterator[Finding]:
             yield Finding("pycep_reads_it", "templates", templates.name(path), problem)
 
 
-def _bootstrap(folder: Path) -> Iterator[Finding]:
-    """The template a person deploys first works out, too."""
+def _rights(folder: Path, prod: Environment) -> Iterator[Finding]:
+    """Rights of prod and of what a person deploys before it, which must work out, too."""
     bicep = folder / TEMPLATES
     try:
-        parameters = read_parameters(bicep / "bootstrap.bicepparam")
-        evaluate(bicep / "bootstrap.bicep", parameters.values)
+        parameters = read_parameters(bicep / "bootstrap.bicepparam", STAND_INS)
+        bootstrap = evaluate(bicep / "bootstrap.bicep", parameters.values)
     except (BadFile, UsageError) as error:
         yield Finding("template_evaluates", "bootstrap", "bootstrap.bicep", str(error))
+        return
+    for found in role_is_listed(folder, (prod.deployment, bootstrap)):
+        yield Finding("role_is_listed", "prod", *found)
 
 
-def _deployed(environment: Environment) -> Iterator[Finding]:
-    for rule in deployment_rules.RULES:
-        for found in rule(environment):
-            yield Finding(rule.__name__, environment.name, *found)
-
-
-def _factory(folder: Path, findings: list[Finding]) -> Factory | None:
+def _factory(folder: Path, bundle: Resolved, findings: list[Finding]) -> Factory | None:
     try:
         factory = read_factory(folder / FACTORY)
     except BadFile as error:
         findings.append(Finding("document_is_json", "factory", "adf", str(error)))
         return None
-    findings += factory_findings(factory, resolve(folder, "prod", Choices(placeholders=True)))
+    findings += factory_findings(factory, bundle)
     return factory
+
+
+def _deployed_factory(
+    environment: Environment, factory: Factory, bundle: Resolved
+) -> Iterator[Finding]:
+    """The documents as they are deployed: all of them, and still sound."""
+    deployed = deployed_factory(environment)
+    for kind in ("pipelines", "datasets", "linked_services", "triggers"):
+        there, written = getattr(deployed, kind), getattr(factory, kind)
+        for name in sorted(there.keys() ^ written.keys()):
+            problem = "no template loads it" if name in written else "there is no document of it"
+            yield Finding("document_is_deployed", environment.name, f"{kind}/{name}", problem)
+    for found in factory_findings(deployed, bundle):
+        yield replace(found, target=environment.name)
+
+
+def deployed_factory(environment: Environment) -> Factory:
+    """The factory that an environment deploys, with the values its templates put in."""
+    kind = "Microsoft.DataFactory/factories/"
+
+    def documents(last: str) -> dict[str, Document]:
+        return {
+            each.body["name"]: {"name": each.body["name"], "properties": each.body["properties"]}
+            for each in environment.of(kind + last)
+        }
+
+    return Factory(
+        pipelines=documents("pipelines"),
+        datasets=documents("datasets"),
+        linked_services=documents("linkedservices"),
+        triggers=documents("triggers"),
+    )

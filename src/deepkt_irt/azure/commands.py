@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from deepkt_irt.azure.checks import FACTORY, examine_azure
-from deepkt_irt.azure.cost import estimate
-from deepkt_irt.azure.cost_assumptions import SIZES, assumptions_of
-from deepkt_irt.azure.cost_page import markdown, plain, text_lines, text_table
-from deepkt_irt.azure.cost_prices import read_prices
-from deepkt_irt.azure.factory import read_factory
-from deepkt_irt.azure.global_parameters import global_parameters
+from deepkt_irt.azure.cost.assumptions import SIZES, assumptions_of
+from deepkt_irt.azure.cost.estimate import estimate
+from deepkt_irt.azure.cost.page import markdown, plain, text_lines, text_table
+from deepkt_irt.azure.cost.prices import read_prices
+from deepkt_irt.azure.deployment_rules import ENVIRONMENTS, read_environment
+from deepkt_irt.azure.factory.documents import read_factory
+from deepkt_irt.azure.factory.global_parameters import global_parameters
+from deepkt_irt.azure.picture import draw
 from deepkt_irt.bundle.commands import (
     FolderOption,
     TargetOption,
@@ -73,6 +75,18 @@ def infra_check(folder: FolderOption = Path()) -> None:
     typer.echo("No rule is broken.")
 
 
+def infra_picture(
+    environment: Annotated[str, typer.Option(help=f"One of: {', '.join(ENVIRONMENTS)}.")] = "prod",
+    out: Annotated[Path, typer.Option(help="SVG file to write.")] = Path("docs/images/azure.svg"),
+    folder: FolderOption = Path(),
+) -> None:
+    """Draw what an environment deploys, from its templates."""
+    if environment not in ENVIRONMENTS:
+        raise UsageError(f"no environment {environment!r}; there are: {', '.join(ENVIRONMENTS)}")
+    out.write_text(draw(read_environment(folder, environment)), encoding="utf-8")
+    typer.echo(out)
+
+
 def factory_parameters(
     target: TargetOption = "dev", var: VarOption = None, folder: FolderOption = Path()
 ) -> None:
@@ -84,4 +98,4 @@ def factory_parameters(
     typer.echo(json.dumps(global_parameters(jobs, ids), indent=2))
 
 
-COMMANDS = (infra_check, factory_parameters, cost)
+COMMANDS = (infra_check, infra_picture, factory_parameters, cost)

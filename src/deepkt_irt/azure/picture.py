@@ -1,21 +1,24 @@
 """A picture of what an environment deploys, drawn from the evaluated templates.
 
-Boxes are the resources that stand by themselves; arrows are rights, with the role each gives. In a box
-stand what lies in the resource, and marks: private endpoint, log, lock.
+Boxes are the resources that stand by themselves; arrows are rights, with the role each gives. A box
+names what lies in the resource, and marks: private endpoint, log, lock.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
-from deepkt_irt.azure.bicep import Resource
+from deepkt_irt.azure.bicep.evaluation import Resource
 from deepkt_irt.azure.deployment_rules import Environment
 
 _COLUMNS = (
     ("Network", ("Microsoft.Network/virtualNetworks", "Microsoft.Network/natGateways")),
     (
         "Identities",
-        ("Microsoft.ManagedIdentity/userAssignedIdentities", "Microsoft.Databricks/accessConnectors"),
+        (
+            "Microsoft.ManagedIdentity/userAssignedIdentities",
+            "Microsoft.Databricks/accessConnectors",
+        ),
     ),
     (
         "Work",
@@ -59,7 +62,8 @@ _WIDTH, _GAP, _LINE, _TOP = 250, 70, 17, 96
 _STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2937 }
 .title { font-size: 20px; font-weight: 600 } .head { font-weight: 600; fill: #475569 }
-.name { font-weight: 600 } .small { font-size: 12px; fill: #475569 } .mark { font-size: 11px; fill: #0f766e }
+.name { font-weight: 600 } .small { font-size: 12px; fill: #475569 }
+.mark { font-size: 11px; fill: #0f766e }
 rect { fill: #f8fafc; stroke: #94a3b8 } path { fill: none; stroke: #b45309; stroke-width: 1.4 }
 .label { font-size: 11px; fill: #92400e }
 """
@@ -100,7 +104,8 @@ def draw(environment: Environment) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}">\n<style>{_STYLE}</style>\n'
-        f'<rect width="{width}" height="{height}" style="fill: white; stroke: none"/>\n{body}\n</svg>\n'
+        f'<rect width="{width}" height="{height}" style="fill: white; stroke: none"/>\n'
+        f"{body}\n</svg>\n"
     )
 
 
@@ -171,7 +176,8 @@ def _arrows(environment: Environment, boxes: list[Box]) -> Iterator[tuple[str, s
 
 
 def _acts(box: Box) -> bool:
-    return box.resource.type.startswith(("Microsoft.ManagedIdentity/", "Microsoft.Databricks/access"))
+    kinds = ("Microsoft.ManagedIdentity/", "Microsoft.Databricks/accessConnectors")
+    return box.resource.type.startswith(kinds)
 
 
 def _arrow(holder: Box, target: Box, words: list[str], number: int) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from deepkt_irt.azure.bicep_template import Template, read_template
+from deepkt_irt.azure.bicep.template import Template, read_template
 from deepkt_irt.errors import BadFile, UsageError
 
 Problems = Iterator[tuple[str, str]]  # place and what is wrong there
