@@ -1,7 +1,7 @@
 """A picture of what an environment deploys, drawn from the evaluated templates.
 
-Boxes are the resources that stand by themselves; arrows are rights, with the role each gives. A box
-names what lies in the resource, and marks: private endpoint, log, lock.
+Boxes are the resources that stand by themselves, with what lies in them and marks: private
+endpoints, log, lock. An arrow leads from what works to its identity, and from a right to its object.
 """
 
 from collections.abc import Iterator
@@ -13,18 +13,12 @@ from deepkt_irt.azure.deployment_rules import Environment
 
 _COLUMNS = (
     ("Network", ("Microsoft.Network/virtualNetworks", "Microsoft.Network/natGateways")),
+    ("Work", ("Microsoft.DataFactory/factories", "Microsoft.Databricks/workspaces")),
     (
-        "Identities",
+        "Who may do what",
         (
             "Microsoft.ManagedIdentity/userAssignedIdentities",
             "Microsoft.Databricks/accessConnectors",
-        ),
-    ),
-    (
-        "Work",
-        (
-            "Microsoft.DataFactory/factories",
-            "Microsoft.Databricks/workspaces",
         ),
     ),
     (
@@ -35,70 +29,88 @@ _COLUMNS = (
             "Microsoft.CognitiveServices/accounts",
         ),
     ),
-    (
-        "Watch",
-        (
-            "Microsoft.OperationalInsights/workspaces",
-            "Microsoft.Insights/actionGroups",
-            "Microsoft.Consumption/budgets",
-        ),
-    ),
+    ("Watch", ("Microsoft.OperationalInsights/workspaces", "Microsoft.Insights/actionGroups")),
 )
+_WORK, _IDENTITIES = 1, 2  # the columns whose boxes have arrows
+_TITLES = {
+    "Microsoft.Network/virtualNetworks": "Virtual network",
+    "Microsoft.Network/natGateways": "NAT gateway",
+    "Microsoft.DataFactory/factories": "Data Factory",
+    "Microsoft.Databricks/workspaces": "Databricks workspace",
+    "Microsoft.ManagedIdentity/userAssignedIdentities": "Identity",
+    "Microsoft.Databricks/accessConnectors": "Access connector",
+    "Microsoft.Storage/storageAccounts": "Data lake",
+    "Microsoft.KeyVault/vaults": "Key Vault",
+    "Microsoft.CognitiveServices/accounts": "Azure OpenAI",
+    "Microsoft.OperationalInsights/workspaces": "Log Analytics",
+    "Microsoft.Insights/actionGroups": "Action group",
+}
 _INSIDE = {  # what is listed in a box, by type
     "Microsoft.Storage/storageAccounts/blobServices/containers": "container",
     "Microsoft.CognitiveServices/accounts/deployments": "model",
     "Microsoft.DataFactory/factories/pipelines": "pipeline",
     "Microsoft.DataFactory/factories/triggers": "trigger",
     "Microsoft.DataFactory/factories/integrationRuntimes": "runtime",
-    "Microsoft.DataFactory/factories/managedVirtualNetworks/managedPrivateEndpoints": "endpoint",
+    "Microsoft.DataFactory/factories/managedVirtualNetworks/managedPrivateEndpoints": "endpoint to",
 }
 _ROLES = {
-    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "read and write blobs",
-    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "read blobs",
-    "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd": "use models",
-    "4633458b-17de-408a-b874-0445c86b69e6": "read secrets",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "reads and writes",
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "reads",
+    "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd": "uses models",
+    "4633458b-17de-408a-b874-0445c86b69e6": "reads secrets",
 }
-_WIDTH, _GAP, _LINE, _TOP = 250, 70, 17, 96
+_WIDTH, _GAP, _LINE, _TOP = 250, 56, 17, 96
 _STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2937 }
 .title { font-size: 20px; font-weight: 600 } .head { font-weight: 600; fill: #475569 }
 .name { font-weight: 600 } .small { font-size: 12px; fill: #475569 }
-.mark { font-size: 11px; fill: #0f766e }
-rect { fill: #f8fafc; stroke: #94a3b8 } path { fill: none; stroke: #b45309; stroke-width: 1.4 }
-.label { font-size: 11px; fill: #92400e }
+.mark { font-size: 12px; fill: #0f766e }
+rect { fill: #f8fafc; stroke: #94a3b8 } path { fill: none; stroke: #b45309; stroke-width: 1.3 }
 """
 
 
 @dataclass(frozen=True)
 class Box:
-    """One resource in the picture; `x` and `y` are its upper left corner in pixels."""
+    """One box.
 
-    resource: Resource
-    lines: tuple[str, ...]
-    marks: tuple[str, ...]
+    Attributes:
+        id: Of the resource; of a principal from outside, its name.
+        texts: Lines with their style, from the top.
+        targets: What arrows lead to: the number of the line they start at, and an id.
+        x: Left edge, pixels.
+        y: Upper edge, pixels.
+    """
+
+    id: str
+    texts: tuple[tuple[str, str], ...]
+    targets: tuple[tuple[int, str], ...] = ()
     x: int = 0
     y: int = 0
 
     @property
     def height(self) -> int:
-        return 46 + _LINE * len(self.lines) + (_LINE if self.marks else 0)
+        return 12 + _LINE * len(self.texts)
+
+    def line(self, number: int) -> int:
+        """Where a line of text stands."""
+        return self.y + 19 + _LINE * number
 
 
 def draw(environment: Environment) -> str:
     """An SVG document of an environment."""
     boxes = list(_placed(environment))
-    width = len(_COLUMNS) * (_WIDTH + _GAP)
-    arrows = list(_arrows(environment, boxes))
-    height = max(box.y + box.height for box in boxes) + 30 + _LINE * len(arrows)
+    width = 24 + len(_COLUMNS) * (_WIDTH + _GAP)
+    height = max(box.y + box.height for box in boxes) + 24
     count = len(environment.deployment.resources)
+    heads = (
+        f'<text class="head" x="{_x(number)}" y="76">{title}</text>'
+        for number, (title, _) in enumerate(_COLUMNS)
+    )
     shapes = [
         f'<text class="title" x="24" y="36">{environment.name}: {count} Azure resources</text>',
-        *(
-            f'<text class="head" x="{_x(n)}" y="76">{title}</text>'
-            for n, (title, _) in enumerate(_COLUMNS)
-        ),
-        *(shape for arrow in arrows for shape in arrow),
+        *heads,
         *(shape for box in boxes for shape in _shapes(box)),
+        *_arrows(boxes),
     ]
     body = "\n".join(shapes)
     return (
@@ -115,23 +127,32 @@ def _x(column: int) -> int:
 
 def _placed(environment: Environment) -> Iterator[Box]:
     for number, (_, kinds) in enumerate(_COLUMNS):
+        boxes = [_box(environment, each) for kind in kinds for each in environment.of(kind)]
+        if number == _IDENTITIES:
+            boxes = [_with_rights(environment, box) for box in [*boxes, *_strangers(environment)]]
         y = _TOP
-        for resource in (each for kind in kinds for each in environment.of(kind)):
-            box = replace(_box(environment, resource), x=_x(number), y=y)
-            yield box
-            y += box.height + 26
+        for box in boxes:
+            yield replace(box, x=_x(number), y=y)
+            y += box.height + 24
 
 
 def _box(environment: Environment, resource: Resource) -> Box:
-    lines = [
-        f"{word} {each.body['name']}"
+    texts = [("name", _TITLES[resource.type]), ("small", resource.name)]
+    texts += [
+        ("", f"{word} {each.body['name'].replace('_', ' ')}")
         for each in environment.deployment.resources
         if (word := _INSIDE.get(each.type)) and each.id.startswith(f"{resource.id}/")
     ]
-    lines += [
-        f"subnet {each['name']}" for each in resource.body.get("properties", {}).get("subnets", [])
-    ]
-    return Box(resource, tuple(lines), tuple(_marks(environment, resource)))
+    subnets = resource.body.get("properties", {}).get("subnets", [])
+    texts += [("", f"subnet {each['name']}") for each in subnets]
+    texts += [("mark", mark) for mark in _marks(environment, resource)]
+    works = resource.type in _COLUMNS[_WORK][1]
+    used = [e for e in _identities(environment) if works and e.symbol in resource.depends_on]
+    return Box(resource.id, tuple(texts), tuple((1, each.id) for each in used))
+
+
+def _identities(environment: Environment) -> list[Resource]:
+    return [each for kind in _COLUMNS[_IDENTITIES][1] for each in environment.of(kind)]
 
 
 def _marks(environment: Environment, resource: Resource) -> Iterator[str]:
@@ -140,51 +161,60 @@ def _marks(environment: Environment, resource: Resource) -> Iterator[str]:
             if link["properties"]["privateLinkServiceId"] == resource.id:
                 yield f"private: {', '.join(link['properties']['groupIds'])}"
     scoped = {each.scope for each in environment.of("Microsoft.Insights/diagnosticSettings")}
-    if resource.id in scoped:
-        yield "logged"
-    locks = environment.of("Microsoft.Authorization/locks")
-    if any(each.scope == resource.id for each in locks):
-        yield "locked"
+    locked = {each.scope for each in environment.of("Microsoft.Authorization/locks")}
+    words = [word for word, ids in (("logged", scoped), ("locked", locked)) if resource.id in ids]
+    if words:
+        yield ", ".join(words)
+
+
+def _strangers(environment: Environment) -> Iterator[Box]:
+    """Principals that the templates do not make, but give rights to."""
+    principals = (_principal(each) for each in _assignments(environment))
+    for name in dict.fromkeys(each for each in principals if not each.startswith("<")):
+        yield Box(name, (("name", "From outside"), ("small", name)))
+
+
+def _with_rights(environment: Environment, box: Box) -> Box:
+    ids = {each.symbol: each.id for each in environment.deployment.resources}
+    texts, targets = list(box.texts), list(box.targets)
+    for each in _assignments(environment):
+        symbol = _principal(each).removeprefix("<").partition(".")[0]
+        if box.id not in {ids.get(symbol), symbol}:
+            continue
+        scope = each.scope or ""
+        role = str(each.body["properties"]["roleDefinitionId"]).rpartition("/")[2]
+        targets.append((len(texts), scope))
+        inside = scope.rpartition("/")[2] if "/containers/" in scope else ""
+        texts.append(("", f"{_ROLES.get(role, role)} {inside}".rstrip()))
+    return replace(box, texts=tuple(texts), targets=tuple(targets))
+
+
+def _assignments(environment: Environment) -> list[Resource]:
+    return environment.of("Microsoft.Authorization/roleAssignments")
+
+
+def _principal(assignment: Resource) -> str:
+    return str(assignment.body["properties"]["principalId"])
 
 
 def _shapes(box: Box) -> Iterator[str]:
-    kind = box.resource.type.rpartition("/")[2]
     yield f'<rect x="{box.x}" y="{box.y}" width="{_WIDTH}" height="{box.height}" rx="6"/>'
-    texts = [("name", kind), ("small", box.resource.name), *(("", line) for line in box.lines)]
-    if box.marks:
-        texts.append(("mark", " · ".join(box.marks)))
-    for number, (style, text) in enumerate(texts):
-        y = box.y + 19 + _LINE * number
-        yield f'<text class="{style}" x="{box.x + 10}" y="{y}">{escape(text)}</text>'
+    for number, (style, text) in enumerate(box.texts):
+        place = f'x="{box.x + 10}" y="{box.line(number)}"'
+        yield f'<text class="{style}" {place}>{escape(text)}</text>'
 
 
-def _arrows(environment: Environment, boxes: list[Box]) -> Iterator[tuple[str, str]]:
-    """Rights as a curve and its label: from who has it to what it is on."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for each in environment.of("Microsoft.Authorization/roleAssignments"):
-        holder = next((b for b in boxes if b.resource.symbol in each.depends_on and _acts(b)), None)
-        target = next((b for b in boxes if (each.scope or "").startswith(b.resource.id)), None)
-        if holder and target:
-            role = str(each.body["properties"]["roleDefinitionId"]).rpartition("/")[2]
-            place = (each.scope or "").rpartition("/")[2]
-            inside = f" in {place}" if "/containers/" in (each.scope or "") else ""
-            word = f"{_ROLES.get(role, role)}{inside}"
-            found.setdefault((holder.resource.id, target.resource.id), []).append(word)
-    at = {box.resource.id: box for box in boxes}
-    for number, ((holder_id, target_id), words) in enumerate(found.items()):
-        yield _arrow(at[holder_id], at[target_id], words, number)
-
-
-def _acts(box: Box) -> bool:
-    kinds = ("Microsoft.ManagedIdentity/", "Microsoft.Databricks/accessConnectors")
-    return box.resource.type.startswith(kinds)
-
-
-def _arrow(holder: Box, target: Box, words: list[str], number: int) -> tuple[str, str]:
-    x1, y1 = holder.x + _WIDTH, holder.y + 24 + 9 * number
-    x2, y2 = target.x, target.y + 24 + 9 * number
-    bend = (x1 + x2) / 2
-    curve = f"M{x1},{y1} C{bend},{y1} {bend},{y2} {x2},{y2} m-7,-4 l7,4 l-7,4"
-    label = escape(", ".join(words))
-    x, y = x1 + 8, y1 - 5
-    return f'<path d="{curve}"/>', f'<text class="label" x="{x}" y="{y}">{label}</text>'
+def _arrows(boxes: list[Box]) -> Iterator[str]:
+    """From a line to the box it speaks of, or to the line in that box."""
+    for box in boxes:
+        for number, scope in box.targets:
+            target = next((each for each in boxes if scope.startswith(each.id)), None)
+            if target is None:
+                continue
+            inside = f"container {scope.rpartition('/')[2]}"
+            lines = [n for n, (_, text) in enumerate(target.texts) if text == inside]
+            x1, y1 = box.x + _WIDTH, box.line(number) - 4
+            x2, y2 = target.x, target.line(lines[0] if lines else 0) - 4
+            bend = (x1 + x2) / 2
+            head = "m-6,-3 l6,3 l-6,3"
+            yield f'<path d="M{x1},{y1} C{bend},{y1} {bend},{y2} {x2},{y2} {head}"/>'
