@@ -81,11 +81,11 @@ module budget 'modules/budget.bicep' = {
   }
 }
 
-@description('Resource group into which main.bicep is deployed: AZURE_RESOURCE_GROUP of the environment of GitHub.')
+@description('Resource group into which main.bicep is deployed: RESOURCE_GROUP of the environment of GitHub.')
 output resourceGroupName string = group.name
 
 @description('Application id of the identity that deploys: AZURE_CLIENT_ID of the environment of GitHub.')
 output deployClientId string = deployer.outputs.deployClientId
 
-@description('Application id of the identity that looks at what a pull request would change: AZURE_PLAN_CLIENT_ID of the repository.')
+@description('Application id of the identity that looks at what a pull request would change: PLAN_CLIENT_ID_<environment> of the repository.')
 output planClientId string = deployer.outputs.planClientId

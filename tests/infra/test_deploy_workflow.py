@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from conftest import REPOSITORY
+from deepkt_irt.azure.bicep.template import read_template
 
 WORKFLOWS = REPOSITORY / ".github" / "workflows"
 SCRIPT = REPOSITORY / "scripts" / "factory_triggers.sh"
@@ -94,6 +95,30 @@ def test_triggers_stand_still_while_anything_changes():
     order.append("factory_triggers.sh start")
     assert [place(bundle, text) for text in order] == sorted(place(bundle, t) for t in order)
     assert "factory_triggers.sh start" in bundle[-1]
+
+
+def environment_read(name: str) -> set[str]:
+    text = (REPOSITORY / "infra" / "bicep" / f"{name}.bicepparam").read_text()
+    return set(re.findall(r"readEnvironmentVariable\('(\w+)'", text))
+
+
+@pytest.mark.parametrize("target", ["dev", "staging", "prod"])
+def test_deployment_gives_what_the_parameter_files_read(target):
+    deploy = yaml.safe_load((WORKFLOWS / "deploy.yml").read_text())
+    (step,) = [
+        each for each in deploy["jobs"]["infrastructure"]["steps"] if each.get("id") == "azure"
+    ]
+
+    assert step["env"].keys() == environment_read(target)
+
+
+def test_outputs_handed_on_are_outputs_of_the_template():
+    text = (WORKFLOWS / "deploy.yml").read_text()
+    template = read_template(REPOSITORY / "infra" / "bicep" / "main.bicep")
+
+    handed = set(re.findall(r"steps\.azure\.outputs\.(\w+)", text))
+    assert handed
+    assert handed <= {each.name for each in template.outputs}
 
 
 def test_plan_needs_no_more_than_an_identity_that_reads():
