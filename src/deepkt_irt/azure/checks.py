@@ -48,35 +48,38 @@ def examine_azure(folder: Path) -> Examination:
         BackendUnavailable: If a parser or the SDK's types are not installed.
     """
     templates = read_templates(folder)
-    findings = [
-        Finding(rule.__name__, "templates", *found)
-        for rule in template_rules.RULES
-        for found in rule(templates)
-    ]
-    findings += _second_parser(templates)
-    environments = [] if templates.broken else list(_environments(folder, findings))
+    findings = [*template_findings(templates), *_second_parser(templates)]
+    seen = [] if templates.broken else [environment_findings(folder, name) for name in ENVIRONMENTS]
+    findings += [finding for _, found in seen for finding in found]
+    environments = tuple(environment for environment, _ in seen if environment)
     if environments and not findings:  # else the same mistake would be told again
-        findings += _rights(folder, environments[-1])
+        findings += rights_findings(folder, environments[-1])
     bundle = resolve(folder, "prod", Choices(placeholders=True))
-    factory = _factory(folder, bundle, findings)
+    factory, found = read_factory_findings(folder, bundle)
+    findings += found
     if environments and factory:
-        findings += _deployed_factory(environments[-1], factory, bundle)
-    return Examination(templates, tuple(environments), factory, tuple(findings))
+        findings += deployed_factory_findings(environments[-1], factory, bundle)
+    return Examination(templates, environments, factory, tuple(findings))
 
 
-def _environments(folder: Path, findings: list[Finding]) -> Iterator[Environment]:
-    for name in ENVIRONMENTS:
-        try:
-            environment = read_environment(folder, name)
-        except (BadFile, UsageError) as error:
-            findings.append(Finding("template_evaluates", name, "main.bicep", str(error)))
-            continue
-        findings += [
-            Finding(rule.__name__, name, *found)
-            for rule in deployment_rules.RULES
-            for found in rule(environment)
-        ]
-        yield environment
+def template_findings(templates: Templates) -> Iterator[Finding]:
+    """What is wrong in the Bicep files as they are written."""
+    for rule in template_rules.RULES:
+        for found in rule(templates):
+            yield Finding(rule.__name__, "templates", *found)
+
+
+def environment_findings(folder: Path, name: str) -> tuple[Environment | None, list[Finding]]:
+    """What an environment deploys, and what is wrong with it; None if it cannot be worked out."""
+    try:
+        environment = read_environment(folder, name)
+    except (BadFile, UsageError) as error:
+        return None, [Finding("template_evaluates", name, "main.bicep", str(error))]
+    return environment, [
+        Finding(rule.__name__, name, *found)
+        for rule in deployment_rules.RULES
+        for found in rule(environment)
+    ]
 
 
 def _second_parser(templates: Templates) -> Iterator[Finding]:
@@ -96,7 +99,7 @@ def _second_parser(templates: Templates) -> Iterator[Finding]:
             yield Finding("pycep_reads_it", "templates", templates.name(path), problem)
 
 
-def _rights(folder: Path, prod: Environment) -> Iterator[Finding]:
+def rights_findings(folder: Path, prod: Environment) -> Iterator[Finding]:
     """Rights of prod and of what a person deploys before it, which must work out, too."""
     bicep = folder / TEMPLATES
     try:
@@ -109,17 +112,16 @@ def _rights(folder: Path, prod: Environment) -> Iterator[Finding]:
         yield Finding("role_is_listed", "prod", *found)
 
 
-def _factory(folder: Path, bundle: Resolved, findings: list[Finding]) -> Factory | None:
+def read_factory_findings(folder: Path, bundle: Resolved) -> tuple[Factory | None, list[Finding]]:
+    """The factory's documents, and what is wrong with them; None if one cannot be read."""
     try:
         factory = read_factory(folder / FACTORY)
     except BadFile as error:
-        findings.append(Finding("document_is_json", "factory", "adf", str(error)))
-        return None
-    findings += factory_findings(factory, bundle)
-    return factory
+        return None, [Finding("document_is_json", "factory", "adf", str(error))]
+    return factory, list(factory_findings(factory, bundle))
 
 
-def _deployed_factory(
+def deployed_factory_findings(
     environment: Environment, factory: Factory, bundle: Resolved
 ) -> Iterator[Finding]:
     """The documents as they are deployed: all of them, and still sound."""

@@ -1,7 +1,7 @@
 """A picture of what an environment deploys, drawn from the evaluated templates.
 
 Boxes are the resources that stand by themselves, with what lies in them and marks: private
-endpoints, log, lock. An arrow leads from what works to its identity, and from a right to its object.
+endpoints, log, lock. An arrow leads from what works to its identity, from a right to its object.
 """
 
 from collections.abc import Iterator
