@@ -52,7 +52,8 @@ def test_deepkt_commands_of_a_page_take_the_options_they_are_given(page):
     wrong = []
     for words in commands_in(text_of(page)):
         command = COMMANDS.get(words[0])
-        options = {opt for p in command.params for opt in p.opts} if command else set()
+        params = command.params if command else []
+        options = {opt for p in params for opt in (*p.opts, *p.secondary_opts)}
         given = {word.split("=")[0] for word in words[1:] if word.startswith("--")}
         wrong += [(words[0], option) for option in given - options]
         wrong += [words[0]] * (command is None)
