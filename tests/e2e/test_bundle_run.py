@@ -13,7 +13,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 
 from conftest import REPOSITORY
-from deepkt_irt.azure.checks import FACTORY as DOCUMENTS
+from deepkt_irt.azure.factory.documents import FACTORY as DOCUMENTS
 from deepkt_irt.azure.factory.documents import read_factory
 from deepkt_irt.azure.factory.emulator import fire_trigger
 from deepkt_irt.azure.factory.global_parameters import global_parameters

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from conftest import REPOSITORY
-from deepkt_irt.azure.checks import FACTORY as DOCUMENTS
 from deepkt_irt.azure.deployment_rules import STAND_INS, read_environment
+from deepkt_irt.azure.factory.documents import FACTORY as DOCUMENTS
 from deepkt_irt.azure.factory.documents import read_factory
 from deepkt_irt.azure.factory.publishing import every_activity
 from deepkt_irt.azure.factory.types import type_problems

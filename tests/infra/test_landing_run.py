@@ -14,7 +14,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 
 from conftest import REPOSITORY
-from deepkt_irt.azure.checks import FACTORY as DOCUMENTS
+from deepkt_irt.azure.factory.documents import FACTORY as DOCUMENTS
 from deepkt_irt.azure.factory.documents import read_factory
 from deepkt_irt.azure.factory.emulator import run_pipeline
 from deepkt_irt.azure.factory.world import World

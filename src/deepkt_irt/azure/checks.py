@@ -13,15 +13,13 @@ from deepkt_irt.azure.deployment_rules import (
     Environment,
     read_environment,
 )
-from deepkt_irt.azure.factory.documents import Document, Factory, read_factory
+from deepkt_irt.azure.factory.documents import FACTORY, Document, Factory, read_factory
 from deepkt_irt.azure.factory.rules import factory_findings
 from deepkt_irt.azure.role_rules import role_is_listed
 from deepkt_irt.azure.template_rules import TEMPLATES, Templates, read_templates
 from deepkt_irt.bundle.resolve import Choices, Resolved, resolve
 from deepkt_irt.bundle.rules import Finding
 from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError
-
-FACTORY = TEMPLATES / "adf"
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,10 @@ from typing import Annotated
 
 import typer
 
-from deepkt_irt.azure.checks import FACTORY, examine_azure
 from deepkt_irt.azure.cost.assumptions import SIZES, assumptions_of
 from deepkt_irt.azure.cost.estimate import estimate
 from deepkt_irt.azure.cost.page import markdown, plain, text_lines, text_table
 from deepkt_irt.azure.cost.prices import read_prices
-from deepkt_irt.azure.deployment_rules import ENVIRONMENTS, read_environment
-from deepkt_irt.azure.factory.documents import read_factory
-from deepkt_irt.azure.factory.global_parameters import global_parameters
-from deepkt_irt.azure.picture import draw
 from deepkt_irt.bundle.commands import (
     FolderOption,
     TargetOption,
@@ -63,6 +58,8 @@ def cost(
 
 def infra_check(folder: FolderOption = Path()) -> None:
     """Hold the Bicep templates and the Data Factory documents against their rules, offline."""
+    from deepkt_irt.azure.checks import examine_azure  # noqa: PLC0415 - slow to import
+
     seen = examine_azure(folder)
     typer.echo(f"{len(seen.templates.read)} Bicep files read")
     for each in seen.environments:
@@ -76,13 +73,14 @@ def infra_check(folder: FolderOption = Path()) -> None:
 
 
 def infra_picture(
-    environment: Annotated[str, typer.Option(help=f"One of: {', '.join(ENVIRONMENTS)}.")] = "prod",
+    environment: Annotated[str, typer.Option(help="dev, staging or prod.")] = "prod",
     out: Annotated[Path, typer.Option(help="SVG file to write.")] = Path("docs/images/azure.svg"),
     folder: FolderOption = Path(),
 ) -> None:
     """Draw what an environment deploys, from its templates."""
-    if environment not in ENVIRONMENTS:
-        raise UsageError(f"no environment {environment!r}; there are: {', '.join(ENVIRONMENTS)}")
+    from deepkt_irt.azure.deployment_rules import read_environment  # noqa: PLC0415 - needs an extra
+    from deepkt_irt.azure.picture import draw  # noqa: PLC0415 - beside it
+
     out.write_text(draw(read_environment(folder, environment)), encoding="utf-8")
     typer.echo(out)
 
@@ -91,6 +89,9 @@ def factory_parameters(
     target: TargetOption = "dev", var: VarOption = None, folder: FolderOption = Path()
 ) -> None:
     """Print what Data Factory must know of the deployed jobs, as its REST interface takes it."""
+    from deepkt_irt.azure.factory.documents import FACTORY, read_factory  # noqa: PLC0415 - slow
+    from deepkt_irt.azure.factory.global_parameters import global_parameters  # noqa: PLC0415 - so
+
     found = deployment(folder, target, var)
     pipelines = read_factory(folder / FACTORY).pipelines
     jobs = {key: job for key, job in found.bundle.resources["jobs"].items() if key in pipelines}

@@ -11,6 +11,8 @@ from deepkt_irt.errors import BadFile, UsageError
 
 type Document = dict[str, Any]
 
+FACTORY = Path("infra/bicep/adf")  # where the documents are in the project
+
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "int": (int,),
