@@ -313,13 +313,30 @@ MISTAKES = {
 }
 
 
-@pytest.fixture
-def project(tmp_path):
-    """The files that the checks read, in a folder of the test's own."""
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The files that the checks read, in a folder of the tests' own."""
+    folder = tmp_path_factory.mktemp("project")
     for name in ("infra", "resources", ".github"):
-        shutil.copytree(REPOSITORY / name, tmp_path / name)
-    shutil.copy(REPOSITORY / "databricks.yml", tmp_path)
-    return tmp_path
+        shutil.copytree(REPOSITORY / name, folder / name)
+    shutil.copy(REPOSITORY / "databricks.yml", folder)
+    return folder
+
+
+@pytest.fixture
+def plant(project):
+    """Writes a careless text in place of another one, until the test is over."""
+    sound = {}
+
+    def change(file: str, text: str, careless: str) -> None:
+        path = project / file
+        sound[path] = path.read_text()
+        assert text in sound[path], "the mistake no longer fits the file"
+        path.write_text(sound[path].replace(text, careless))
+
+    yield change
+    for path, text in sound.items():
+        path.write_text(text)
 
 
 def rules_broken(folder: Path, changed: str) -> Iterator[str]:
@@ -355,11 +372,9 @@ def workflow_rules_broken(folder: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_planted_mistake_is_found(project, name):
+def test_planted_mistake_is_found(project, plant, name):
     rule, file, text, careless = MISTAKES[name]
-    path = project / file
-    assert text in path.read_text(), "the mistake no longer fits the file"
-    path.write_text(path.read_text().replace(text, careless))
+    plant(file, text, careless)
 
     assert rule in set(rules_broken(project, file))
 

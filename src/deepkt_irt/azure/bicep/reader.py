@@ -1,6 +1,7 @@
 """Declarations of a Bicep file."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from deepkt_irt.azure.bicep.grammar import Grammar
@@ -223,6 +224,7 @@ def read_source(path: Path) -> Source:
     return parse_source(path, data)
 
 
+@cache  # every environment is worked out from the same files
 def parse_source(path: Path, data: bytes) -> Source:
     """Read Bicep text as if it stood in a file; raises as `read_source` does."""
     file = path.as_posix()
