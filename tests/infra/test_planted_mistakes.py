@@ -393,6 +393,14 @@ def test_project_as_it_is_breaks_no_rule():
     assert [each.name for each in seen.environments] == ["dev", "staging", "prod"]
 
 
+def test_infra_check_elsewhere_says_where_to_run_it(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["infra-check", "--folder", str(tmp_path)])
+
+    assert ended.value.code == 1
+    assert "run this where the project is" in capsys.readouterr().err
+
+
 def test_infra_check_says_what_is_wrong_and_where(project, capsys):
     path = project / STORAGE
     path.write_text(

@@ -43,9 +43,15 @@ def examine_azure(folder: Path) -> Examination:
     """Check everything about Azure in the project in a folder.
 
     Raises:
+        BadFile: If the folder holds no templates.
         BackendUnavailable: If a parser or the SDK's types are not installed.
     """
     templates = read_templates(folder)
+    if not (templates.read or templates.broken):
+        problem = "no template is there"
+        raise BadFile(
+            str(folder / TEMPLATES), problem, "run this where the project is, or --folder"
+        )
     findings = [*template_findings(templates), *_second_parser(templates)]
     seen = [] if templates.broken else [environment_findings(folder, name) for name in ENVIRONMENTS]
     findings += [finding for _, found in seen for finding in found]
