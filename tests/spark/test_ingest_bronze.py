@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from conftest import AS_OF, rows
+from deepkt_irt.azure.factory.emulator import run_pipeline
+from deepkt_irt.azure.factory.world import World
 from deepkt_irt.errors import BadFile, QualityViolation
 from deepkt_irt.jobs import ingest_bronze as job
 from deepkt_irt.jobs.ingest_bronze import ingest_bronze
@@ -17,6 +19,7 @@ from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.tables.bronze import RAW_ASSIGNMENT_RELATIONSHIPS, RAW_CONTENT, RAW_RESPONSES
 from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES, QUARANTINE
+from district import BLOB, FACTORY, LAKE, MONDAY, ROWS, TOLD, database
 
 pytestmark = pytest.mark.spark
 
@@ -305,6 +308,28 @@ def test_ingest_bronze_folders_of_days_hold_files_of_one_name(ctx, store):
     assert {row[0] for row in rows(store.read(RAW_RESPONSES), "_file")} == {
         f"{d}responses.csv" for d in days
     }
+
+
+def test_ingest_bronze_takes_in_what_data_factory_copied(ctx, store, tmp_path):
+    world = World(
+        storage=tmp_path / "account",
+        lake=LAKE,
+        addresses={"data_lake": LAKE},
+        global_parameters={"daily_ingestion_job_id": "17", **TOLD},
+        sql=database(ROWS),
+        faults=frozenset({"run_daily_ingestion"}),  # no workspace is needed to land
+    )
+    given = {"scheduled_time": MONDAY, "sql_server": True, "data_lake_url": LAKE, "blob_url": BLOB}
+    run_pipeline(FACTORY, "daily_ingestion", given, world=world)
+    shutil.copytree(world.storage / "bronze" / "uploads", ctx.landing)
+
+    assert ingest_bronze(ctx)["rows_kept"] == 5
+
+    columns = ("_source", "_file", "student_id", "item_id", "correct", "skill_names")
+    file = "2026-03-02/responses.csv"
+    assert rows(store.read(RAW_RESPONSES), *columns) == sorted(
+        ("sql_server", file, *(str(row[name]) for name in columns[2:])) for row in ROWS[:5]
+    )
 
 
 @pytest.mark.parametrize(
