@@ -91,8 +91,8 @@ def test_pull_request_from_a_fork_needs_no_trust():
 
 def test_checks_run_every_verb_of_ci():
     ci = (REPOSITORY / ".ci" / "run").read_text()
-    verbs = set(re.findall(r"^make ([\w-]+)", ci, re.MULTILINE))
-    (several,) = re.findall(r"^for check in (.*); do$", ci, re.MULTILINE)
+    verbs = set(re.findall(r"^ *make ([\w-]+)", ci, re.MULTILINE))
+    (several,) = re.findall(r"^ *for check in (.*); do$", ci, re.MULTILINE)
     verbs |= set(several.split())
 
     run = " ".join(re.findall(r"run: make (.*)", (FOLDER / "checks.yml").read_text()))
