@@ -319,6 +319,7 @@ def test_ingest_bronze_takes_in_what_data_factory_copied(ctx, store, tmp_path):
         sql=database(ROWS),
         faults=frozenset({"run_daily_ingestion"}),  # no workspace is needed to land
     )
+    (world.storage / "bronze").mkdir(parents=True)  # a container, which the templates make
     given = {"scheduled_time": MONDAY, "sql_server": True, "data_lake_url": LAKE, "blob_url": BLOB}
     run_pipeline(FACTORY, "daily_ingestion", given, world=world)
     shutil.copytree(world.storage / "bronze" / "uploads", ctx.landing)
