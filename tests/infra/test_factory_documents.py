@@ -6,6 +6,8 @@ import re
 import pytest
 
 from conftest import REPOSITORY
+from deepkt_irt.azure.bicep.evaluation import Context, evaluate
+from deepkt_irt.azure.bicep.parameters import read_parameters
 from deepkt_irt.azure.deployment_rules import STAND_INS, read_environment
 from deepkt_irt.azure.factory.documents import FACTORY as DOCUMENTS
 from deepkt_irt.azure.factory.documents import read_factory
@@ -73,11 +75,20 @@ def test_every_source_is_copied_and_can_be_switched_off():
     assert off == {"rest_api": False, "sql_server": False, "file_drop": []}
 
 
-def test_managed_group_of_databricks_is_called_alike_in_both_templates():
-    """The budget, made before, counts the machines in it; nothing else holds the two together."""
-    texts = [(REPOSITORY / TEMPLATES / n).read_text() for n in ("main.bicep", "bootstrap.bicep")]
+def test_budget_counts_the_machines_that_databricks_puts_in_a_group_of_its_own():
+    """The budget is made first, so nothing but the name joins it to the workspace's group."""
+    bicep = REPOSITORY / TEMPLATES
+    first = read_parameters(bicep / "bootstrap.bicepparam", STAND_INS).values
+    bootstrap = evaluate(bicep / "bootstrap.bicep", first)
+    budget = next(each for each in bootstrap.resources if each.type.endswith("/budgets"))
+    context = Context(resource_group=bootstrap.outputs["resourceGroupName"])
+    given = read_parameters(bicep / "prod.bicepparam", STAND_INS).values
+    prod = evaluate(bicep / "main.bicep", given, context=context)
+    workspace = next(e for e in prod.resources if e.type == "Microsoft.Databricks/workspaces")
 
-    assert all("-databricks'" in text for text in texts)
+    machines = workspace.body["properties"]["managedResourceGroupId"].rpartition("/")[2]
+    counted = budget.body["properties"]["filter"]["dimensions"]["values"]
+    assert counted == [context.resource_group, machines]
 
 
 def test_parameter_files_read_all_that_the_checks_give_them():
