@@ -1,4 +1,4 @@
-"""Item response functions: chance of a right answer and information, for one to three parameters.
+"""Item response functions: chances of each score level, and information about the ability.
 
 All arguments broadcast; abilities and difficulties are in logits, without the factor 1.7.
 """
@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 FloatArray = NDArray[np.float64]
+_TINY = np.finfo(float).tiny
 
 
 def probability_3pl(theta: ArrayLike, a: ArrayLike, b: ArrayLike, c: ArrayLike = 0.0) -> FloatArray:
@@ -52,5 +53,37 @@ def information_3pl(theta: ArrayLike, a: ArrayLike, b: ArrayLike, c: ArrayLike =
     p = probability_3pl(theta, a, b, c)
     a, c = np.asarray(a, dtype=np.float64), np.asarray(c, dtype=np.float64)
     ratio = (p - c) / (1.0 - c)
-    result: FloatArray = a**2 * (1.0 - p) / np.maximum(p, np.finfo(float).tiny) * ratio**2
+    result: FloatArray = a**2 * (1.0 - p) / np.maximum(p, _TINY) * ratio**2
     return result
+
+
+def level_probabilities(
+    theta: ArrayLike, a: ArrayLike, thresholds: ArrayLike, c: ArrayLike = 0.0
+) -> FloatArray:
+    """Chance of each score level under the graded response model, which holds the 1PL to 3PL.
+
+    P(level >= k) = 1 / (1 + exp(-a (theta - b_k))) with b_1 < b_2 < …; an item with one step is
+    right or wrong, and only such an item may have guessing.
+
+    Args:
+        theta: Ability, any shape S that broadcasts with those of a and c.
+        a: Discrimination, above 0.
+        thresholds: b_1 … b_K on a last axis of their own, S + (K,); NaN beyond an item's steps.
+        c: Lower asymptote of an item with one step, in [0, 1).
+
+    Returns:
+        Chances of the levels 0 … K, S + (K + 1,), summing to 1; 0 for levels an item does not
+        have, NaN for an item without any threshold.
+
+    Reference:
+        Samejima (1969), Psychometrika Monograph 17.
+    """
+    theta, a, b, c = (np.asarray(x, dtype=np.float64) for x in (theta, a, thresholds, c))
+    eta = a[..., None] * (theta[..., None] - b)
+    missing = np.isnan(eta)
+    above = np.where(missing, 0.0, expit(eta))  # (…, K), P(level >= k)
+    below = np.where(missing, 1.0, expit(-eta))[..., 0] * (1.0 - c)  # exact where P is near 1
+    above[..., 0] += c * (1.0 - above[..., 0])
+    between = np.maximum(above[..., :-1] - above[..., 1:], 0.0)
+    result = np.concatenate([below[..., None], between, above[..., -1:]], axis=-1)
+    return np.where(missing[..., :1], np.nan, result)

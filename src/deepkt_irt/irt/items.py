@@ -1,0 +1,114 @@
+"""Calibrated items as every other part of this room uses them: curves on the scale of ability."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deepkt_irt.irt.response import level_probabilities
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_TINY = np.finfo(float).tiny
+
+
+@dataclass(frozen=True)
+class ItemParameters:
+    """Curves of items; abilities and difficulties in logits, arrays over items.
+
+    An item that was not calibrated has NaN thresholds, and everything said of it is NaN.
+
+    Attributes:
+        thresholds: Difficulty of each step up in score, (items, steps), rising; NaN beyond an
+            item's steps. Items that are right or wrong have one.
+        slope: a, above 0; 1 where no discrimination was estimated (1PL), (items,).
+        guessing: c of items with one step; 0 where there is none, (items,).
+    """
+
+    thresholds: FloatArray
+    slope: FloatArray
+    guessing: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.thresholds.ndim != 2 or not self.thresholds.shape[1]:
+            raise ValueError("thresholds must have the shape (items, steps)")
+        if not len(self.thresholds) == len(self.slope) == len(self.guessing):
+            raise ValueError("thresholds, slope and guessing differ in length")
+        if (self.slope <= 0).any() or (self.guessing < 0).any() or (self.guessing >= 1).any():
+            raise ValueError("slopes must be above 0, guessing in [0, 1)")
+
+    @classmethod
+    def dichotomous(
+        cls,
+        difficulty: ArrayLike,
+        discrimination: ArrayLike = np.nan,
+        guessing: ArrayLike = np.nan,
+    ) -> Self:
+        """Items that are right or wrong; NaN discrimination means slope 1, NaN guessing none."""
+        b = np.atleast_1d(np.asarray(difficulty, dtype=np.float64))
+        a = np.broadcast_to(np.asarray(discrimination, dtype=np.float64), b.shape)
+        c = np.broadcast_to(np.asarray(guessing, dtype=np.float64), b.shape)
+        return cls(b[:, None], np.where(np.isnan(a), 1.0, a), np.nan_to_num(c))
+
+    def __len__(self) -> int:
+        return len(self.slope)
+
+    @property
+    def n_steps(self) -> IntArray:
+        """Steps of each item: 1 for right or wrong, 0 if not calibrated."""
+        steps: IntArray = np.isfinite(self.thresholds).sum(axis=1)
+        return steps
+
+    @property
+    def is_calibrated(self) -> NDArray[np.bool_]:
+        """Whether an item has a curve."""
+        return self.n_steps > 0
+
+    @property
+    def difficulty(self) -> FloatArray:
+        """Mean of an item's thresholds; b of items that are right or wrong; NaN if there is none."""
+        total = np.where(np.isnan(self.thresholds), 0.0, self.thresholds).sum(axis=1)
+        missing = np.full(len(self), np.nan)
+        return np.divide(total, self.n_steps, out=missing, where=self.is_calibrated)
+
+    def take(self, which: NDArray[np.integer] | NDArray[np.bool_]) -> "ItemParameters":
+        """Some of the items, in the order given; one item may come repeatedly."""
+        return ItemParameters(self.thresholds[which], self.slope[which], self.guessing[which])
+
+    def probabilities(self, theta: ArrayLike) -> FloatArray:
+        """Chance of each score level at each ability, theta's shape + (items, steps + 1)."""
+        at = np.asarray(theta, dtype=np.float64)[..., None]
+        return level_probabilities(at, self.slope, self.thresholds, self.guessing)
+
+    def expected_score(self, theta: ArrayLike) -> FloatArray:
+        """Expected share of credit, 0 to 1, theta's shape + (items,); P of right or wrong items."""
+        return self._moments(theta)[0]
+
+    def score_variance(self, theta: ArrayLike) -> FloatArray:
+        """Variance of the share of credit given the ability, theta's shape + (items,)."""
+        return self._moments(theta)[1]
+
+    def information(self, theta: ArrayLike) -> FloatArray:
+        """Fisher information of one response about the ability, theta's shape + (items,).
+
+        Reference:
+            Samejima (1969), Psychometrika Monograph 17: the sum over levels of P'^2 / P.
+        """
+        at = np.asarray(theta, dtype=np.float64)[..., None]
+        p = self.probabilities(theta)
+        bare = np.isnan(self.thresholds)
+        s = level_probabilities(at[..., None], self.slope[:, None], self.thresholds[..., None])
+        rise = self.slope[:, None] * s[..., 0] * s[..., 1]  # of P(level >= k)
+        rise = np.where(bare, 0.0, rise) * (1.0 - self.guessing[:, None])
+        edge = np.zeros((*rise.shape[:-1], 1))
+        change = np.concatenate([edge, rise], axis=-1) - np.concatenate([rise, edge], axis=-1)
+        return (change**2 / np.maximum(p, _TINY)).sum(axis=-1)
+
+    def _moments(self, theta: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        p = self.probabilities(theta)
+        share = np.arange(p.shape[-1]) / np.maximum(self.n_steps, 1)[:, None]
+        mean: FloatArray = (p * share).sum(axis=-1)
+        variance: FloatArray = (p * share**2).sum(axis=-1) - mean**2
+        return mean, variance
