@@ -19,7 +19,8 @@ import pandas as pd
 from deepkt_irt.jobs.opening import Target, open_runner
 from deepkt_irt.knowledge_tracing.metrics import auc
 from deepkt_irt.settings import Settings
-from deepkt_irt.tables.gold import ITEM_PARAMETERS, MODEL_EVALUATIONS, SAKT_PREDICTIONS
+from deepkt_irt.tables.gold import MODEL_EVALUATIONS, SAKT_PREDICTIONS
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
 from deepkt_irt.tables.store import TableStore
 

@@ -11,7 +11,8 @@ from deepkt_irt.jobs.integration import problems_of
 from deepkt_irt.jobs.opening import CATALOGS_VARIABLE
 from deepkt_irt.sources.simulator import District
 from deepkt_irt.tables.contract import Layer
-from deepkt_irt.tables.gold import ITEM_PARAMETERS, SAKT_PREDICTIONS
+from deepkt_irt.tables.gold import SAKT_PREDICTIONS
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import INGEST_AUDIT
 from deepkt_irt.tables.silver import STUDENT_KEYS
 from deepkt_irt.tables.store import TableStore

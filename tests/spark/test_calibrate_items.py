@@ -9,7 +9,7 @@ from conftest import AS_OF, rows
 from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.calibrate_items import calibrate_items, first_attempts
 from deepkt_irt.jobs.task import TASKS
-from deepkt_irt.tables.gold import ITEM_PARAMETERS, STUDENT_ABILITIES
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
 
 pytestmark = pytest.mark.spark

@@ -8,13 +8,8 @@ from conftest import AS_OF, rows
 from deepkt_irt.jobs.recommend_items import recommend_items
 from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.settings import Settings
-from deepkt_irt.tables.gold import (
-    BANDIT_RECOMMENDATIONS,
-    ITEM_PARAMETERS,
-    SAKT_PREDICTIONS,
-    STUDENT_ABILITIES,
-    STUDENT_MASTERY,
-)
+from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
 
 pytestmark = pytest.mark.spark

@@ -21,7 +21,8 @@ from deepkt_irt.governance.access import (
     statements,
 )
 from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
-from deepkt_irt.tables.gold import ITEM_PARAMETERS, SKILL_VOCABULARY, STUDENT_MASTERY
+from deepkt_irt.tables.gold import SKILL_VOCABULARY, STUDENT_MASTERY
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.silver import CLASS_TEACHERS, ITEMS, STUDENT_KEYS, USERS

@@ -9,7 +9,7 @@ from deepkt_irt.errors import NoData
 from deepkt_irt.irt.calibration import Calibration, Responses, calibrate
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics, task
-from deepkt_irt.tables.gold import ITEM_PARAMETERS, STUDENT_ABILITIES
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
 
 if TYPE_CHECKING:

@@ -22,12 +22,8 @@ from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.simulator import simulate, write_district
 from deepkt_irt.tables.contract import Layer
-from deepkt_irt.tables.gold import (
-    BANDIT_RECOMMENDATIONS,
-    ITEM_PARAMETERS,
-    SAKT_PREDICTIONS,
-    STUDENT_MASTERY,
-)
+from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import INGEST_AUDIT
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
 from deepkt_irt.tables.store import TableStore

@@ -9,7 +9,8 @@ from deepkt_irt.jobs.report_students import READS, spread_over_ability, student_
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.reporting.report_data import Overview, ReportData
 from deepkt_irt.reporting.run_report import render
-from deepkt_irt.tables.gold import ITEM_PARAMETERS, MODEL_EVALUATIONS
+from deepkt_irt.tables.gold import MODEL_EVALUATIONS
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USER_SPLITS, USERS
 

@@ -13,13 +13,8 @@ from deepkt_irt.irt.response import information_3pl, probability_3pl
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.settings import RecommendationSettings
-from deepkt_irt.tables.gold import (
-    BANDIT_RECOMMENDATIONS,
-    ITEM_PARAMETERS,
-    SAKT_PREDICTIONS,
-    STUDENT_ABILITIES,
-    STUDENT_MASTERY,
-)
+from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
 
 if TYPE_CHECKING:

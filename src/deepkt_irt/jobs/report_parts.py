@@ -19,12 +19,8 @@ from deepkt_irt.reporting.report_data import (
     Item,
     Refusal,
 )
-from deepkt_irt.tables.gold import (
-    ITEM_PARAMETERS,
-    MODEL_EVALUATIONS,
-    STUDENT_ABILITIES,
-    STUDENT_MASTERY,
-)
+from deepkt_irt.tables.gold import MODEL_EVALUATIONS, STUDENT_MASTERY
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USERS
 

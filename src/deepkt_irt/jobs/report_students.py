@@ -5,12 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.reporting.report_data import Answer, Next, SkillMastery, Student
 from deepkt_irt.tables.contract import Table
-from deepkt_irt.tables.gold import (
-    BANDIT_RECOMMENDATIONS,
-    SAKT_PREDICTIONS,
-    STUDENT_ABILITIES,
-    STUDENT_MASTERY,
-)
+from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
+from deepkt_irt.tables.gold_items import STUDENT_ABILITIES
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USER_SPLITS, USERS
 
 if TYPE_CHECKING:

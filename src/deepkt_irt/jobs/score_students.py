@@ -15,13 +15,13 @@ from deepkt_irt.gold.mastery import mastery_interval, reference_items, spread_it
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.tables.gold import (
-    ITEM_PARAMETERS,
     ITEM_VOCABULARY,
     SAKT_PREDICTIONS,
     SAKT_SEQUENCES,
     SKILL_VOCABULARY,
     STUDENT_MASTERY,
 )
+from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Gold contracts: vocabularies, sequences, calibrations, model results and recommendations."""
+"""Gold contracts: vocabularies, sequences, model results and recommendations."""
 
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
 
@@ -43,48 +43,6 @@ SAKT_SEQUENCES = Table(
         Column("hint_counts", "array<int>", "null where unknown"),
     ),
     key=("student_key", "window_index"),
-)
-
-ITEM_PARAMETERS = Table(
-    layer=Layer.GOLD,
-    name="item_parameters",
-    comment="Calibrated items by version; a parameter that was not estimated is null.",
-    columns=(
-        Column("calibration_version", "string", "sorts by time; joins gold.student_abilities"),
-        Column("item_id", "string", "joins silver.items"),
-        Column("model", "string", "1PL or 2PL, chosen by the amount of data"),
-        Column("difficulty", "double", "b", unit="logit"),
-        Column("difficulty_se", "double", "standard error of b", unit="logit"),
-        Column("discrimination", "double", "a; null if not estimated (1PL)", nullable=True),
-        Column("discrimination_se", "double", "standard error of a; null for 1PL", nullable=True),
-        Column("n_responses", "bigint", "first attempts used"),
-        Column("p_value", "double", "share of them right"),
-        Column("log_likelihood", "double", "marginal, of the whole calibration"),
-        Column("reliability", "double", "empirical reliability of the abilities, 0 to 1"),
-        Column("calibrated_at", "timestamp", "as-of instant of the run, UTC"),
-    ),
-    key=("calibration_version", "item_id"),
-    checks=(
-        Check("model_known", "model IN ('1PL', '2PL')"),
-        Check("errors_positive", "difficulty_se > 0"),
-        Check("one_pl_has_no_a", "model = '2PL' OR discrimination IS NULL"),
-    ),
-)
-
-STUDENT_ABILITIES = Table(
-    layer=Layer.GOLD,
-    name="student_abilities",
-    comment="Ability of each calibrated student by version: posterior mean and spread.",
-    columns=(
-        Column("calibration_version", "string", "joins gold.item_parameters"),
-        _STUDENT,
-        Column("ability", "double", "EAP of theta", unit="logit", privacy=_PERSONAL),
-        Column("ability_sd", "double", "posterior standard deviation", unit="logit"),
-        Column("n_responses", "bigint", "first attempts used"),
-        Column("calibrated_at", "timestamp", "as-of instant of the run, UTC"),
-    ),
-    key=("calibration_version", "student_key"),
-    checks=(Check("spread_positive", "ability_sd > 0"),),
 )
 
 MODEL_EVALUATIONS = Table(
@@ -200,8 +158,6 @@ TABLES = (
     SKILL_VOCABULARY,
     ITEM_VOCABULARY,
     SAKT_SEQUENCES,
-    ITEM_PARAMETERS,
-    STUDENT_ABILITIES,
     MODEL_EVALUATIONS,
     SAKT_PREDICTIONS,
     STUDENT_MASTERY,

@@ -1,9 +1,15 @@
 """Every table of the lake, declared once; nothing else names a table by a string."""
 
-from deepkt_irt.tables import bronze, gold, ops, silver
+from deepkt_irt.tables import bronze, gold, gold_items, ops, silver
 from deepkt_irt.tables.contract import Table
 
-TABLES: tuple[Table, ...] = (*bronze.TABLES, *silver.TABLES, *gold.TABLES, *ops.TABLES)
+TABLES: tuple[Table, ...] = (
+    *bronze.TABLES,
+    *silver.TABLES,
+    *gold.TABLES,
+    *gold_items.TABLES,
+    *ops.TABLES,
+)
 
 
 def table_named(qualified_name: str) -> Table:
