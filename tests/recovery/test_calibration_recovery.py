@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from deepkt_irt.irt.calibration import Calibration, Responses, calibrate
+from deepkt_irt.irt.calibration import Calibration, calibrate
+from deepkt_irt.irt.responses import Responses
 from deepkt_irt.settings import CalibrationSettings
 
 SEEDS = range(12)
@@ -35,12 +36,12 @@ class Recovery:
     @property
     def a_inside(self):
         error = np.abs(self.fitted.discrimination - self.a)
-        return np.mean((error < 1.96 * self.fitted.discrimination_se)[self.fitted.is_2pl])
+        return np.mean((error < 1.96 * self.fitted.discrimination_se)[(self.fitted.model == "2PL")])
 
     @property
     def theta_inside(self):
-        error = np.abs(self.fitted.ability - self.theta)
-        return np.mean((error < 1.96 * self.fitted.ability_sd)[np.isfinite(self.fitted.ability)])
+        error = np.abs(self.fitted.students.ability - self.theta)
+        return np.mean((error < 1.96 * self.fitted.students.ability_sd)[np.isfinite(self.fitted.students.ability)])
 
 
 def recovered(seed, *, n_students, n_items, per_student, slope_sd=0.0, mean_b=0.0):
@@ -67,7 +68,7 @@ def test_calibrate_1pl_recovers_difficulties_with_honest_intervals(mean_b):
     for run in runs:
         assert run.rmse < 0.25
         assert np.corrcoef(run.fitted.difficulty, run.b)[0, 1] > 0.98
-        assert np.corrcoef(run.fitted.ability, run.theta)[0, 1] > 0.95
+        assert np.corrcoef(run.fitted.students.ability, run.theta)[0, 1] > 0.95
     assert 0.925 < np.mean([run.b_inside for run in runs]) < 0.975
     assert 0.92 < np.mean([run.theta_inside for run in runs]) < 0.975
 
@@ -97,7 +98,7 @@ def test_calibrate_2pl_recovers_slopes_and_difficulties(mean_b):
     ]
 
     for run in runs:
-        assert run.fitted.is_2pl.all()
+        assert (run.fitted.model == "2PL").all()
         assert np.corrcoef(run.fitted.discrimination, run.a)[0, 1] > 0.85
     assert np.mean([run.rmse for run in runs]) < 0.25
     assert 0.92 < np.mean([run.b_inside for run in runs]) < 0.98
@@ -120,7 +121,7 @@ def test_calibrate_mixed_models_share_one_scale():
             settings=CalibrationSettings(),
         )
 
-        assert (fitted.is_2pl == often).all()
+        assert ((fitted.model == "2PL") == often).all()
         assert fitted.population_sd == pytest.approx(1.6, abs=0.15)
         error = fitted.difficulty - b
         gaps.append(error[often].mean() - error[~often].mean())

@@ -6,7 +6,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from deepkt_irt.errors import NoConvergence, NoData
-from deepkt_irt.irt.calibration import Responses, calibrate
+from deepkt_irt.irt.calibration import calibrate
+from deepkt_irt.irt.responses import Responses
 from deepkt_irt.settings import CalibrationSettings
 
 SETTINGS = CalibrationSettings(min_responses=2, tolerance=1e-6)
@@ -35,7 +36,7 @@ def dense_minimum(data, is_2pl):
         d, log_a, log_sigma = unpacked(x)
         eta = np.exp(log_a + log_sigma)[:, None] * z + d[:, None]  # (items, nodes)
         logs = np.zeros((data.n_students, len(z)))
-        signed = np.where(data.correct[:, None] == 1, eta[data.item], -eta[data.item])
+        signed = np.where(data.level[:, None] == 1, eta[data.item], -eta[data.item])
         np.add.at(logs, data.student, log_expit(signed))
         mean = d.sum() / (items + 1)
         penalty = (((d - mean) ** 2).sum() + mean**2) / (2 * 2.0**2)
@@ -59,12 +60,12 @@ def test_calibrate_1pl_equals_a_general_optimiser():
 def test_calibrate_mixed_models_equal_a_general_optimiser():
     data = drawn(2, n_students=300, b=np.array([-1.0, 0.0, 0.8, 0.3]), a=np.array([1, 2, 0.5, 1]))
     thin = (data.item != 3) | (data.student % 4 == 0)
-    cut = Responses(data.student[thin], data.item[thin], data.correct[thin], 300, 4)
+    cut = Responses(data.student[thin], data.item[thin], data.level[thin], 300, 4)
 
     fitted = calibrate(cut, settings=CalibrationSettings(min_responses_2pl=100, tolerance=1e-6))
 
-    assert fitted.is_2pl.tolist() == [True, True, True, False]
-    b, a, sigma = dense_minimum(cut, fitted.is_2pl)
+    assert fitted.model.tolist() == ["2PL", "2PL", "2PL", "1PL"]
+    b, a, sigma = dense_minimum(cut, fitted.model == "2PL")
     np.testing.assert_allclose(fitted.difficulty, b, atol=2e-3)
     np.testing.assert_allclose(fitted.discrimination[:3], a[:3], atol=2e-3)
     assert np.isnan(fitted.discrimination[3])
@@ -76,21 +77,21 @@ def test_calibrate_few_responses_report_no_slope():
     fitted = calibrate(drawn(2, n_students=300, b=np.linspace(-1, 1, 8)), settings=SETTINGS)
 
     assert np.isnan(fitted.discrimination).all()
-    assert not fitted.is_2pl.any()
+    assert not (fitted.model == "2PL").any()
 
 
 def test_calibrate_item_with_one_kind_of_answer_gets_no_slope():
     data = drawn(3, n_students=200, b=np.zeros(4))
-    correct = np.where(data.item == 0, 1, data.correct)
+    correct = np.where(data.item == 0, 1, data.level)
 
     fitted = calibrate(
         Responses(data.student, data.item, correct, 200, 4),
         settings=CalibrationSettings(min_responses_2pl=100),
     )
 
-    assert fitted.is_2pl.tolist() == [False, True, True, True]
-    assert np.isfinite(fitted.discrimination).tolist() == fitted.is_2pl.tolist()
-    assert np.isfinite(fitted.discrimination_se).tolist() == fitted.is_2pl.tolist()
+    assert (fitted.model == "2PL").tolist() == [False, True, True, True]
+    assert np.isfinite(fitted.discrimination).tolist() == (fitted.model == "2PL").tolist()
+    assert np.isfinite(fitted.discrimination_se).tolist() == (fitted.model == "2PL").tolist()
 
 
 def test_calibrate_thin_items_that_are_all_easy_do_not_drag_the_scale():
@@ -102,7 +103,7 @@ def test_calibrate_thin_items_that_are_all_easy_do_not_drag_the_scale():
 
     kept = np.isfinite(fitted.difficulty)
     assert abs((fitted.difficulty - easy)[kept].mean()) < 0.2
-    assert abs(fitted.ability.mean()) < 0.05
+    assert abs(fitted.students.ability.mean()) < 0.05
     assert fitted.population_sd == pytest.approx(1, abs=0.15)
 
 
@@ -123,7 +124,7 @@ def test_calibrate_abilities_without_any_spread_stay_finite():
     fitted = calibrate(coins, settings=SETTINGS)
 
     assert 0 < fitted.population_sd < 0.3
-    assert fitted.reliability < 0.2
+    assert fitted.students.reliability < 0.2
     assert np.isfinite(fitted.difficulty_se).all()
 
 
@@ -143,14 +144,14 @@ def test_calibrate_student_with_hundreds_of_responses_gets_an_honest_spread():
     fitted = calibrate(data, settings=CalibrationSettings())
 
     typical = 1 / np.sqrt(1_000 * 0.18)
-    assert fitted.ability_sd.min() > 0.9 * typical
-    assert fitted.ability_sd.max() < 2 * typical
+    assert fitted.students.ability_sd.min() > 0.9 * typical
+    assert fitted.students.ability_sd.max() < 2 * typical
 
 
 def test_calibrate_item_below_the_minimum_is_left_out_and_the_others_stay():
     data = drawn(3, n_students=100, b=np.zeros(4))
     thin = (data.item != 2) | (data.student < 3)
-    cut = Responses(data.student[thin], data.item[thin], data.correct[thin], 100, 4)
+    cut = Responses(data.student[thin], data.item[thin], data.level[thin], 100, 4)
 
     fitted = calibrate(cut, settings=CalibrationSettings(min_responses=5))
 
@@ -161,7 +162,7 @@ def test_calibrate_item_below_the_minimum_is_left_out_and_the_others_stay():
 @pytest.mark.parametrize(("answer", "sign"), [(1, -1), (0, 1)])
 def test_calibrate_item_everyone_answers_alike_stays_finite_and_unsure(answer, sign):
     data = drawn(4, n_students=100, b=np.zeros(4))
-    correct = np.where(data.item == 0, answer, data.correct)
+    correct = np.where(data.item == 0, answer, data.level)
 
     fitted = calibrate(Responses(data.student, data.item, correct, 100, 4), settings=SETTINGS)
 
@@ -200,8 +201,8 @@ def test_calibrate_two_responses_of_a_student_to_an_item_are_refused():
 @pytest.mark.parametrize(
     ("student", "item", "correct", "problem"),
     [
-        ([0], [0], [2], "correct must be"),
-        ([0], [0], [-1], "correct must be"),
+        ([0], [0], [0.5], "whole numbers"),
+        ([0], [0], [-1], "levels start at 0"),
         ([0], [5], [1], "item index"),
         ([0], [-1], [1], "item index"),
         ([7], [0], [1], "student index"),

@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from deepkt_irt.irt.calibration import Responses, calibrate
+from deepkt_irt.irt.calibration import calibrate
+from deepkt_irt.irt.responses import Responses
 from deepkt_irt.settings import CalibrationSettings
 
 THETA = np.linspace(-6, 6, 301)
@@ -31,7 +32,7 @@ def answers(seed, *, spread=1.0, slopes=1.0):
     return Responses(
         student=np.append(student, N_STUDENTS - 2),
         item=np.append(item, len(B)),
-        correct=np.append(right[answered], 1).astype(np.int64),
+        level=np.append(right[answered], 1).astype(np.int64),
         n_students=N_STUDENTS,
         n_items=len(B) + 1,
     )
@@ -41,7 +42,7 @@ def dense(data, slope, difficulty, sigma):
     """Posterior over the nodes and likelihood of each student, response by response."""
     prior = np.exp(-0.5 * (THETA / sigma) ** 2)
     mass = np.tile(prior / prior.sum(), (data.n_students, 1))
-    for student, item, y in zip(data.student, data.item, data.correct, strict=True):
+    for student, item, y in zip(data.student, data.item, data.level, strict=True):
         if item < len(B):
             p = expit(slope[item] * (THETA - difficulty[item]))
             mass[student] *= p if y else 1 - p
@@ -64,29 +65,29 @@ def test_calibrate_abilities_equal_the_dense_posterior(data, fitted):
     mean = posterior @ THETA
     sd = np.sqrt(posterior @ THETA**2 - mean**2)
 
-    np.testing.assert_allclose(fitted.ability[:-2], mean[:-2], atol=1e-4)
-    np.testing.assert_allclose(fitted.ability_sd[:-2], sd[:-2], atol=1e-4)
+    np.testing.assert_allclose(fitted.students.ability[:-2], mean[:-2], atol=1e-4)
+    np.testing.assert_allclose(fitted.students.ability_sd[:-2], sd[:-2], atol=1e-4)
     assert fitted.log_likelihood == pytest.approx(np.log(likelihood[:-2]).sum(), abs=1e-3)
 
 
 def test_calibrate_reliability_is_the_share_of_variance_that_is_no_error(fitted):
-    ability, sd = fitted.ability[:-2], fitted.ability_sd[:-2]
+    ability, sd = fitted.students.ability[:-2], fitted.students.ability_sd[:-2]
 
     expected = ability.var() / (ability.var() + (sd**2).mean())
-    assert fitted.reliability == pytest.approx(expected)
+    assert fitted.students.reliability == pytest.approx(expected)
 
 
 def test_calibrate_students_without_a_calibrated_response_have_no_ability(data, fitted):
-    assert np.isnan(fitted.ability[-2:]).all()
-    assert np.isnan(fitted.ability_sd[-2:]).all()
-    assert np.isfinite(fitted.ability[:-2]).all()
+    assert np.isnan(fitted.students.ability[-2:]).all()
+    assert np.isnan(fitted.students.ability_sd[-2:]).all()
+    assert np.isfinite(fitted.students.ability[:-2]).all()
     counted = np.bincount(data.student[data.item < len(B)], minlength=N_STUDENTS)
-    assert fitted.student_n.tolist() == counted.tolist()
+    assert fitted.students.student_n.tolist() == counted.tolist()
 
 
 def test_calibrate_counts_and_shares_right_cover_all_items(data, fitted):
     for item in range(6):
-        given = data.correct[data.item == item]
+        given = data.level[data.item == item]
         assert fitted.n_responses[item] == len(given)
         assert fitted.p_value[item] == pytest.approx(given.mean())
 
@@ -95,7 +96,7 @@ def test_calibrate_2pl_equals_the_dense_maximum():
     whole = answers(3, slopes=np.array([0.7, 1.0, 1.6, 1.0, 0.8]))
     inside = whole.item < len(B)
     data = Responses(
-        whole.student[inside], whole.item[inside], whole.correct[inside], N_STUDENTS, len(B)
+        whole.student[inside], whole.item[inside], whole.level[inside], N_STUDENTS, len(B)
     )
 
     def minus_objective(log_slope_and_intercept):
@@ -109,7 +110,7 @@ def test_calibrate_2pl_equals_the_dense_maximum():
 
     fitted = calibrate(data, settings=SLOPES)
 
-    assert fitted.is_2pl.all()
+    assert (fitted.model == "2PL").all()
     assert fitted.population_sd == 1.0
     np.testing.assert_allclose(fitted.discrimination, a, atol=5e-3)
     np.testing.assert_allclose(fitted.difficulty, -d / a, atol=1e-2)

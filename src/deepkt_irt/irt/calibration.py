@@ -1,137 +1,72 @@
-"""Marginal maximum likelihood calibration of items on sparse responses.
+"""Marginal maximum likelihood calibration of items on sparse responses, 1PL to 3PL and graded.
 
 Scale: theta ~ N(0, sigma^2) with sigma estimated, and 1PL items have slope 1 by definition, so
-1PL and 2PL items share one scale in logits and a slope is reported only where it was estimated.
-Where every item is 2PL, sigma is 1, since the slopes then carry the scale.
+all items share one scale in logits and a slope is reported only where it was estimated. Where
+every item has a slope of its own, sigma is 1, since the slopes then carry the scale. With several
+groups of students this holds of group 0; with fixed items their scale is kept.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from deepkt_irt.errors import NoData
-from deepkt_irt.irt.em import ItemCurves, ItemEm, ResponseMatrix, nodes
+from deepkt_irt.irt.blocks import InMemory, Statistics, in_blocks
+from deepkt_irt.irt.curves import ItemCurves
+from deepkt_irt.irt.em import Design, ItemEm, State
+from deepkt_irt.irt.fitted import Estimate, FittedItems, in_logits
+from deepkt_irt.irt.items import ItemParameters
+from deepkt_irt.irt.posterior import Abilities, abilities
+from deepkt_irt.irt.responses import Responses, Selection, select
+from deepkt_irt.irt.standard_errors import sampling_error
 from deepkt_irt.settings import CalibrationSettings
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
-# a student with hundreds of responses has a posterior narrower than the nodes of the EM are apart
-_FINER = 4
+_CHANCE = 0.02  # starting proportions stay this far from 0 and 1
 
 
 @dataclass(frozen=True)
-class Responses:
-    """First attempts in long form, all arrays of shape (responses,).
+class FixedItems:
+    """Items whose parameters are given and stay, so that their scale is kept.
 
     Attributes:
-        student: Index of the student, 0 to n_students - 1.
-        item: Index of the item, 0 to n_items - 1; a student answers an item once.
-        correct: 1 right, 0 wrong.
-        n_students: Number of students.
-        n_items: Number of items.
+        items: One row for each item of the responses; NaN thresholds for those to estimate.
+        population_sd: Spread of ability of the calibration they come from, logits.
+
+    Reference:
+        Kim (2006), Journal of Educational Measurement 43, 355-381.
     """
 
-    student: IntArray
-    item: IntArray
-    correct: IntArray
-    n_students: int
-    n_items: int
-
-    def __post_init__(self) -> None:
-        if not len(self.student) == len(self.item) == len(self.correct):
-            raise ValueError("student, item and correct differ in length")
-        if not len(self.correct):
-            raise NoData("no graded first attempts to calibrate items on")
-        if self.student.min() < 0 or self.student.max() >= self.n_students:
-            raise ValueError(f"student index outside 0 to {self.n_students - 1}")
-        if self.item.min() < 0 or self.item.max() >= self.n_items:
-            raise ValueError(f"item index outside 0 to {self.n_items - 1}")
-        if not np.isin(self.correct, (0, 1)).all():
-            raise ValueError("correct must be 0 or 1")
-
-    def matrix(self, kept: IntArray) -> ResponseMatrix:
-        """The responses on some items, which are renumbered in the order given.
-
-        Raises:
-            ValueError: If a student has two responses to an item.
-        """
-        place = np.full(self.n_items, -1)
-        place[kept] = np.arange(len(kept))
-        item = place[self.item]
-        inside = item >= 0
-        matrix = ResponseMatrix(
-            self.student[inside],
-            item[inside],
-            self.correct[inside],
-            shape=(self.n_students, len(kept)),
-        )
-        if matrix.right.nnz < inside.sum():
-            raise ValueError("a student has several responses to one item; keep the first")
-        return matrix
-
-
-@dataclass(frozen=True)
-class _Abilities:
-    """Abilities of students, arrays of shape (students,).
-
-    Attributes:
-        ability: EAP of theta in logits; NaN for a student without responses on calibrated items.
-        ability_sd: Posterior standard deviation; NaN likewise.
-        student_n: Responses of the student that count.
-        log_likelihood: Marginal, of all responses that count.
-    """
-
-    ability: FloatArray
-    ability_sd: FloatArray
-    student_n: IntArray
-    log_likelihood: float
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What was estimated; item arrays have shape (items,), student arrays (students,).
-
-    Attributes:
-        difficulty: b in logits; NaN for an item with too few responses.
-        difficulty_se: Its standard error.
-        discrimination: a; NaN unless estimated for the item (2PL).
-        discrimination_se: Its standard error.
-        is_2pl: Whether the item has a slope of its own.
-        n_responses: First attempts on the item.
-        p_value: Share of them right; NaN without any.
-        ability: EAP of theta in logits; NaN for a student without responses on calibrated items.
-        ability_sd: Posterior standard deviation.
-        student_n: Responses of the student that count.
-        population_sd: sigma.
-        log_likelihood: Marginal, of the data under the estimates.
-        n_iterations: EM steps.
-        reliability: Empirical reliability of the abilities, 0 to 1.
-    """
-
-    difficulty: FloatArray
-    difficulty_se: FloatArray
-    discrimination: FloatArray
-    discrimination_se: FloatArray
-    is_2pl: NDArray[np.bool_]
-    n_responses: IntArray
-    p_value: FloatArray
-    ability: FloatArray
-    ability_sd: FloatArray
-    student_n: IntArray
+    items: ItemParameters
     population_sd: float
-    log_likelihood: float
-    n_iterations: int
-    reliability: float
 
 
-def calibrate(responses: Responses, *, settings: CalibrationSettings) -> Calibration:
+@dataclass(frozen=True)
+class Calibration(FittedItems):
+    """Items and students of one calibration, on one scale.
+
+    Attributes:
+        students: Their abilities.
+    """
+
+    students: Abilities
+
+
+def calibrate(
+    responses: Responses,
+    *,
+    settings: CalibrationSettings | None = None,
+    fixed: FixedItems | None = None,
+) -> Calibration:
     """Estimate item parameters and abilities.
 
     Args:
         responses: First attempts.
         settings: Quadrature, priors, and how many responses a model needs.
+        fixed: Items whose parameters are known; the others come onto their scale.
 
     Returns:
         The calibration.
@@ -141,76 +76,110 @@ def calibrate(responses: Responses, *, settings: CalibrationSettings) -> Calibra
         NoConvergence: If the parameters still move after the allowed iterations.
         ValueError: If a student has two responses to an item.
     """
-    n = np.bincount(responses.item, minlength=responses.n_items)
-    right = np.bincount(responses.item, weights=responses.correct, minlength=responses.n_items)
-    kept = np.flatnonzero(n >= settings.min_responses)
-    if not len(kept):
-        raise NoData(f"no item has {settings.min_responses} first attempts")
-    is_2pl = (n >= settings.min_responses_2pl) & (right > 0) & (right < n)
-    matrix = responses.matrix(kept)
-    em = ItemEm(matrix, is_2pl[kept], settings)
-    curves, iterations = em.fit()
-    sigma = em.shared_slope(curves)
-    z = nodes(_FINER * (settings.n_nodes - 1) + 1, settings.theta_max)
-    found = _abilities(matrix, curves, population_sd=sigma, z=z)
-
-    def all_items(values: FloatArray) -> FloatArray:
-        whole = np.full(responses.n_items, np.nan)
-        whole[kept] = values
-        return whole
-
-    parameters = _parameters(em, curves, is_2pl[kept])
-    return Calibration(
-        **{name: all_items(values) for name, values in parameters.items()},
-        is_2pl=is_2pl,
-        n_responses=n,
-        p_value=np.divide(right, n, out=np.full(len(n), np.nan), where=n > 0),
-        ability=found.ability,
-        ability_sd=found.ability_sd,
-        student_n=found.student_n,
-        population_sd=sigma,
-        log_likelihood=found.log_likelihood,
-        n_iterations=iterations,
-        reliability=_reliability(found),
+    settings = settings or CalibrationSettings()
+    selection = select(
+        responses.level_counts(),
+        settings,
+        guessable=responses.guessable,
+        n_steps=responses.n_steps,
     )
+    cells = responses.cells(selection)
+    group = np.zeros(responses.n_students, dtype=np.int64)
+    group = group if responses.group is None else responses.group
+    n = np.diff(cells.indptr).astype(np.int64)
+    answered = n > 0
+    blocks = in_blocks(cells[answered], group[answered], n_nodes=settings.n_nodes)
+    population = Population(int(group.max()) + 1, spread_is_free=bool((n > 1).any()))
+    state, fitted = fit_items(
+        InMemory(blocks), selection, population, settings=settings, fixed=fixed
+    )
+    found = [abilities(block, state, fitted.scale, settings) for block in blocks]
+    whole = np.full((3, responses.n_students), np.nan)
+    whole[:, answered] = np.concatenate(found, axis=1)
+    mean, sd, mode = whole
+    return Calibration(**vars(fitted), students=Abilities(mean, sd, mode, student_n=n))
 
 
-def _abilities(
-    matrix: ResponseMatrix, curves: ItemCurves, *, population_sd: float, z: FloatArray
-) -> _Abilities:
-    """Abilities under given curves; z are the nodes in standard deviations, (nodes,).
+@dataclass(frozen=True)
+class Population:
+    """Who answered.
 
-    Reference:
-        Bock and Mislevy (1982), Applied Psychological Measurement 6, 431-444 (EAP).
+    Attributes:
+        n_groups: Groups of students.
+        spread_is_free: Whether any student answered two items: one response each tells nothing
+            of how students differ, and the spread stays at 1.
     """
-    posterior = matrix.posterior(curves, z)
-    mean = posterior.mass @ z
-    variance = np.maximum(posterior.mass @ z**2 - mean**2, np.finfo(float).tiny)
-    answered = matrix.n_by_student > 0
-    return _Abilities(
-        ability=np.where(answered, population_sd * mean, np.nan),
-        ability_sd=np.where(answered, population_sd * np.sqrt(variance), np.nan),
-        student_n=matrix.n_by_student,
-        log_likelihood=float(posterior.log_likelihood[answered].sum()),
+
+    n_groups: int
+    spread_is_free: bool
+
+
+def fit_items(
+    statistics: Statistics,
+    selection: Selection,
+    population: Population,
+    *,
+    settings: CalibrationSettings,
+    fixed: FixedItems | None = None,
+) -> tuple[State, FittedItems]:
+    """Estimate items and groups from wherever the sums over students come.
+
+    Args:
+        statistics: The E-step over all students with a response on a kept item.
+        selection: Kept items and their models.
+        population: Who answered.
+        settings: Quadrature, priors and when to stop.
+        fixed: See calibrate.
+
+    Returns:
+        The state on standardised ability, and the same in logits for all items.
+
+    Raises:
+        NoConvergence: If the parameters still move after the allowed iterations.
+        NoData: If items are to be fixed and none of the kept ones is among them.
+    """
+    given = np.zeros(len(selection.kept), dtype=bool)
+    if fixed is not None:
+        given = fixed.items.is_calibrated[selection.kept]
+        if not given.any():
+            raise NoData("none of the fixed items has enough responses to carry the scale")
+    design = Design(
+        has_slope=selection.has_slope & ~given,
+        is_fixed=given,
+        n_groups=population.n_groups,
+        scale=None if fixed is None else fixed.population_sd,
+        spread_is_free=population.spread_is_free,
     )
+    em = ItemEm(statistics, _start(selection, design, fixed), design, settings)
+    state, iterations = em.fit()
+    at = em.tables(state)
+    found = statistics.expected(at)
+    scores = state.curves.scores(em.z, state.curves.chances(em.z))
+    products = statistics.score_products(at, scores.reshape(len(scores), -1, len(em.z)), em.z)
+    error = sampling_error(em, state, found, products)
+    fitted = in_logits(Estimate(em, state, error), selection, iterations, found.log_likelihood)
+    return state, fitted
 
 
-def _parameters(em: ItemEm, curves: ItemCurves, is_2pl: NDArray[np.bool_]) -> dict[str, FloatArray]:
-    """Item parameters in logits with standard errors by the delta method: b = -sigma d / slope."""
-    sigma, error = em.shared_slope(curves), em.sampling_error(curves)
-    b = -curves.intercept / curves.slope  # in standard deviations, as its variance
-    own = error.intercept + 2 * b * error.covariance + b**2 * np.nan_to_num(error.slope)
-    variance = own / curves.slope**2 + error.location
-    return {
-        "difficulty": sigma * b,
-        "difficulty_se": sigma * np.sqrt(variance),
-        "discrimination": np.where(is_2pl, curves.slope / sigma, np.nan),
-        "discrimination_se": np.sqrt(error.slope) / sigma,
-    }
-
-
-def _reliability(found: _Abilities) -> float:
-    """Variance of the EAPs over it plus the mean posterior variance."""
-    answered = found.student_n > 0
-    spread = float(found.ability[answered].var())
-    return spread / (spread + float((found.ability_sd[answered] ** 2).mean()))
+def _start(selection: Selection, design: Design, fixed: FixedItems | None) -> State:
+    """Slopes 1, intercepts from the shares that reached each level."""
+    n_steps = selection.n_levels - 1
+    reached = selection.counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
+    share = reached / selection.counts.sum(axis=1, keepdims=True)
+    steps = np.arange(1, n_steps + 1)
+    p = np.clip(share, _CHANCE, 1 - _CHANCE)
+    intercept = logit(p) - 1e-2 * steps  # levels beyond the clip stay apart
+    intercept = np.where(steps > selection.n_steps[:, None], np.nan, intercept)
+    scale = design.scale if design.scale is not None else 1.0
+    slope = np.full(len(p), scale)
+    guess = np.where(selection.has_guessing & ~design.is_fixed, logit(0.2), -np.inf)
+    if fixed is not None:
+        given = fixed.items.take(selection.kept[design.is_fixed])
+        width = min(n_steps, given.thresholds.shape[1])
+        slope[design.is_fixed] = scale * given.slope
+        intercept[design.is_fixed] = np.nan
+        intercept[design.is_fixed, :width] = -(given.slope[:, None] * given.thresholds)[:, :width]
+        with np.errstate(divide="ignore"):
+            guess[design.is_fixed] = logit(given.guessing)
+    zero, one = np.zeros(design.n_groups), np.ones(design.n_groups)
+    return State(ItemCurves(slope, intercept, guess), mean=zero, sd=one)

@@ -1,294 +1,327 @@
-"""Expectation-maximisation over a sparse response matrix: items' slopes and intercepts.
+"""Expectation-maximisation: curves of the items and abilities of the groups.
 
-P(right) = sigmoid(slope z + intercept) with z ~ N(0, 1), so slopes are per standard deviation of
-ability. Items without a slope of their own share one, which is the spread of ability in logits.
+Ability is standardised, z ~ N(0, 1) in group 0. Items without a slope of their own share one,
+which is the spread of ability in logits.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.special import expit, log_expit
 
 from deepkt_irt.errors import NoConvergence
+from deepkt_irt.irt.blocks import Expected, Statistics, Tables
+from deepkt_irt.irt.curves import ItemCurves
+from deepkt_irt.irt.quadrature import nodes, prior_weights
 from deepkt_irt.settings import CalibrationSettings
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-IndexArray = NDArray[np.integer[Any]]
+BoolArray = NDArray[np.bool_]
 
-_CHUNK = 200_000  # responses whose posteriors are held at a time
-_NEWTON_STEPS = 3
-_LONGEST_STEPS = (0.5, 1.0)  # of slopes and of intercepts
+_NEWTON_STEPS = 2
+_LONGEST_STEPS = (0.5, 1.0, 0.5)  # of slopes, of intercepts, of the logit of c
 _SPREAD_RANGE = (0.05, 10.0)  # logits; below, no spread can be told from none
 _SLOPE_RANGE = (0.1, 5.0)  # times the shared slope
-_CHANCE = 0.02  # starting proportions stay this far from 0 and 1
-
-
-def nodes(count: int, reach: float) -> FloatArray:
-    """Evenly spaced nodes in standard deviations of ability, shape (count,)."""
-    return np.linspace(-reach, reach, count)
-
-
-def prior_weights(z: FloatArray) -> FloatArray:
-    """Standard normal weights of the nodes, summing to 1."""
-    density: FloatArray = np.exp(-0.5 * z**2)
-    return density / density.sum()
+_GUESS_RANGE = (-6.0, 0.0)  # logit of c
+_KEPT_GAP = 0.25  # of the distance of two intercepts, in one step
+_SMALLEST_GAP = 1e-3
+_FALL = 1.0  # of the log likelihood that a leap may cost, since the prior counts, too
+_TINY = np.finfo(float).tiny
 
 
 @dataclass(frozen=True)
-class ItemCurves:
-    """Slope and intercept of each item on standardised ability, arrays of shape (items,)."""
-
-    slope: FloatArray
-    intercept: FloatArray
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """What the responses say of each student.
+class Design:
+    """What is estimated of each item, arrays over items.
 
     Attributes:
-        mass: Over the nodes, (students, nodes); rows sum to 1.
-        log_likelihood: Marginal, of the student's responses, (students,).
+        has_slope: A slope of its own.
+        is_fixed: Parameters are given and stay.
+        n_groups: Groups of students; group 0 sets the scale unless items are fixed.
+        scale: Logits per unit of z where items are fixed; None where it is estimated.
+        spread_is_free: Whether the responses say how students differ.
     """
 
-    mass: FloatArray
-    log_likelihood: FloatArray
+    has_slope: BoolArray
+    is_fixed: BoolArray
+    n_groups: int
+    scale: float | None
+    spread_is_free: bool
 
-
-class ResponseMatrix:
-    """Right and wrong answers, students by items, stored where there is a response.
-
-    Args:
-        student: Index of the student, (responses,).
-        item: Index of the item, (responses,); a student answers an item once.
-        correct: 1 right, 0 wrong, (responses,).
-        shape: Numbers of students and items.
-    """
-
-    def __init__(
-        self, student: IntArray, item: IntArray, correct: IntArray, *, shape: tuple[int, int]
-    ) -> None:
-        # wrong answers are stored zeros; rows come sorted, so sums do not depend on the order given
-        self.right = csr_array((correct.astype(np.float64), (student, item)), shape=shape)
-        pattern = (np.ones(self.right.nnz), self.right.indices, self.right.indptr)
-        self.seen = csr_array(pattern, shape=shape)
-        self._seen_by_item = self.seen.T.tocsr()
-        self.n_by_student: IntArray = np.diff(self.right.indptr).astype(np.int64)
-        self.n_by_item: IntArray = np.diff(self._seen_by_item.indptr).astype(np.int64)
-        self.right_by_item: FloatArray = self.right.sum(axis=0)
-
-    def posterior(self, curves: ItemCurves, z: FloatArray) -> Posterior:
-        """Posterior of every student's ability over the nodes z."""
-        eta = curves.slope[:, None] * z + curves.intercept[:, None]  # (items, nodes)
-        # log P of a right answer exceeds that of a wrong one by eta, which is linear in z
-        logs: FloatArray = self.seen @ log_expit(-eta)
-        logs += (self.right @ curves.slope)[:, None] * z
-        logs += (self.right @ curves.intercept)[:, None] + np.log(prior_weights(z))
-        top = logs.max(axis=1, keepdims=True)
-        mass = np.exp(logs - top)
-        total = mass.sum(axis=1, keepdims=True)
-        return Posterior(mass / total, (top + np.log(total))[:, 0])
-
-    def expected(self, mass: FloatArray) -> FloatArray:
-        """Expected responses to each item from students at each node, (items, nodes)."""
-        counts: FloatArray = self._seen_by_item @ mass
-        return counts
-
-    def chunks(self) -> Iterator[tuple[IndexArray, IndexArray, FloatArray]]:
-        """Student, item and answer of the responses, some at a time."""
-        student = np.repeat(np.arange(self.right.shape[0]), self.n_by_student)
-        for begin in range(0, self.right.nnz, _CHUNK):
-            part = slice(begin, begin + _CHUNK)
-            yield student[part], self.right.indices[part], self.right.data[part]
+    @property
+    def shares_slope(self) -> BoolArray:
+        """Items whose slope is the shared one, which is free."""
+        return ~self.has_slope & ~self.is_fixed
 
 
 @dataclass(frozen=True)
-class SamplingError:
-    """Sampling variances on standardised ability, arrays of shape (items,).
+class State:
+    """All that the EM moves.
 
     Attributes:
-        slope: Variance of the slope.
-        intercept: Variance of the intercept.
-        covariance: Covariance of both; 0 where the slope is shared.
-        location: Variance, common to all items, from not knowing where the mean ability lies.
+        curves: Of the items.
+        mean: Of each group's ability, (groups,).
+        sd: Its standard deviation, (groups,).
     """
 
-    slope: FloatArray
-    intercept: FloatArray
-    covariance: FloatArray
-    location: float
+    curves: ItemCurves
+    mean: FloatArray
+    sd: FloatArray
+
+
+@dataclass(frozen=True)
+class Step:
+    """A Newton system of all items: gradient (items, p), information (items, p, p)."""
+
+    gradient: FloatArray
+    information: FloatArray
 
 
 class ItemEm:
-    """Penalised marginal maximum likelihood of the items' curves.
+    """Penalised marginal maximum likelihood.
 
     Log slopes are N(log shared slope, prior_sd_log_slope^2). Intercepts are N(their mean,
     prior_sd_difficulty^2): a fixed mean would drag thousands of thin items, and all abilities
     with them, towards it. The mean itself weighs as one more item at 0. The log of the shared slope
-    is N(0, prior_sd_log_spread^2), which matters only where hardly any spread can be seen.
+    is N(0, prior_sd_log_spread^2), which matters only where hardly any spread can be seen. c has
+    a Beta prior with its mode at prior_guessing.
 
     Args:
-        responses: Every item with a response.
-        has_slope: Whether an item gets a slope of its own, (items,).
+        statistics: The E-step over all students with a response.
+        start: Where to begin; fixed items have their parameters in it.
+        design: What is estimated.
         settings: Quadrature, priors and when to stop.
     """
 
     def __init__(
-        self, responses: ResponseMatrix, has_slope: NDArray[np.bool_], settings: CalibrationSettings
+        self, statistics: Statistics, start: State, design: Design, settings: CalibrationSettings
     ) -> None:
-        self._responses, self._has_slope, self._settings = responses, has_slope, settings
-        self._z = nodes(settings.n_nodes, settings.theta_max)
-        self._slope_precision = 1 / settings.prior_sd_log_slope**2
-        self._intercept_precision = 1 / settings.prior_sd_difficulty**2
+        self._statistics, self._at, self.design = statistics, start, design
+        self._settings = settings
+        self.z = nodes(settings.n_nodes, settings.theta_max)
         self._spread_precision = 1 / settings.prior_sd_log_spread**2
-        # one response a student tells nothing of how students differ: the spread stays at 1
-        self._spread_is_free = bool((responses.n_by_student > 1).any())
+        right = settings.prior_guessing * settings.prior_guessing_n
+        self._guess_prior = (right + 1, settings.prior_guessing_n - right + 1)
 
-    def shared_slope(self, curves: ItemCurves) -> float:
-        """Slope of the items without their own; 1 if there are none."""
-        return 1.0 if self._has_slope.all() else float(curves.slope[~self._has_slope][0])
+    def scale(self, curves: ItemCurves) -> float:
+        """Logits per unit of z: the slope of the items without their own; 1 if there are none."""
+        if self.design.scale is not None:
+            return self.design.scale
+        return float(curves.slope[~self.design.has_slope][0]) if self._is_mixed else 1.0
 
-    def fit(self) -> tuple[ItemCurves, int]:
-        """Curves that maximise the penalised likelihood, and the EM steps it took.
+    def tables(self, state: State) -> Tables:
+        """Log chances and priors at the nodes."""
+        return tables(state, self.z)
+
+    def fit(self) -> tuple[State, int]:
+        """State that maximises the penalised likelihood, and the EM steps it took.
 
         Raises:
-            NoConvergence: If they still move after the allowed steps.
+            NoConvergence: If it still moves after the allowed steps.
 
         Reference:
             Bock and Aitkin (1981), Psychometrika 46, 443-459; steps lengthened after Varadhan and
             Roland (2008), Scandinavian Journal of Statistics 35, 335-353 (SQUAREM, scheme S3).
         """
-        at, change = self._start(), np.inf
+        at, change = self._at, np.inf
+        safe, reached = at, -np.inf
         for step in range(2, self._settings.max_iterations + 1, 2):
-            once = self._improved(at)
+            once, fit = self._improved(at)
+            if fit < reached - _FALL:  # the leap went too far
+                at, (once, fit) = safe, self._improved(safe)
             change = float(np.abs(self._vector(once) - self._vector(at)).max())
             if change < self._settings.tolerance:
                 return once, step
-            at = self._leap(at, once, self._improved(once))
+            safe, reached = self._improved(once)
+            at = self._leap(at, once, safe)
         raise NoConvergence(
             f"calibration moved by {change:.2g} in iteration {self._settings.max_iterations}; "
             "raise calibration.max_iterations or calibration.tolerance"
         )
 
-    def sampling_error(self, curves: ItemCurves) -> SamplingError:
-        """Variances from the observed information of each item, and of the common location.
+    def newton_step(self, curves: ItemCurves, counts: FloatArray) -> Step:
+        """Gradient and expected information of the complete data, priors included.
 
-        Observed information = expected complete information - the part that is missing because
-        abilities are not seen.
-
-        Reference:
-            Louis (1982), Journal of the Royal Statistical Society B 44, 226-233.
+        The shared slope is not yet taken together; its items have their own column of it.
         """
-        mass = self._responses.posterior(curves, self._z).mass
-        ss, sd, dd = self._observed_information(curves, mass)
-        location = self._location_variance(curves, dd, mass)
-        dd = dd + self._intercept_precision
-        ratio = np.log(curves.slope / self.shared_slope(curves))
-        ss = ss + self._slope_precision * (1 - ratio) / curves.slope**2
-        det = np.maximum(ss * dd - sd**2, np.finfo(float).eps)
-        own = self._has_slope
-        return SamplingError(
-            slope=np.where(own, dd / det, np.nan),
-            intercept=np.where(own, ss / det, 1 / dd),
-            covariance=np.where(own, -sd / det, 0.0),
-            location=location,
+        chances = curves.chances(self.z)
+        scores = curves.scores(self.z, chances)
+        counts = counts.reshape(chances.shape)
+        gradient = np.einsum("ilq,pilq->ip", counts, scores)
+        weighted = counts.sum(axis=1, keepdims=True) * chances
+        p = len(scores)
+        information = np.empty((len(counts), p, p))
+        for row in range(p):
+            for column in range(row, p):
+                product = np.einsum("ilq,ilq,ilq->i", weighted, scores[row], scores[column])
+                information[:, row, column] = information[:, column, row] = product
+        prior_gradient, prior_information = self.prior(curves)
+        at = np.arange(p)
+        information[:, at, at] += prior_information
+        return Step(gradient + prior_gradient, information)
+
+    def prior(self, curves: ItemCurves) -> tuple[FloatArray, FloatArray]:
+        """Gradient of the log prior and its curvature, both (items, parameters)."""
+        settings, design = self._settings, self.design
+        n_items, n_steps = curves.intercept.shape
+        p = 1 + n_steps + bool(curves.has_guessing.any())
+        gradient, curvature = np.zeros((n_items, p)), np.zeros((n_items, p))
+        precision = 1 / settings.prior_sd_log_slope**2
+        pull = precision * np.log(curves.slope / self.scale(curves))
+        own = design.has_slope
+        gradient[:, 0] = np.where(own, -pull / curves.slope, 0.0)
+        curvature[:, 0] = np.where(own, precision / curves.slope**2, 0.0)
+        has_step = np.isfinite(curves.intercept)
+        away = np.where(has_step, curves.intercept - self._mean_intercept(curves), 0.0)
+        gradient[:, 1 : 1 + n_steps] = -away / settings.prior_sd_difficulty**2
+        curvature[:, 1 : 1 + n_steps] = has_step / settings.prior_sd_difficulty**2
+        if curves.has_guessing.any():
+            c = 1 / (1 + np.exp(-curves.guess_logit))
+            right, total = self._guess_prior[0], sum(self._guess_prior)
+            gradient[:, -1] = np.where(curves.has_guessing, right - total * c, 0.0)
+            curvature[:, -1] = np.where(curves.has_guessing, total * c * (1 - c), 0.0)
+        return gradient, curvature
+
+    @property
+    def _is_mixed(self) -> bool:
+        return not self.design.has_slope.all()
+
+    def _mean_intercept(self, curves: ItemCurves) -> float:
+        first = np.nanmean(curves.intercept, axis=1)
+        return float(first.sum() / (len(first) + 1))
+
+    def _improved(self, state: State) -> tuple[State, float]:
+        """One EM step, and the log likelihood before it."""
+        found = self._statistics.expected(self.tables(state))
+        curves = state.curves
+        for _ in range(_NEWTON_STEPS):
+            curves = self._moved(curves, self.newton_step(curves, found.counts))
+        return replace(self._groups(state, found), curves=curves), found.log_likelihood
+
+    def _groups(self, state: State, found: Expected) -> State:
+        """Means and SDs of the groups; group 0 stays at N(0, 1) where it sets the scale."""
+        share = found.group_mass / found.group_mass.sum(axis=1, keepdims=True)
+        mean = share @ self.z
+        sd = np.sqrt(np.maximum(share @ self.z**2 - mean**2, _SPREAD_RANGE[0] ** 2))
+        if self.design.scale is None:
+            mean[0], sd[0] = 0.0, 1.0
+        return replace(state, mean=mean, sd=sd)
+
+    def _moved(self, curves: ItemCurves, step: Step) -> ItemCurves:
+        """Curves after a Newton step; the shared slope with everything else profiled out."""
+        gradient, information = step.gradient, step.information
+        n_steps = curves.intercept.shape[1]
+        absent = ~np.isfinite(curves.intercept)
+        free = np.concatenate([absent, ~curves.has_guessing[:, None]], axis=1)
+        free = ~free[:, : gradient.shape[1] - 1]
+        rest = np.where(free[:, :, None] & free[:, None, :], information[:, 1:, 1:], 0.0)
+        at = np.arange(rest.shape[1])
+        rest[:, at, at] = np.where(free, rest[:, at, at], 1.0)
+        across = np.where(free, information[:, 0, 1:], 0.0)
+        solved = np.linalg.solve(
+            rest, np.stack([np.where(free, gradient[:, 1:], 0.0), across], axis=2)
+        )
+        top = gradient[:, 0] - (across * solved[:, :, 0]).sum(axis=1)
+        bottom = information[:, 0, 0] - (across * solved[:, :, 1]).sum(axis=1)
+        slope = self._slope_step(curves, top, bottom)
+        moved = solved[:, :, 0] - solved[:, :, 1] * slope[:, None]
+        moved[:, :n_steps] = np.clip(moved[:, :n_steps], -_LONGEST_STEPS[1], _LONGEST_STEPS[1])
+        moved[:, n_steps:] = np.clip(moved[:, n_steps:], -_LONGEST_STEPS[2], _LONGEST_STEPS[2])
+        moved = np.where(self.design.is_fixed[:, None], 0.0, moved)
+        intercept = curves.intercept + _in_order(curves.intercept, moved[:, :n_steps])
+        guess = curves.guess_logit + (moved[:, -1] if moved.shape[1] > n_steps else 0.0)
+        return self._bounded(ItemCurves(curves.slope + slope, intercept, guess))
+
+    def _slope_step(self, curves: ItemCurves, top: FloatArray, bottom: FloatArray) -> FloatArray:
+        step = top / np.maximum(bottom, _TINY)  # 0 where every chance is 0 or 1
+        design, settings = self.design, self._settings
+        shared = design.shares_slope
+        if shared.any() and design.scale is None:
+            scale, own = self.scale(curves), design.has_slope
+            precision = 1 / settings.prior_sd_log_slope**2
+            pull = precision * np.log(curves.slope[own] / scale).sum()
+            to_own = (pull - self._spread_precision * np.log(scale)) / scale
+            prior = (precision * own.sum() + self._spread_precision) / scale**2
+            together = (top[shared].sum() + to_own) / (bottom[shared].sum() + prior)
+            step = np.where(shared, together if design.spread_is_free else 0.0, step)
+        elif shared.any():
+            step = np.where(shared, 0.0, step)
+        step = np.where(design.is_fixed, 0.0, step)
+        return np.clip(step, -_LONGEST_STEPS[0], _LONGEST_STEPS[0])
+
+    def _bounded(self, curves: ItemCurves) -> ItemCurves:
+        design, slope = self.design, curves.slope
+        shared = design.shares_slope
+        if design.scale is None and shared.any():
+            slope = np.where(shared, np.clip(slope[shared][0], *_SPREAD_RANGE), slope)
+        scale = self.scale(replace(curves, slope=slope))
+        low, high = _SLOPE_RANGE
+        own = design.has_slope & ~design.is_fixed
+        slope = np.where(own, np.clip(slope, low * scale, high * scale), slope)
+        guess = np.where(
+            curves.has_guessing & ~design.is_fixed,
+            np.clip(curves.guess_logit, *_GUESS_RANGE),
+            curves.guess_logit,
+        )
+        return ItemCurves(slope, curves.intercept, guess)
+
+    def _vector(self, state: State) -> FloatArray:
+        curves = state.curves
+        return np.concatenate(
+            [
+                np.log(curves.slope),
+                np.nan_to_num(curves.intercept).ravel(),
+                np.where(curves.has_guessing, curves.guess_logit, 0.0),
+                state.mean,
+                np.log(state.sd),
+            ]
         )
 
-    def _start(self) -> ItemCurves:
-        share = self._responses.right_by_item / self._responses.n_by_item
-        p = np.clip(share, _CHANCE, 1 - _CHANCE)
-        return ItemCurves(slope=np.ones(len(p)), intercept=np.log(p / (1 - p)))
-
-    def _vector(self, curves: ItemCurves) -> FloatArray:
-        return np.concatenate([np.log(curves.slope), curves.intercept])
-
-    def _leap(self, at: ItemCurves, once: ItemCurves, twice: ItemCurves) -> ItemCurves:
+    def _leap(self, at: State, once: State, twice: State) -> State:
         """Extrapolates two EM steps; no shorter than they are."""
-        start, first, second = (self._vector(curves) for curves in (at, once, twice))
+        start, first, second = (self._vector(state) for state in (at, once, twice))
         step = first - start
         bend = second - first - step
-        length = max(1.0, np.linalg.norm(step) / max(np.linalg.norm(bend), np.finfo(float).tiny))
-        log_slope, intercept = np.split(start + 2 * length * step + length**2 * bend, 2)
-        return self._bounded(np.exp(np.clip(log_slope, -10, 10)), intercept)
+        length = max(1.0, np.linalg.norm(step) / max(np.linalg.norm(bend), _TINY))
+        target = start + 2 * length * step + length**2 * bend
+        n_items, n_steps = at.curves.intercept.shape
+        sizes = np.cumsum([n_items, n_items * n_steps, n_items, len(at.mean)])
+        log_slope, intercept, guess, mean, log_sd = np.split(target, sizes)
+        curves = ItemCurves(
+            slope=np.exp(np.clip(log_slope, -10, 10)),
+            intercept=_ordered(intercept.reshape(n_items, n_steps), or_else=twice.curves.intercept),
+            guess_logit=np.where(at.curves.has_guessing, guess, -np.inf),
+        )
+        # a group far outside the nodes could not come back
+        reach = self.z[-1]
+        within = (np.abs(mean) < reach) & (np.abs(log_sd) < np.log(reach))
+        return State(
+            self._bounded(curves),
+            np.where(within, mean, twice.mean),
+            np.where(within, np.exp(np.clip(log_sd, -10, 10)), twice.sd),
+        )
 
-    def _bounded(self, slope: FloatArray, intercept: FloatArray) -> ItemCurves:
-        own = self._has_slope
-        shared = 1.0 if own.all() else float(np.clip(slope[~own][0], *_SPREAD_RANGE))
-        low, high = _SLOPE_RANGE
-        slope = np.where(own, np.clip(slope, low * shared, high * shared), shared)
-        return ItemCurves(slope, intercept)
 
-    def _mean_intercept(self, intercept: FloatArray) -> float:
-        return float(intercept.sum() / (len(intercept) + 1))
+def tables(state: State, z: FloatArray) -> Tables:
+    """Log chances and log priors at any nodes, (nodes,) in standard deviations."""
+    chances = state.curves.chances(z)
+    prior = np.maximum(prior_weights(z, state.mean, state.sd), _TINY)
+    return Tables(np.log(chances).reshape(-1, len(z)), np.log(prior))
 
-    def _improved(self, curves: ItemCurves) -> ItemCurves:
-        """One EM step."""
-        mass = self._responses.posterior(curves, self._z).mass
-        n = self._responses.expected(mass)
-        right_z: FloatArray = self._responses.right.T @ (mass @ self._z)
-        for _ in range(_NEWTON_STEPS):
-            curves = self._newton(curves, n, right_z)
-        return curves
 
-    def _newton(self, curves: ItemCurves, n: FloatArray, right_z: FloatArray) -> ItemCurves:
-        """A Newton step for all curves at once; the shared slope with its intercepts profiled out.
+def _in_order(intercept: FloatArray, step: FloatArray) -> FloatArray:
+    """The step, cut so that no two intercepts of an item come too near each other."""
+    gap = intercept[:, :-1] - intercept[:, 1:]
+    closing = step[:, 1:] - step[:, :-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        allowed = np.where(closing > 0, (1 - _KEPT_GAP) * gap / closing, np.inf)
+    allowed = np.where(np.isnan(allowed), np.inf, allowed)
+    share = np.minimum(1.0, allowed.min(axis=1, initial=np.inf))
+    return step * share[:, None]
 
-        Sufficient statistics: n, expected responses (items, nodes), and right_z, the sum of
-        expected abilities over the right answers (items,).
-        """
-        slope, own, shared = curves.slope, self._has_slope, self.shared_slope(curves)
-        p = expit(slope[:, None] * self._z + curves.intercept[:, None])
-        expected, w = n * p, n * p * (1 - p)
-        away = curves.intercept - self._mean_intercept(curves.intercept)
-        right = self._responses.right_by_item
-        g_d = right - expected.sum(axis=1) - self._intercept_precision * away
-        pull = self._slope_precision * np.log(slope / shared)
-        g_s = right_z - expected @ self._z - pull / slope
-        h_dd, h_sd = w.sum(axis=1) + self._intercept_precision, w @ self._z
-        h_ss = w @ self._z**2 + np.where(own, self._slope_precision / slope**2, 0.0)
-        top, bottom = g_s - h_sd * g_d / h_dd, h_ss - h_sd**2 / h_dd
-        step = top / np.maximum(bottom, np.finfo(float).tiny)  # 0 where every p is 0 or 1
-        if not own.all():
-            to_own = (pull.sum() - self._spread_precision * np.log(shared)) / shared
-            prior = (self._slope_precision * own.sum() + self._spread_precision) / shared**2
-            step_shared = (top[~own].sum() + to_own) / (bottom[~own].sum() + prior)
-            step = np.where(own, step, step_shared if self._spread_is_free else 0.0)
-        step = np.clip(step, -_LONGEST_STEPS[0], _LONGEST_STEPS[0])
-        step_d = np.clip((g_d - h_sd * step) / h_dd, -_LONGEST_STEPS[1], _LONGEST_STEPS[1])
-        return self._bounded(slope + step, curves.intercept + step_d)
 
-    def _observed_information(
-        self, curves: ItemCurves, mass: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Each item's block of the information: slope, slope by intercept, intercept; (items,)."""
-        z, responses = self._z, self._responses
-        p = expit(curves.slope[:, None] * z + curves.intercept[:, None])
-        n, r = responses.expected(mass), responses.right.T @ mass
-        # complete information minus the second moment of the score, under the posterior
-        each = n * p * (1 - p) - r * (1 - 2 * p) - n * p**2
-        ss, sd, dd = each @ z**2, each @ z, each.sum(axis=1)
-        ability, pz = mass @ z, p * z
-        for student, item, y in responses.chunks():
-            score = y - np.einsum("rq,rq->r", mass[student], p[item])
-            score_z = y * ability[student] - np.einsum("rq,rq->r", mass[student], pz[item])
-            ss += np.bincount(item, weights=score_z**2, minlength=len(ss))
-            sd += np.bincount(item, weights=score * score_z, minlength=len(ss))
-            dd += np.bincount(item, weights=score**2, minlength=len(ss))
-        return ss, sd, dd
-
-    def _location_variance(self, curves: ItemCurves, dd: FloatArray, mass: FloatArray) -> float:
-        """Variance that all difficulties share, beyond what the items' own blocks hold.
-
-        The students' information about their mean ability is the sum of 1 - posterior variance.
-        The blocks take it to be the sum of the items' own, which overstates it where a student
-        answers many items.
-        """
-        spread = mass @ self._z**2 - (mass @ self._z) ** 2
-        jointly = float((1 - spread)[self._responses.n_by_student > 0].sum())
-        apart = float(curves.slope**2 @ dd)
-        return max(0.0, 1 / jointly - 1 / apart) if 0 < jointly < apart else 0.0
+def _ordered(intercept: FloatArray, *, or_else: FloatArray) -> FloatArray:
+    """Intercepts of items that fall in order; of the others what they were before."""
+    kept = np.where(np.isnan(or_else), np.nan, intercept)
+    gap = kept[:, :-1] - kept[:, 1:]
+    broken = (gap < _SMALLEST_GAP).any(axis=1)  # NaN compares as not broken
+    return np.where(broken[:, None], or_else, kept)

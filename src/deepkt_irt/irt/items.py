@@ -68,7 +68,7 @@ class ItemParameters:
 
     @property
     def difficulty(self) -> FloatArray:
-        """Mean of an item's thresholds; b of items that are right or wrong; NaN if there is none."""
+        """Mean of the thresholds: b of items that are right or wrong; NaN if there is none."""
         total = np.where(np.isnan(self.thresholds), 0.0, self.thresholds).sum(axis=1)
         missing = np.full(len(self), np.nan)
         return np.divide(total, self.n_steps, out=missing, where=self.is_calibrated)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from deepkt_irt.errors import NoConvergence, NoData
 from deepkt_irt.irt.ability import predict_sequentially
-from deepkt_irt.irt.calibration import Responses, calibrate
+from deepkt_irt.irt.calibration import calibrate
+from deepkt_irt.irt.responses import Responses
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics
 from deepkt_irt.knowledge_tracing.baselines import item_means
@@ -178,7 +179,7 @@ def _rasch(ctx: JobContext, work: _Work) -> FloatArray | None:
             Responses(
                 student=student[first],
                 item=windows.item[steps][first],
-                correct=windows.correct[steps][first],
+                level=windows.correct[steps][first].astype(np.int64),
                 n_students=int(windows.student.max()) + 1,
                 n_items=work.n_items + 1,
             ),

@@ -1,0 +1,145 @@
+"""Estimates in logits and for all items, with standard errors by the delta method."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from deepkt_irt.irt.em import ItemEm, State
+from deepkt_irt.irt.items import ItemParameters
+from deepkt_irt.irt.responses import Selection
+from deepkt_irt.irt.standard_errors import SamplingError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FittedItems:
+    """What was estimated of items and groups; item arrays have shape (items,).
+
+    Attributes:
+        items: Their curves, in logits; NaN thresholds for an item with too few responses.
+        model: 1PL, 2PL, 3PL or GRM; empty if not calibrated.
+        difficulty_se: Standard error of the difficulty (of the mean threshold).
+        discrimination: a; NaN unless estimated for the item.
+        discrimination_se: Its standard error.
+        guessing: c; NaN unless estimated for the item.
+        guessing_se: Its standard error.
+        thresholds_se: Standard error of each threshold, (items, steps).
+        n_responses: First attempts on the item.
+        p_value: Mean share of credit; NaN without any.
+        group_mean: Mean ability of each group, logits, (groups,).
+        group_sd: Its standard deviation, (groups,).
+        log_likelihood: Marginal, of the data under the estimates.
+        n_iterations: EM steps.
+        scale: Logits per standard deviation of group 0, or of the fixed items' population.
+    """
+
+    items: ItemParameters
+    model: NDArray[np.str_]
+    difficulty_se: FloatArray
+    discrimination: FloatArray
+    discrimination_se: FloatArray
+    guessing: FloatArray
+    guessing_se: FloatArray
+    thresholds_se: FloatArray
+    n_responses: IntArray
+    p_value: FloatArray
+    group_mean: FloatArray
+    group_sd: FloatArray
+    log_likelihood: float
+    n_iterations: int
+    scale: float
+
+    @property
+    def difficulty(self) -> FloatArray:
+        """Of right-or-wrong items b, of graded ones the mean threshold; NaN if there is none."""
+        return self.items.difficulty
+
+    @property
+    def population_mean(self) -> float:
+        """Mean ability of group 0 in logits; 0 unless items were fixed."""
+        return float(self.group_mean[0])
+
+    @property
+    def population_sd(self) -> float:
+        """Spread of ability in group 0, logits."""
+        return float(self.group_sd[0])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A maximum on standardised ability, with its sampling error."""
+
+    em: ItemEm
+    state: State
+    error: SamplingError
+
+
+def in_logits(
+    estimate: Estimate, selection: Selection, iterations: int, log_likelihood: float
+) -> FittedItems:
+    """Everything in logits and for all items, with errors by the delta method."""
+    em, state = estimate.em, estimate.state
+    curves, design, scale = state.curves, em.design, em.scale(state.curves)
+    thresholds = -scale * curves.intercept / curves.slope[:, None]
+    c = expit(curves.guess_logit)
+    by_mean, by_step, by_slope, by_guess = _errors(estimate, thresholds / scale)
+    n_items = len(selection.n_responses)
+
+    def whole(values: FloatArray, missing: float = np.nan) -> FloatArray:
+        filled = np.full((n_items, *values.shape[1:]), missing)
+        filled[selection.kept] = values
+        return filled
+
+    model = np.full(n_items, "", dtype="U3")
+    slope_name = np.where(selection.has_guessing, "3PL", "2PL")
+    name = np.where(selection.has_slope, slope_name, "1PL")
+    model[selection.kept] = np.where(selection.n_steps > 1, "GRM", name)
+    return FittedItems(
+        items=ItemParameters(whole(thresholds), whole(curves.slope / scale, 1.0), whole(c, 0.0)),
+        model=model,
+        difficulty_se=whole(scale * by_mean),
+        discrimination=whole(np.where(design.has_slope, curves.slope / scale, np.nan)),
+        discrimination_se=whole(np.where(design.has_slope, by_slope / scale, np.nan)),
+        guessing=whole(np.where(selection.has_guessing, c, np.nan)),
+        guessing_se=whole(np.where(selection.has_guessing, c * (1 - c) * by_guess, np.nan)),
+        thresholds_se=whole(scale * by_step),
+        n_responses=selection.n_responses,
+        p_value=selection.p_value,
+        group_mean=scale * state.mean,
+        group_sd=scale * state.sd,
+        log_likelihood=log_likelihood,
+        n_iterations=iterations,
+        scale=scale,
+    )
+
+
+def _errors(
+    estimate: Estimate, b: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Standard errors of mean threshold, thresholds, slope and logit c, on standardised ability.
+
+    b = -intercept / slope, so db = -(b dslope + dintercept) / slope.
+    """
+    curves, covariance = estimate.state.curves, estimate.error.covariance
+    n_steps = curves.intercept.shape[1]
+    has_step = np.isfinite(curves.intercept)
+    variance_of = covariance[:, np.arange(1 + n_steps), np.arange(1 + n_steps)]
+    slope2 = curves.slope**2
+    across = covariance[:, 0, 1 : 1 + n_steps]
+    own = b**2 * variance_of[:, :1] + 2 * b * across + variance_of[:, 1:]
+    by_step = np.sqrt(own / slope2[:, None] + estimate.error.location)
+    weight = has_step / has_step.sum(axis=1, keepdims=True)
+    gradient = np.concatenate(
+        [(np.nan_to_num(b) * weight).sum(axis=1, keepdims=True), weight], axis=1
+    )
+    block = covariance[:, : 1 + n_steps, : 1 + n_steps]
+    mean = np.einsum("ip,ipq,iq->i", gradient, block, gradient)
+    by_mean = np.sqrt(mean / slope2 + estimate.error.location)
+    by_slope = np.sqrt(variance_of[:, 0])
+    by_guess = np.sqrt(covariance[:, -1, -1])
+    return by_mean, by_step, by_slope, by_guess
