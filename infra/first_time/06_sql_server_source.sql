@@ -26,6 +26,8 @@ SELECT
     CAST(NULL AS nvarchar(100)) AS item_type,
     CAST(NULL AS nvarchar(200)) AS assignment_id,
     CAST(a.class AS nvarchar(200)) AS class_id,
+    CAST(NULL AS nvarchar(2000)) AS answer,
+    CAST(NULL AS nvarchar(200)) AS student_group,
     -- when the row was written, in UTC: it decides on which day the row is landed, so it needs an index
     CAST(a.written_utc AS datetime2(3)) AS recorded_at
 FROM dbo.answers AS a;

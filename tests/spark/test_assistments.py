@@ -82,6 +82,21 @@ def test_canonical_skill_builder_rows_become_events_with_help_used(canonical):
     assert rows(found.skills, "skill_id", "name") == [("12", "Area"), ("3", "Mean")]
 
 
+def test_canonical_answer_is_the_text_of_the_first_response(canonical):
+    found = canonical(
+        line(answer_text="26 cm"),
+        line(order_id=11, correct=0, first_action=1, hint_count=1),
+        line(order_id=12, answer_id=7),
+    )
+
+    answers = found.responses.orderBy("response_order").select("answer", "student_group")
+    assert [tuple(row) for row in answers.collect()] == [
+        ("26 cm", None),
+        (None, None),
+        (None, None),
+    ]
+
+
 def test_canonical_leading_index_column_changes_nothing(canonical):
     found = canonical(line(), line(order_id=11), index=True)
 

@@ -7,11 +7,25 @@ import pandas as pd
 import pytest
 
 from conftest import rows
-from deepkt_irt.silver.dimensions import acyclic, items, skills, users, with_usable_prerequisites
+from deepkt_irt.silver.dimensions import (
+    acyclic,
+    items,
+    skills,
+    student_groups,
+    users,
+    with_usable_prerequisites,
+)
 from deepkt_irt.sources.canonical import ITEMS as CATALOGUE_ITEMS
+from deepkt_irt.sources.canonical import RESPONSES
 from deepkt_irt.sources.canonical import SKILLS as CATALOGUE_SKILLS
 from deepkt_irt.tables.quality import schema_differences
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USERS
+from deepkt_irt.tables.silver import (
+    CANONICAL_LEARNING_EVENTS,
+    ITEMS,
+    SKILLS,
+    STUDENT_KEYS,
+    USERS,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -32,6 +46,24 @@ def events(frame):
         }
         filled = [{"event_id": str(n)} | base | values for n, values in enumerate(given)]
         return frame(CANONICAL_LEARNING_EVENTS, filled)
+
+    return build
+
+
+@pytest.fixture
+def grouped(spark, frame):
+    """Groups of the students of some canonical responses; rows are numbered from 1."""
+    names = [part.split()[0] for part in RESPONSES.split(",")]
+    keys = [
+        {"source": source, "student_id": student, "student_key": key, "created_at": at(1)}
+        for source, student, key in (("s", "ann", "k"), ("s", "bob", "k-bob"), ("t", "ann", "k-t"))
+    ]
+
+    def build(*given):
+        base = {"source": "s", "student_id": "ann", "file": "b.csv", "batch_id": 1}
+        filled = [base | {"row": number} | values for number, values in enumerate(given, 1)]
+        responses = spark.createDataFrame([tuple(map(v.get, names)) for v in filled], RESPONSES)
+        return student_groups(responses, frame(STUDENT_KEYS, keys))
 
     return build
 
@@ -62,14 +94,15 @@ def at(day):
     return datetime(2026, 1, day, tzinfo=UTC)
 
 
-def test_users_sum_up_their_events(events):
+def test_users_sum_up_their_events(events, grouped):
     made = users(
         events(
             {"class_key": "class-b", "answered_at": at(3)},
             {"class_key": "class-a", "answered_at": at(1)},
             {"class_key": "class-b"},
-            {"student_key": "no time, no class"},
-        )
+            {"student_key": "no time, class or group"},
+        ),
+        grouped({"student_group": "x"}, {"student_id": "bob", "student_group": "without event"}),
     )
 
     assert schema_differences(USERS, dict(made.dtypes)) == []
@@ -78,6 +111,50 @@ def test_users_sum_up_their_events(events):
     assert (first.first_answered_at.day, first.last_answered_at.day) == (1, 3)
     assert second.class_keys == []
     assert (second.first_answered_at, second.last_answered_at) == (None, None)
+    assert (first.student_group, second.student_group) == ("x", None)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({"answered_at": at(1)}, {"answered_at": at(3)}),
+        ({"answered_at": at(1), "response_order": 9.0}, {"answered_at": at(3)}),
+        ({"response_order": 9.0}, {"response_order": 10.0}),
+        ({"answered_at": at(1), "response_order": 1.0}, {"answered_at": at(1)}),
+        ({"answered_at": at(3)}, {"response_order": 1.0}),
+        ({"answered_at": at(1), "batch_id": 0}, {"answered_at": at(1), "file": "a.csv"}),
+        ({"answered_at": at(1), "file": "a.csv"}, {"answered_at": at(1)}),
+        ({"answered_at": at(1), "row": 9}, {"answered_at": at(1), "row": 10}),
+    ],
+    ids=[
+        *("time", "time before order", "order", "no order is last"),
+        *("no time is last", "delivery", "file", "row"),
+    ],
+)
+def test_student_groups_of_several_the_last_in_the_order_of_events_counts(grouped, earlier, later):
+    # the rows stand the other way round, unless they decide
+    old = {"row": 2, "student_group": "old"} | earlier
+    new = {"row": 1, "student_group": "new"} | later
+
+    for given in ((old, new), (new, old)):
+        assert rows(grouped(*given), "student_key", "student_group") == [("k", "new")]
+
+
+def test_student_groups_a_later_response_without_a_group_changes_nothing(grouped):
+    made = grouped({"answered_at": at(1), "student_group": "x"}, {"answered_at": at(2)})
+
+    assert rows(made, "student_key", "student_group") == [("k", "x")]
+
+
+def test_student_groups_students_of_two_sources_are_apart_and_unnamed_ones_have_none(grouped):
+    made = grouped(
+        {"student_group": "x"},
+        {"source": "t", "student_group": "y"},
+        {"student_id": "bob"},
+        {"student_id": None, "student_group": "z"},
+    )
+
+    assert rows(made, "student_key", "student_group") == [("k", "x"), ("k-t", "y")]
 
 
 def test_items_of_catalogue_and_events_are_united_and_counted(events, catalogue):

@@ -52,6 +52,8 @@ def test_canonical_values_become_what_they_are(canonical):
             "first_action": "1.0",
             "assignment_id": "a",
             "class_id": "c",
+            "answer": " B, or so ",
+            "student_group": " ELL ",
         }
     )
 
@@ -60,6 +62,7 @@ def test_canonical_values_become_what_they_are(canonical):
     assert (event["score"], event["latency_ms"]) == (1.0, 1_500)
     assert (event["attempt_count"], event["hint_count"], event["first_action"]) == (2, 1, "hint")
     assert (event["assignment_id"], event["class_id"]) == ("a", "c")
+    assert (event["answer"], event["student_group"]) == ("B, or so", "ELL")
     assert (event["answered_at"], event["response_order"]) == (None, 1.0)
     assert (event["file"], event["row"], event["event_kind"]) == ("a.csv", 1, "practice")
     assert event["practice_assignment_ids"] is None
@@ -112,6 +115,24 @@ def test_canonical_latency_not_above_zero_is_missing_and_listed_the_response_kep
         (2, "latency_ms", f"latency 0 {kept}"),
     ]
     assert '"latency_ms":"-5"' in found.rejected.orderBy("row").first()["received"]
+
+
+def test_canonical_blank_or_missing_answer_and_group_are_unknown(canonical):
+    found = canonical({"answer": "  ", "student_group": " "}, {"response_order": "2"})
+
+    assert found.responses.filter("answer IS NULL AND student_group IS NULL").count() == 2
+
+
+def test_canonical_answer_and_group_of_a_response_are_those_of_its_first_row(canonical):
+    found = canonical(
+        {"skill_ids": "1", "answer": "A", "student_group": "x"},
+        {"skill_ids": "2", "answer": "B", "student_group": "y"},
+        {"skill_ids": "2", "answer": "C"},
+    )
+
+    assert rows(found.responses, "skill_ids", "answer", "student_group") == [(["1", "2"], "A", "x")]
+    assert reasons(found) == [(3, "skill_ids", "repeats row 1 without a new skill")]
+    assert '"answer":"C"' in found.rejected.first()["received"]
 
 
 def test_canonical_rows_repeating_a_response_per_skill_become_one_event(canonical):

@@ -100,8 +100,9 @@ def test_events_missing_values_stay_missing(owned):
     made = events(owned({"response_order": 1.0})).first()
 
     for name in (
-        *("answered_at", "correct", "score", "attempt_count", "first_action", "latency_ms"),
-        *("hint_count", "answer_requested", "explanation_requested", "practice_assignment_ids"),
+        *("answered_at", "correct", "score", "answer", "attempt_count", "first_action"),
+        *("latency_ms", "hint_count", "answer_requested", "explanation_requested"),
+        "practice_assignment_ids",
     ):
         assert made[name] is None, name
     assert made.skill_ids == []
@@ -257,6 +258,19 @@ def test_identified_event_with_another_result_is_a_contradiction(owned):
     assert rows(events(made), "correct", "score") == [(True, 1.0)]
     contradicts = "contradicts event of a.csv row 1"
     assert rows(refused(made), "row", "reason") == [(row, contradicts) for row in (2, 3, 4)]
+
+
+def test_identified_answer_and_group_are_no_part_of_what_makes_an_event(owned):
+    given = {"answered_at": at(1), "correct": False, "answer": "B", "student_group": "x"}
+    bare = given | {"answer": None, "student_group": None}
+
+    made = owned(given, given | {"answer": "C", "student_group": "y"}, bare)
+
+    assert rows(events(made), "answer") == [("B",)]
+    again = "repeats event of a.csv row 1"
+    assert rows(refused(made), "row", "reason") == [(2, again), (3, again)]
+    assert '"answer":"C"' in refused(made).orderBy("row").first().received
+    assert rows(events(owned(given)), "event_id") == rows(events(owned(bare)), "event_id")
 
 
 def test_identified_test_score_in_another_row_is_the_same_score(owned):

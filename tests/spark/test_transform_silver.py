@@ -92,15 +92,16 @@ def response(student, item, order, correct="1", **values):
     } | values
 
 
+ANN = ("responses_csv", "ann")
 K1_K2 = {"skill_ids": "k1~k2", "skill_separator": "~"}
 FIRST = (
-    response("ann", "i1", 1, **K1_K2),
+    response("ann", "i1", 1, answer=" B ", student_group="north", **K1_K2),
     response("ann", "i2", 2, correct="0", skill_ids="k1"),
     response("bob", "i1", 1, correct=None, score="0.5", **K1_K2),
     response("dan", None, 1),
 )
 SECOND = (
-    FIRST[0],
+    FIRST[0] | {"answer": "C", "student_group": "south"},
     response("ann", "i2", 2, correct="1", skill_ids="k1"),
     response("cleo", "i3", 1),
     response(None, "i3", 1),
@@ -144,7 +145,11 @@ def history(spark, tmp_path_factory):
             "events": lake.select(
                 CANONICAL_LEARNING_EVENTS, "student_key", "sequence_number", "item_id", "correct"
             ),
+            "answers": lake.select(
+                CANONICAL_LEARNING_EVENTS, "student_key", "sequence_number", "answer"
+            ),
             "users": lake.select(USERS, "student_key", "n_events"),
+            "groups": lake.select(USERS, "student_key", "student_group"),
             "splits": lake.select(USER_SPLITS, "student_key"),
             "items": lake.select(ITEMS, "item_id", "n_events"),
             "skills": lake.select(SKILLS, "skill_id", "n_events", "prerequisite_ids"),
@@ -186,6 +191,20 @@ def test_transform_silver_tables_speak_of_the_same_students_items_and_skills(his
     assert after["splits"] == sorted((key,) for key in keys.values())
     assert after["items"] == [("responses_csv:i1", 2), ("responses_csv:i2", 1)]
     assert after["skills"] == [("responses_csv:k1", 3, []), ("responses_csv:k2", 2, [])]
+
+
+@pytest.mark.parametrize(
+    ("moment", "group"),
+    [("first file", "north"), ("second file", "south"), ("other sources", "south")],
+)
+def test_transform_silver_second_delivery_changes_the_group_and_not_the_answer(
+    history, moment, group
+):
+    after = history[moment]
+
+    (ann,) = (key for *who, key in after["keys"] if tuple(who) == ANN)
+    assert [row for row in after["groups"] if row[1] is not None] == [(ann, group)]
+    assert [row for row in after["answers"] if row[2] is not None] == [(ann, 1, "B")]
 
 
 def test_transform_silver_refused_rows_say_why_and_other_stages_keep_theirs(history):

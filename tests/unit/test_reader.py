@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -169,6 +170,16 @@ def test_records_bytes_not_utf8_in_free_text_cost_no_response(file):
     found = read(file(b"user,item,correct,answer\ns,i,1,caf\xe9\nt,i,1,caf\xc3\xa9\n"))
 
     assert [json.loads(each["extras"])["answer"] for each in kept(found)] == ["caf\\xe9", "café"]
+
+
+def test_records_bytes_not_utf8_in_a_column_of_free_text_are_kept_as_escapes(file):
+    fields = (*LAYOUT.fields, Field("said", "answer", free_text=True))
+    lines = b"s,i,1,caf\xe9\nt,i,1,caf\xc3\xa9\nu,i,1,\n\xe9,i,1,x\n"
+
+    found = read(file(b"user,item,correct,said\n" + lines), layout=replace(LAYOUT, fields=fields))
+
+    assert [each.get("answer") for each in kept(found)] == ["caf\\xe9", "café", None]
+    assert refused(found) == [(4, "user", "not UTF-8 text")]
 
 
 def test_records_unclosed_quote_keeps_what_it_swallowed(file):

@@ -3,8 +3,14 @@
 import pytest
 
 from deepkt_irt.errors import BadFile, UsageError
-from deepkt_irt.sources.reader import records
-from deepkt_irt.sources.responses_csv import complete_mapping, mapped_layout, parse_mapping
+from deepkt_irt.sources.reader import inspect, records
+from deepkt_irt.sources.responses_csv import (
+    COPIED_COLUMNS,
+    complete_mapping,
+    copied_layout,
+    mapped_layout,
+    parse_mapping,
+)
 
 
 @pytest.fixture
@@ -91,6 +97,33 @@ def test_complete_mapping_score_beside_correct_is_not_guessed(file):
     assert "score" not in mapping
 
 
+@pytest.mark.parametrize("header", ["answer", "Selected Option", "studentAnswer"])
+def test_complete_mapping_answer_and_group_are_guessed_by_plain_names(file, header):
+    path = file(f"user_id,item_id,correct,timestamp,{header},Student Group\n")
+
+    mapping = complete_mapping(path, None)
+
+    assert (mapping["answer"], mapping["student_group"]) == (header, "Student Group")
+
+
+@pytest.mark.parametrize(
+    "header", ["response", "answer_id", "answer_text", "choice", "option", "group", "gender"]
+)
+def test_complete_mapping_what_may_mean_something_else_is_no_answer_and_no_group(file, header):
+    mapping = complete_mapping(file(f"user_id,item_id,correct,timestamp,{header}\n"), None)
+
+    assert header not in mapping.values()
+
+
+def test_complete_mapping_column_answer_that_holds_the_result_is_no_answer(file):
+    path = file("user_id,item_id,answer,timestamp\n")
+
+    mapping = complete_mapping(path, {"correct": "answer"})
+
+    assert mapping["correct"] == "answer"
+    assert "answer" not in mapping
+
+
 def test_complete_mapping_failing_guess_lists_columns_and_how_to_map(file):
     with pytest.raises(BadFile) as refused:
         complete_mapping(file("who,what,right\n"), None)
@@ -161,6 +194,44 @@ def test_mapped_layout_order_of_the_rows_and_separator_go_into_each_row(file):
 
     assert [each.kept["response_order"] for each in found] == ["1", "2"]
     assert {each.kept["skill_separator"] for each in found} == {";"}
+
+
+def test_mapped_layout_answer_and_group_go_into_each_row_as_received(file):
+    path = file("user_id,item_id,correct,order,response,group\nu,i,1,1, B ,ELL\nu,j,0,2,,\n")
+    given = parse_mapping("answer=response student_group=group")
+    layout = mapped_layout(complete_mapping(path, given))
+
+    found = list(records(path, layout, max_field_characters=100))
+
+    kept = [(each.kept["answer"], each.kept["student_group"]) for each in found]
+    assert kept == [(" B ", "ELL"), (None, None)]
+    assert {each.kept["extras"] for each in found} == {None}
+
+
+def test_mapped_layout_answer_that_is_no_utf8_costs_no_response_but_a_group_does(file):
+    path = file("user_id,item_id,correct,order,answer,student_group\n")
+    path.write_bytes(path.read_bytes() + b"u,i,1,1,caf\xe9,n\nu,j,1,2,caf\xc3\xa9,caf\xe9\n")
+    layout = mapped_layout(complete_mapping(path, None))
+
+    first, second = records(path, layout, max_field_characters=100)
+
+    assert first.kept["answer"] == "caf\\xe9"
+    assert (second.column, second.reason) == ("student_group", "not UTF-8 text")
+
+
+def test_copied_layout_takes_files_that_lack_the_columns_asked_for_later(file):
+    def copied(lacking):
+        columns = [name for name in COPIED_COLUMNS if name not in lacking]
+        values = {"student_id": "u", "item_id": "i"}
+        return file(",".join(columns) + "\n" + ",".join(values.get(c, "") for c in columns) + "\n")
+
+    path = copied({"answer", "student_group"})
+    assert inspect(path, copied_layout()).n_records == 1
+    (found,) = records(path, copied_layout(), max_field_characters=100)
+    assert (found.kept["answer"], found.kept["student_group"]) == (None, None)
+
+    with pytest.raises(BadFile, match="column class_id missing"):
+        inspect(copied({"class_id"}), copied_layout())
 
 
 @pytest.mark.data

@@ -110,7 +110,8 @@ def _dimensions(ctx: JobContext, found: Canonical) -> int:
     """Write users, splits, items and skills; returns how many prerequisites were unusable."""
     written = ctx.read(CANONICAL_LEARNING_EVENTS)
     present = written.select("student_key").distinct()
-    ctx.overwrite(USERS, dimensions.users(written))
+    groups = dimensions.student_groups(found.responses, ctx.read(STUDENT_KEYS))
+    ctx.overwrite(USERS, dimensions.users(written, groups))
     students = ctx.read(STUDENT_KEYS).join(present, "student_key")
     ctx.overwrite(USER_SPLITS, user_splits(students, ctx.settings.split))
     ctx.overwrite(ITEMS, dimensions.items(found.items, written))

@@ -15,17 +15,53 @@ if TYPE_CHECKING:
 Edge = tuple[str, str]
 
 
-def users(events: "DataFrame") -> "DataFrame":
-    """Rows of silver.users from the events."""
+def users(events: "DataFrame", groups: "DataFrame") -> "DataFrame":
+    """Rows of silver.users from the events.
+
+    Args:
+        events: Rows of silver.canonical_learning_events.
+        groups: Columns student_key, student_group; one row for each student whose group is known.
+    """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    return events.groupBy("student_key").agg(
+    summed = events.groupBy("student_key").agg(
         F.min("source").alias("source"),
         F.array_sort(F.collect_set("class_key")).alias("class_keys"),
         F.count("*").alias("n_events"),
         F.min("answered_at").alias("first_answered_at"),
         F.max("answered_at").alias("last_answered_at"),
     )
+    return summed.join(groups, "student_key", "left")
+
+
+def student_groups(responses: "DataFrame", keys: "DataFrame") -> "DataFrame":
+    """The group last named of each student, in the order of events.
+
+    Responses delivered again count, too, and after their first delivery: a file that is landed
+    once more with a column of groups brings them, although it adds no event.
+
+    Args:
+        responses: Canonical responses.
+        keys: Rows of restricted.student_keys.
+
+    Returns:
+        Columns student_key, student_group; no row for a student of whom no group is named.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    stated = responses.filter("student_group IS NOT NULL").join(
+        keys.select("source", "student_id", "student_key"), ["source", "student_id"]
+    )
+    # a missing time or order stands last, as among events
+    place = F.struct(
+        F.col("answered_at").isNull().alias("no_time"),
+        "answered_at",
+        F.col("response_order").isNull().alias("no_order"),
+        "response_order",
+        *("batch_id", "file", "row"),
+    )
+    last = F.max_by("student_group", place).alias("student_group")
+    return stated.groupBy("student_key").agg(last)
 
 
 def items(catalogue: "DataFrame", events: "DataFrame") -> "DataFrame":

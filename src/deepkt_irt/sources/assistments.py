@@ -30,6 +30,8 @@ SKILL_BUILDER = Layout(
         Field("answer_type", "item_type", required=False),
         Field("assignment_id", "assignment_id", required=False),
         Field("student_class_id", "class_id", required=False),
+        # of the first response, so empty where help was asked for first
+        Field("answer_text", "answer", required=False, free_text=True),
     ),
     rest="extras",
 )

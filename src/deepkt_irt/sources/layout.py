@@ -28,6 +28,7 @@ class Field:
         required: Whether a file without it is refused.
         rule: What a value that is not empty must be; None: any text.
         filled: Whether an empty value is refused.
+        free_text: Whether bytes that are no UTF-8 are kept as escapes; else they refuse the row.
     """
 
     header: str
@@ -35,6 +36,7 @@ class Field:
     required: bool = True
     rule: Rule | None = None
     filled: bool = False
+    free_text: bool = False
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterato
     """The records of a file in order, each kept or refused.
 
     Blank lines are no records. Bytes that are no UTF-8 refuse a row only where they stand in a
-    column the layout reads; in the rest, such as free text, they are kept as escapes.
+    column the layout reads; in its free text and in the rest they are kept as escapes.
 
     Args:
         path: File that `inspect` has passed.
@@ -159,7 +159,10 @@ class _Judge:
         if reason:
             return Record(number, None, column, reason, received=_as_received(row))
         layout = self._layout
-        values: dict[str, str | None] = {f.column: row[at] or None for f, at in self._fields}
+        values: dict[str, str | None] = {
+            f.column: (_escaped(row[at]) if f.free_text else row[at]) or None
+            for f, at in self._fields
+        }
         values.update(self._absent)
         values.update(layout.constants)
         if layout.row_number:
@@ -183,7 +186,8 @@ class _Judge:
                     return name, "a NUL byte, so no text"
         text = whole.isascii()
         for field, at in self._fields:
-            reason = _wrong(field, row[at], is_text=text or not _is_not_utf8(row[at]))
+            is_text = text or field.free_text or not _is_not_utf8(row[at])
+            reason = _wrong(field, row[at], is_text=is_text)
             if reason:
                 return field.header, reason
         return None, ""

@@ -158,12 +158,20 @@ def _marked(placed: "DataFrame") -> "DataFrame":
     )
 
 
+def _trimmed(column: str) -> "Column":
+    """A text without blanks around it; null where nothing is left."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    return F.nullif(F.trim(column), F.lit(""))
+
+
 def _responses(marked: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     first = marked.filter("is_first").select(
         F.col("_source").alias("source"),
         F.col("student").alias("student_id"),
+        _trimmed("student_group").alias("student_group"),
         "class_id",
         "assignment_id",
         F.col("item").alias("item_id"),
@@ -172,6 +180,7 @@ def _responses(marked: "DataFrame") -> "DataFrame":
         F.col("order").alias("response_order"),
         F.col("right").alias("correct"),
         F.col("credit").alias("score"),
+        _trimmed("answer").alias("answer"),
         F.col("attempts").alias("attempt_count"),
         F.col("action").alias("first_action"),
         F.when(F.col("latency_received") > 0, F.col("latency_received")).alias("latency_ms"),
@@ -226,7 +235,7 @@ def _skills(typed: "DataFrame") -> "DataFrame":
         ).alias("pair"),
     )
     named = pairs.groupBy("source", F.col("pair.skill_id").alias("skill_id")).agg(
-        F.min(F.nullif(F.trim("pair.name"), F.lit(""))).alias("name")
+        F.min(_trimmed("pair.name")).alias("name")
     )
     none = F.array().cast("array<string>")
     return conform(named.withColumn("prerequisite_ids", none), SKILLS)

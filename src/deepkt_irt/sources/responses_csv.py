@@ -29,11 +29,19 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "item_type": ("item_type", "problem_type", "answer_type", "question_type"),
     "assignment_id": ("assignment_id", "assignment_log_id"),
     "class_id": ("class_id", "student_class_id", "class"),
+    # only what cannot be taken for something else: a "response" may be right or wrong, an
+    # "answer_id" a row number; anything else has to be mapped
+    "answer": (
+        *("answer", "answer_given", "given_answer", "student_answer", "user_answer"),
+        *("selected_answer", "selected_option", "chosen_option"),
+    ),
+    "student_group": ("student_group",),
 }
 COPIED_COLUMNS = tuple(name for name in _SYNONYMS if name != "bottom_hint")
 _NEEDED = ("student_id", "item_id")
 _RESULTS = ("correct", "score")  # one of each pair is enough
 _ORDERS = ("answered_at", "response_order")
+_LATER = ("answer", "student_group")  # files copied before these were asked for lack them
 FILE_ORDER = "_row"  # response_order=_row: the order of the rows in the file
 SEPARATOR = "separator"  # name in a mapping of what joins several skills; empty: nothing
 _SEPARATORS = ("~~", ";", "|", ",")
@@ -143,7 +151,14 @@ def mapped_layout(mapping: Mapping[str, str]) -> Layout:
         # must be there, unless the other can stand in
         filled.update(present if len(present) == 1 else ())
     fields = tuple(
-        Field(header, name, rule=rules.get(name), filled=name in filled)
+        Field(
+            header,
+            name,
+            required=name not in _LATER,
+            rule=rules.get(name),
+            filled=name in filled,
+            free_text=name == "answer",
+        )
         for name, header in mapping.items()
         if name != SEPARATOR and header != FILE_ORDER
     )
@@ -161,8 +176,8 @@ def mapped_layout(mapping: Mapping[str, str]) -> Layout:
 def copied_layout() -> Layout:
     """The layout of responses that Data Factory copied: canonical names, skills joined by `;`.
 
-    All columns are there, since the copy names them; which of them hold something is the source's
-    matter, but for student and item.
+    All columns are there, since the copy names them, but for those that came later; which of them
+    hold something is the source's matter, but for student and item.
     """
     names = {name: name for name in COPIED_COLUMNS}
     return mapped_layout({**names, SEPARATOR: ";"})

@@ -110,6 +110,7 @@ RAW_RESPONSES = _raw(
     _text("skill_names", "skill names in the same order"),
     _text("correct", "1 or 0"),
     _text("score", "0 to 1 where the source grades with partial credit"),
+    _text("answer", "answer given or option chosen, as received", _ID),
     _text("answered_at", "time of the response as received; empty where unknown"),
     _text("response_order", "number that orders a student's responses; no time"),
     _text("latency_ms", "milliseconds to the first response, as received"),
@@ -120,6 +121,9 @@ RAW_RESPONSES = _raw(
     _text("item_type", "answer type of the question"),
     _text("assignment_id", "assignment in the source system"),
     _text("class_id", "class in the source system", _ID),
+    _text(
+        "student_group", "group of the student for fairness checks, as the district names it", _ID
+    ),
     _text("skill_separator", "what joins skill_ids and skill_names; empty: one skill"),
     _text("extras", "every other column as a JSON object, as received", _ID),
 )

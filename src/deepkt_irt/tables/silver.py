@@ -71,6 +71,13 @@ CANONICAL_LEARNING_EVENTS = Table(
             nullable=True,
             privacy=Privacy.PERSONAL,
         ),
+        Column(
+            "answer",
+            "string",
+            "answer given or option chosen, trimmed; null if unknown",
+            nullable=True,
+            privacy=Privacy.PERSONAL,
+        ),
         Column("attempt_count", "int", "graded responses made; null if unknown", nullable=True),
         Column(
             "first_action",
@@ -130,6 +137,14 @@ USERS = Table(
         Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM),
         Column("source", "string", "source system"),
         Column("class_keys", "array<string>", "classes seen, sorted; may be empty"),
+        Column(
+            "student_group",
+            "string",
+            "group for fairness checks: of several the last named, in the order of events; "
+            "null if unknown",
+            nullable=True,
+            privacy=Privacy.PERSONAL,
+        ),
         Column("n_events", "bigint", "questions answered", privacy=Privacy.PERSONAL),
         Column("first_answered_at", "timestamp", "UTC; null if only order is known", nullable=True),
         Column("last_answered_at", "timestamp", "UTC; null if only order is known", nullable=True),
