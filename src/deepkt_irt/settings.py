@@ -66,6 +66,12 @@ class CalibrationSettings(_Frozen):
     rapid_guess_share: float = Field(
         0.10, ge=0, lt=1, description="of an item's median time; faster answers are no evidence"
     )  # Wise and Ma (2012), normative threshold
+    use_groups: bool = Field(
+        default=False, description="each student_group has its own distribution of ability"
+    )
+    min_group_students: int = Field(
+        200, ge=10, description="smaller groups count to the largest one"
+    )
     max_in_memory_responses: int = Field(
         50_000_000, ge=0, description="more: the E-step runs in Spark"
     )

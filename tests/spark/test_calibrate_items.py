@@ -7,7 +7,8 @@ import pytest
 
 from conftest import AS_OF, rows
 from deepkt_irt.errors import NoData
-from deepkt_irt.jobs.calibrate_items import calibrate_items, first_attempts
+from deepkt_irt.jobs.attempts import first_attempts
+from deepkt_irt.jobs.calibrate_items import calibrate_items
 from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
@@ -70,7 +71,9 @@ def test_first_attempts_takes_the_first_graded_event_that_is_evidence(events):
         ("f", "never graded", 1, None, None),
     )
 
-    found = rows(first_attempts(given), "student_key", "item_id", "correct")
+    attempts = first_attempts(given).filter("is_evidence")
+
+    found = rows(attempts, "student_key", "item_id", "share")
 
     assert found == [
         ("a", "twice", 0),
@@ -95,7 +98,7 @@ def test_calibrate_items_writes_calibrated_items_and_counts_what_is_left_out(
     p = [row[1] for row in rows(parameters, "item_id", "p_value")]
     assert np.argsort(b).tolist() == np.argsort(-np.array(p), kind="stable").tolist()
     assert store.read(STUDENT_ABILITIES).count() == 12
-    assert metrics["responses"] == 73
+    assert metrics["responses"] == 72  # the one on an item with too few does not count
     assert metrics["responses_after_answer_shown"] == 1
     assert metrics["items_too_few_responses"] == 1
 

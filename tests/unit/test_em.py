@@ -297,7 +297,7 @@ def test_fit_gives_the_same_answer_from_any_order_of_rows():
         state, _ = fit_items(
             InMemory(blocks),
             selection,
-            Population(1, spread_is_free=True),
+            Population(np.array([400]), spread_is_free=True),
             settings=CalibrationSettings(),
         )
         found.append(state.curves)

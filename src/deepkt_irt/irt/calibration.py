@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.special import logit
 
 from deepkt_irt.errors import NoData
@@ -24,6 +25,7 @@ from deepkt_irt.irt.standard_errors import sampling_error
 from deepkt_irt.settings import CalibrationSettings
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 _CHANCE = 0.02  # starting proportions stay this far from 0 and 1
 
@@ -83,18 +85,46 @@ def calibrate(
         guessable=responses.guessable,
         n_steps=responses.n_steps,
     )
-    cells = responses.cells(selection)
-    group = np.zeros(responses.n_students, dtype=np.int64)
-    group = group if responses.group is None else responses.group
+    nobody = np.zeros(responses.n_students, dtype=np.int64)
+    group = nobody if responses.group is None else responses.group
+    return calibrate_cells(
+        responses.cells(selection), group, selection, settings=settings, fixed=fixed
+    )
+
+
+def calibrate_cells(
+    cells: csr_array,
+    group: IntArray,
+    selection: Selection,
+    *,
+    settings: CalibrationSettings,
+    fixed: FixedItems | None = None,
+) -> Calibration:
+    """Estimate item parameters and abilities from responses that are a matrix already.
+
+    Abilities have one prior for all students, so that equal answers mean equal abilities
+    whatever the group.
+
+    Args:
+        cells: 1 at the level reached, (students, kept items x levels).
+        group: Group of each student, (students,).
+        selection: Kept items and their models.
+        settings: Quadrature and priors.
+        fixed: See calibrate.
+
+    Raises:
+        NoConvergence: If the parameters still move after the allowed iterations.
+    """
     n = np.diff(cells.indptr).astype(np.int64)
     answered = n > 0
     blocks = in_blocks(cells[answered], group[answered], n_nodes=settings.n_nodes)
-    population = Population(int(group.max()) + 1, spread_is_free=bool((n > 1).any()))
+    population = Population(np.bincount(group[answered]), spread_is_free=bool((n > 1).any()))
     state, fitted = fit_items(
         InMemory(blocks), selection, population, settings=settings, fixed=fixed
     )
-    found = [abilities(block, state, fitted.scale, settings) for block in blocks]
-    whole = np.full((3, responses.n_students), np.nan)
+    everyone = state.pooled(population.group_sizes)
+    found = [abilities(block, everyone, fitted.scale, settings) for block in blocks]
+    whole = np.full((3, len(n)), np.nan)
     whole[:, answered] = np.concatenate(found, axis=1)
     mean, sd, mode = whole
     return Calibration(**vars(fitted), students=Abilities(mean, sd, mode, student_n=n))
@@ -105,13 +135,18 @@ class Population:
     """Who answered.
 
     Attributes:
-        n_groups: Groups of students.
+        group_sizes: Students of each group, (groups,); none is empty.
         spread_is_free: Whether any student answered two items: one response each tells nothing
             of how students differ, and the spread stays at 1.
     """
 
-    n_groups: int
+    group_sizes: IntArray
     spread_is_free: bool
+
+    def __post_init__(self) -> None:
+        if not (self.group_sizes > 0).all():
+            empty = int(np.flatnonzero(self.group_sizes <= 0)[0])
+            raise ValueError(f"group {empty} has no student with a response")
 
 
 def fit_items(
@@ -146,7 +181,7 @@ def fit_items(
     design = Design(
         has_slope=selection.has_slope & ~given,
         is_fixed=given,
-        n_groups=population.n_groups,
+        n_groups=len(population.group_sizes),
         scale=None if fixed is None else fixed.population_sd,
         spread_is_free=population.spread_is_free,
     )
@@ -157,8 +192,8 @@ def fit_items(
     scores = state.curves.scores(em.z, state.curves.chances(em.z))
     products = statistics.score_products(at, scores.reshape(len(scores), -1, len(em.z)), em.z)
     error = sampling_error(em, state, found, products)
-    fitted = in_logits(Estimate(em, state, error), selection, iterations, found.log_likelihood)
-    return state, fitted
+    estimate = Estimate(em, state, error, population.group_sizes)
+    return state, in_logits(estimate, selection, iterations, found.log_likelihood)
 
 
 def _start(selection: Selection, design: Design, fixed: FixedItems | None) -> State:

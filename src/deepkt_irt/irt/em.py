@@ -67,6 +67,17 @@ class State:
     mean: FloatArray
     sd: FloatArray
 
+    def pooled(self, sizes: NDArray[np.int64]) -> "State":
+        """The same with the abilities of all students together in place of each group's.
+
+        Args:
+            sizes: Students of each group, (groups,).
+        """
+        share = sizes / sizes.sum()
+        mean = float(share @ self.mean)
+        sd = float(np.sqrt(share @ (self.sd**2 + self.mean**2) - mean**2))
+        return replace(self, mean=np.full_like(self.mean, mean), sd=np.full_like(self.sd, sd))
+
 
 @dataclass(frozen=True)
 class Step:

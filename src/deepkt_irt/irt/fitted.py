@@ -33,6 +33,8 @@ class FittedItems:
         p_value: Mean share of credit; NaN without any.
         group_mean: Mean ability of each group, logits, (groups,).
         group_sd: Its standard deviation, (groups,).
+        population_mean: Mean ability of all students, logits.
+        population_sd: Spread of ability of all students, logits.
         log_likelihood: Marginal, of the data under the estimates.
         n_iterations: EM steps.
         scale: Logits per standard deviation of group 0, or of the fixed items' population.
@@ -50,6 +52,8 @@ class FittedItems:
     p_value: FloatArray
     group_mean: FloatArray
     group_sd: FloatArray
+    population_mean: float
+    population_sd: float
     log_likelihood: float
     n_iterations: int
     scale: float
@@ -59,24 +63,15 @@ class FittedItems:
         """Of right-or-wrong items b, of graded ones the mean threshold; NaN if there is none."""
         return self.items.difficulty
 
-    @property
-    def population_mean(self) -> float:
-        """Mean ability of group 0 in logits; 0 unless items were fixed."""
-        return float(self.group_mean[0])
-
-    @property
-    def population_sd(self) -> float:
-        """Spread of ability in group 0, logits."""
-        return float(self.group_sd[0])
-
 
 @dataclass(frozen=True)
 class Estimate:
-    """A maximum on standardised ability, with its sampling error."""
+    """A maximum on standardised ability, its error, and how many students each group has."""
 
     em: ItemEm
     state: State
     error: SamplingError
+    group_sizes: IntArray
 
 
 def in_logits(
@@ -87,6 +82,7 @@ def in_logits(
     curves, design, scale = state.curves, em.design, em.scale(state.curves)
     thresholds = -scale * curves.intercept / curves.slope[:, None]
     c = expit(curves.guess_logit)
+    pooled = state.pooled(estimate.group_sizes)
     by_mean, by_step, by_slope, by_guess = _errors(estimate, thresholds / scale)
     n_items = len(selection.n_responses)
 
@@ -112,6 +108,8 @@ def in_logits(
         p_value=selection.p_value,
         group_mean=scale * state.mean,
         group_sd=scale * state.sd,
+        population_mean=scale * float(pooled.mean[0]),
+        population_sd=scale * float(pooled.sd[0]),
         log_likelihood=log_likelihood,
         n_iterations=iterations,
         scale=scale,

@@ -158,7 +158,7 @@ class JobContext:
         Raises:
             UndeclaredAccess: If the task does not declare it.
         """
-        if table not in self._task.reads:
+        if table not in (*self._task.reads, *self._task.remembers):
             raise UndeclaredAccess(self._task.name, "reads", table.qualified_name)
         self.access.read.add(table.qualified_name)
         return self._store.read(table)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepkt_irt.errors import NoConvergence, NoData
-from deepkt_irt.irt.ability import predict_sequentially
+from deepkt_irt.irt.ability import sequential_probabilities
 from deepkt_irt.irt.calibration import calibrate
 from deepkt_irt.irt.responses import Responses
 from deepkt_irt.jobs.context import JobContext
@@ -190,12 +190,11 @@ def _rasch(ctx: JobContext, work: _Work) -> FloatArray | None:
         return None
     tested = windows.scored_steps(windows.of_split("test"))
     counts = np.unique(_students(windows, "test"), return_counts=True)[1]
-    return predict_sequentially(
+    return sequential_probabilities(
         np.concatenate([[0], np.cumsum(counts)]),
         windows.item[tested],
         windows.correct[tested],
-        difficulty=fitted.difficulty,
-        discrimination=fitted.discrimination,
+        items=fitted.items,
         population_sd=fitted.population_sd,
     )
 

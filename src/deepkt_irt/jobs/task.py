@@ -29,6 +29,7 @@ class Task:
     writes: tuple[Table, ...]
     uses_models: tuple[str, ...]
     trains: tuple[str, ...]
+    remembers: tuple[Table, ...] = ()
 
     @property
     def doc(self) -> str:
@@ -50,6 +51,7 @@ def task(
     writes: tuple[Table, ...],
     uses_models: tuple[str, ...] = (),
     trains: tuple[str, ...] = (),
+    remembers: tuple[Table, ...] = (),
 ) -> Callable[[TaskFunction], TaskFunction]:
     """Register a function as a task.
 
@@ -58,6 +60,7 @@ def task(
         writes: Tables it may write.
         uses_models: Registered models it may load.
         trains: Registered models it may add versions to.
+        remembers: Tables it may read as an earlier run left them; no order follows from that.
 
     Raises:
         ValueError: If the function has no docstring or its name is taken.
@@ -69,7 +72,7 @@ def task(
             raise ValueError(f"task {name} needs a docstring for whoever is on call")
         if name in TASKS and TASKS[name].function.__module__ != function.__module__:
             raise ValueError(f"task {name} is registered twice")
-        TASKS[name] = Task(name, function, reads, writes, uses_models, trains)
+        TASKS[name] = Task(name, function, reads, writes, uses_models, trains, remembers)
         return function
 
     return register

@@ -22,13 +22,14 @@ CALIBRATIONS = Table(
         Column("population_mean", "double", "mean ability on the linked scale", unit="logit"),
         Column("population_sd", "double", "SD of ability on the linked scale", unit="logit"),
         Column("reference_version", "string", "whose scale this is; null: its own", nullable=True),
-        Column("link_method", "string", "stocking_lord, mean_sigma, fixed or none"),
+        Column("link_method", "string", "stocking_lord, mean_sigma, mean_mean, fixed or none"),
         Column("link_slope", "double", "A of theta_linked = A theta + B"),
         Column("link_slope_se", "double", "its standard error; null if unlinked", nullable=True),
         Column("link_intercept", "double", "B of theta_linked = A theta + B", unit="logit"),
         Column(
             "link_intercept_se", "double", "its standard error; null if unlinked", nullable=True
         ),
+        Column("link_refusal", "string", "why no link; null if there is one", nullable=True),
         Column("n_anchors", "bigint", "items of both versions that carry the link"),
         Column("n_anchors_screened", "bigint", "items of both versions left out as having moved"),
         _CALIBRATED_AT,
@@ -49,6 +50,7 @@ ITEM_PARAMETERS = Table(
         Column("difficulty_se", "double", "standard error of b", unit="logit"),
         Column("discrimination", "double", "a; null if not estimated", nullable=True),
         Column("discrimination_se", "double", "standard error of a", nullable=True),
+        Column("slope", "double", "of the curve; one for all items without a discrimination"),
         Column("guessing", "double", "c; null if not estimated", nullable=True),
         Column("guessing_se", "double", "standard error of c", nullable=True),
         Column("thresholds", "array<double>", "b of each step in score, rising", unit="logit"),
@@ -65,6 +67,23 @@ ITEM_PARAMETERS = Table(
         Check("only_3pl_has_c", "model = '3PL' OR guessing IS NULL"),
         Check("slopes_come_with_errors", "(discrimination IS NULL) = (discrimination_se IS NULL)"),
     ),
+)
+
+CALIBRATION_RESPONSES = Table(
+    layer=Layer.GOLD,
+    name="calibration_responses",
+    comment="What the latest calibration sums over, one row a student; every run replaces it.",
+    columns=(
+        _STUDENT,
+        Column("group_index", "int", "group of the student; 0 is the reference"),
+        Column(
+            "cells",
+            "array<int>",
+            "item and score level of each first attempt, as one number each, sorted",
+            privacy=_PERSONAL,
+        ),
+    ),
+    key=("student_key",),
 )
 
 STUDENT_ABILITIES = Table(
@@ -192,4 +211,11 @@ ITEM_HEALTH = Table(
     ),
 )
 
-TABLES = (CALIBRATIONS, ITEM_PARAMETERS, STUDENT_ABILITIES, ITEM_DRIFT, ITEM_HEALTH)
+TABLES = (
+    CALIBRATIONS,
+    ITEM_PARAMETERS,
+    CALIBRATION_RESPONSES,
+    STUDENT_ABILITIES,
+    ITEM_DRIFT,
+    ITEM_HEALTH,
+)

@@ -1,0 +1,87 @@
+"""First attempts: the responses that speak for an item and a student, and how far each counts."""
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from deepkt_irt.settings import CalibrationSettings
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+_LONGEST_RAPID_MS = 10_000  # no answer slower than this is a rapid guess (Wise and Ma, 2012)
+_ROUNDING = 1e-3  # of a share of credit
+
+
+def first_attempts(events: "DataFrame") -> "DataFrame":
+    """Each student's first graded event on each item.
+
+    Later tries are no first attempts. Where the answer was shown at or before the first graded
+    event, that is no evidence of ability.
+
+    Returns:
+        student_key, item_id, sequence_number, answered_at, share (of credit, 0 to 1), latency_ms,
+        answer, is_evidence.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    position = F.col("sequence_number")
+    share = F.coalesce(F.col("correct").cast("double"), "score")
+    graded_at = F.when(share.isNotNull(), position)
+    shown_at = F.when(F.col("answer_requested"), position)
+    about = F.struct(share.alias("share"), "answered_at", "latency_ms", "answer")
+    first = events.groupBy("student_key", "item_id").agg(
+        F.min_by(about, graded_at).alias("first"),
+        F.min(graded_at).alias("sequence_number"),
+        F.min(shown_at).alias("shown_at"),
+    )
+    graded = first.filter("sequence_number IS NOT NULL")
+    return graded.select(
+        "student_key",
+        "item_id",
+        "sequence_number",
+        "first.*",
+        F.expr("coalesce(shown_at > sequence_number, true)").alias("is_evidence"),
+    )
+
+
+def with_rapid_guesses(attempts: "DataFrame", settings: CalibrationSettings) -> "DataFrame":
+    """The attempts with is_rapid: answered too fast for the item to have been read.
+
+    False where the response time is unknown.
+
+    Reference:
+        Wise and Ma (2012), Setting response time thresholds for a CAT item pool: the normative
+        threshold method.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    usual = attempts.groupBy("item_id").agg(F.percentile_approx("latency_ms", 0.5).alias("usual"))
+    threshold = F.least(settings.rapid_guess_share * F.col("usual"), F.lit(_LONGEST_RAPID_MS))
+    rapid = F.coalesce(F.col("latency_ms") < threshold, F.expr("false"))
+    return attempts.join(usual, "item_id").withColumn("is_rapid", rapid).drop("usual")
+
+
+def with_levels(attempts: "DataFrame", settings: CalibrationSettings) -> "DataFrame":
+    """The attempts with the item's n_steps and the score level reached.
+
+    An item has K steps if every share of credit on it is one of 0, 1/K … 1, for the smallest such
+    K. Without one, or with too many, full credit is right and anything less wrong.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    candidates = range(1, settings.max_levels)
+
+    def fits(k: int) -> "Column":
+        exact = k * F.col("share")
+        return F.every(F.abs(exact - F.round(exact)) < _ROUNDING)
+
+    found = attempts.groupBy("item_id").agg(*(fits(k).alias(f"k{k}") for k in candidates))
+    steps = reduce(
+        lambda other, k: F.when(F.col(f"k{k}"), k).otherwise(other), reversed(candidates), F.lit(1)
+    )
+    graded = F.round(F.col("n_steps") * F.col("share"))
+    full = F.col("share") > 1 - _ROUNDING
+    level = F.when(F.col("n_steps") > 1, graded).otherwise(full.cast("int")).cast("int")
+    return attempts.join(found.select("item_id", steps.alias("n_steps")), "item_id").withColumn(
+        "level", level
+    )

@@ -1,0 +1,103 @@
+"""Calibrated items read from their table: curves with errors, and the scale they are on."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deepkt_irt.irt.items import ItemParameters
+from deepkt_irt.irt.linking import Estimates
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CalibratedItems:
+    """One calibration, items in the order of their ids.
+
+    Attributes:
+        version: Of the calibration.
+        item_ids: Sorted, (items,).
+        estimates: Curves and their errors.
+        rows: The rows of gold.item_parameters in the same order.
+        population_mean: Of ability, logits.
+        population_sd: Likewise.
+    """
+
+    version: str
+    item_ids: pd.Index
+    estimates: Estimates
+    rows: pd.DataFrame
+    population_mean: float
+    population_sd: float
+
+    def aligned(self, item_ids: pd.Index) -> Estimates:
+        """Curves of items in another order; NaN for those not calibrated here."""
+        at = self.item_ids.get_indexer(item_ids)
+        found, items = at >= 0, self.estimates.items
+        return Estimates(
+            ItemParameters(
+                np.where(found[:, None], items.thresholds[at], np.nan),
+                np.where(found, items.slope[at], 1.0),
+                np.where(found, items.guessing[at], 0.0),
+            ),
+            np.where(found, self.estimates.difficulty_se[at], np.nan),
+            np.where(found, self.estimates.slope_se[at], np.nan),
+        )
+
+
+def latest(
+    parameters: "DataFrame", calibrations: "DataFrame", *, before: str | None = None
+) -> CalibratedItems | None:
+    """The latest calibration, or the latest before a version; None if there is none.
+
+    Args:
+        parameters: Rows of gold.item_parameters.
+        calibrations: Rows of gold.calibrations.
+        before: Only versions that sort before it.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    known = calibrations
+    if before is not None:
+        known = known.filter(F.col("calibration_version") < before)
+    last = known.orderBy(F.desc("calibration_version")).limit(1).toPandas()
+    if last.empty:
+        return None
+    head = last.iloc[0]
+    version = str(head["calibration_version"])
+    rows = parameters.filter(F.col("calibration_version") == version).toPandas()
+    rows = rows.sort_values("item_id").reset_index(drop=True)
+    return CalibratedItems(
+        version=version,
+        item_ids=pd.Index(rows["item_id"]),
+        estimates=Estimates(
+            item_parameters(rows),
+            _floats(rows["difficulty_se"]),
+            _floats(rows["discrimination_se"]),
+        ),
+        rows=rows,
+        population_mean=float(head["population_mean"]),
+        population_sd=float(head["population_sd"]),
+    )
+
+
+def item_parameters(rows: pd.DataFrame) -> ItemParameters:
+    """Curves from rows of gold.item_parameters, in their order."""
+    lists = [np.asarray(each, dtype=np.float64) for each in rows["thresholds"]]
+    n_steps = max((len(each) for each in lists), default=1)
+    thresholds = np.full((len(lists), n_steps), np.nan)
+    for row, each in zip(thresholds, lists, strict=True):
+        row[: len(each)] = each
+    return ItemParameters(
+        thresholds, _floats(rows["slope"]), np.nan_to_num(_floats(rows["guessing"]))
+    )
+
+
+def _floats(values: "pd.Series[float]") -> FloatArray:
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
