@@ -102,6 +102,10 @@ class DriftSettings(_Frozen):
     """Whether items behave as they were calibrated, window by window."""
 
     window_days: int = Field(28, ge=1, description="length of a window")
+    baseline: str = Field("", description="calibration versions before this one hold nothing")
+    max_responses: int = Field(
+        5_000_000, ge=1000, description="more in new windows: a share of the students is looked at"
+    )
     min_responses: int = Field(50, ge=10, description="fewer in a window: insufficient_data")
     min_history: int = Field(5, ge=1, description="responses before, to know a student's ability")
     min_anchors: int = Field(10, ge=3, description="fewer: no shift is told apart from drift")
@@ -135,6 +139,9 @@ class HealthSettings(_Frozen):
     """Cuts beyond which an item is pointed out; each is a custom of the field."""
 
     min_responses: int = Field(30, ge=5, description="fewer: insufficient_data")
+    max_responses: int = Field(
+        5_000_000, ge=1000, description="more: fit is judged on a share of the students"
+    )
     p_low: float = Field(0.20, ge=0, lt=1, description="harder items tell little")  # Haladyna
     p_high: float = Field(0.90, gt=0, le=1, description="easier items tell little")
     correlation_weak: float = Field(0.20, description="item-theta, weak below")  # Ebel

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.spark
 TASK = TASKS["calibrate_items"]
 LATER = datetime(2026, 3, 8, 2, 0, tzinfo=UTC)
 FIRST, SECOND = "20260301T020000Z", "20260308T020000Z"
-B = np.linspace(-2.4, 2.4, 20)
+B = np.linspace(-2, 2, 20)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def events(frame):
     return build
 
 
-def school(seed, *, prefix, b, mean=0.0, n_students=90):
+def school(seed, *, prefix, b, mean=0.0, n_students=200):
     rng = np.random.default_rng(seed)
     theta = rng.normal(mean, 1, n_students)
     right = rng.random((n_students, len(b))) < expit(theta[:, None] - b)

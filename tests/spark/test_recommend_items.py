@@ -1,6 +1,7 @@
 """The task recommend_items: different students get different items, each with its reason."""
 
 import math
+from datetime import UTC, datetime
 
 import pytest
 
@@ -9,7 +10,7 @@ from deepkt_irt.jobs.recommend_items import recommend_items
 from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
-from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
+from deepkt_irt.tables.gold_items import ITEM_DRIFT, ITEM_PARAMETERS, STUDENT_ABILITIES
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
 
 pytestmark = pytest.mark.spark
@@ -28,8 +29,8 @@ def lake(store, frame):
             "difficulty_se": 0.1,
             "n_responses": 100,
             "p_value": 0.5,
-            "log_likelihood": -1.0,
-            "reliability": 0.9,
+            "slope": 1.0,
+            "is_anchor": False,
             "calibrated_at": AS_OF,
         },
         STUDENT_ABILITIES: {
@@ -68,6 +69,8 @@ def lake(store, frame):
     def write(table, *given):
         filled = [common[table] | row for row in given]
         for row in filled:
+            if table is ITEM_PARAMETERS:
+                row["thresholds"] = [row["difficulty"]]
             if table is ITEMS:
                 row["source_item_id"] = row["item_id"]
             if table is SKILLS:
@@ -128,7 +131,14 @@ def test_recommend_items_combines_both_models_and_leaves_unknown_null(store, lak
     lake(
         ITEM_PARAMETERS,
         {"item_id": "a1", "difficulty": 0.0},
-        {"item_id": "b1", "difficulty": 0.0, "discrimination": 2.0, "model": "2PL"},
+        {
+            "item_id": "b1",
+            "difficulty": 0.0,
+            "discrimination": 2.0,
+            "discrimination_se": 0.1,
+            "slope": 2.0,
+            "model": "2PL",
+        },
     )
     lake(STUDENT_ABILITIES, {"student_key": "x", "ability": 1.0})
     lake(SAKT_PREDICTIONS, *offered("x", a1=0.7, b1=0.7, c1=0.7), *offered("y", a1=0.7))
@@ -244,3 +254,29 @@ def test_recommend_items_again_changes_no_row(store, lake, context):
 
     assert recommended(store, *every) == first
     assert [row[2] for row in first] == ["i0", "i1"]
+
+
+def test_recommend_items_offers_no_item_that_has_drifted_too_far(store, lake, context, frame):
+    lake(ITEMS, *({"item_id": i, "skill_ids": ["a"]} for i in ("i1", "i2", "i3")))
+    lake(SKILLS, {"skill_id": "a"})
+    lake(SAKT_PREDICTIONS, *offered("x", i1=0.7, i2=0.7, i3=0.7))
+    windows = {"i1": ["act"], "i2": ["act", "stable"], "i3": ["watch", "insufficient_data"]}
+    drift = [
+        {
+            "item_id": item,
+            "window_start": datetime(2026, 1, 1 + n, tzinfo=UTC),
+            "window_end": datetime(2026, 1, 2 + n, tzinfo=UTC),
+            "n_responses": 100,
+            "status": status,
+            "direction": "harder",
+            "is_anchor": False,
+            "checked_at": AS_OF,
+        }
+        for item, statuses in windows.items()
+        for n, status in enumerate(statuses)
+    ]
+    store.overwrite(ITEM_DRIFT, frame(ITEM_DRIFT, drift))
+
+    recommend_items(context(TASK))
+
+    assert [row[0] for row in recommended(store, "item_id")] == ["i2", "i3"]

@@ -33,7 +33,7 @@ class ItemCurves:
     @property
     def n_levels(self) -> int:
         """Score levels of the item with the most."""
-        return self.intercept.shape[1] + 1
+        return int(self.intercept.shape[1]) + 1
 
     @property
     def has_guessing(self) -> BoolArray:
@@ -46,7 +46,8 @@ class ItemCurves:
         edges = np.concatenate([above, np.zeros((len(above), 1, len(z)))], axis=1)
         between = edges[:, :-1] - edges[:, 1:]
         lowest = below[:, :1] * (1 - expit(self.guess_logit))[:, None, None]
-        return np.maximum(np.concatenate([lowest, between], axis=1), _TINY)
+        found: FloatArray = np.maximum(np.concatenate([lowest, between], axis=1), _TINY)
+        return found
 
     def scores(self, z: FloatArray, chances: FloatArray) -> FloatArray:
         """Derivative of each log chance by slope, intercepts and logit c.

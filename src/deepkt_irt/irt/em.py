@@ -327,7 +327,8 @@ def _in_order(intercept: FloatArray, step: FloatArray) -> FloatArray:
         allowed = np.where(closing > 0, (1 - _KEPT_GAP) * gap / closing, np.inf)
     allowed = np.where(np.isnan(allowed), np.inf, allowed)
     share = np.minimum(1.0, allowed.min(axis=1, initial=np.inf))
-    return step * share[:, None]
+    cut: FloatArray = step * share[:, None]
+    return cut
 
 
 def _ordered(intercept: FloatArray, *, or_else: FloatArray) -> FloatArray:

@@ -71,7 +71,8 @@ class ItemParameters:
         """Mean of the thresholds: b of items that are right or wrong; NaN if there is none."""
         total = np.where(np.isnan(self.thresholds), 0.0, self.thresholds).sum(axis=1)
         missing = np.full(len(self), np.nan)
-        return np.divide(total, self.n_steps, out=missing, where=self.is_calibrated)
+        mean: FloatArray = np.divide(total, self.n_steps, out=missing, where=self.is_calibrated)
+        return mean
 
     def take(self, which: NDArray[np.integer] | NDArray[np.bool_]) -> "ItemParameters":
         """Some of the items, in the order given; one item may come repeatedly."""
@@ -104,7 +105,8 @@ class ItemParameters:
         rise = np.where(bare, 0.0, rise) * (1.0 - self.guessing[:, None])
         edge = np.zeros((*rise.shape[:-1], 1))
         change = np.concatenate([edge, rise], axis=-1) - np.concatenate([rise, edge], axis=-1)
-        return (change**2 / np.maximum(p, _TINY)).sum(axis=-1)
+        total: FloatArray = (change**2 / np.maximum(p, _TINY)).sum(axis=-1)
+        return total
 
     def _moments(self, theta: ArrayLike) -> tuple[FloatArray, FloatArray]:
         p = self.probabilities(theta)

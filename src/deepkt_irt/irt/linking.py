@@ -139,8 +139,9 @@ def link(
     """Find the scale of the old calibration in the new one.
 
     Anchors are items of both whose b is certain enough and which have curves of one kind: as many
-    steps, slope and guessing estimated in both or in neither. Anchors that moved against the others
-    are screened out, again and again until none is left that did.
+    steps, slope and guessing estimated in both or in neither. Anchors whose b moved against the
+    others are screened out, again and again until none is left that did. The errors of A and B say
+    how far the link may be off between these two calibrations, not how far the calibrations are.
 
     Args:
         old: Calibration that has the wanted scale.

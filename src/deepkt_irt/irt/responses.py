@@ -116,7 +116,7 @@ class Selection:
     @property
     def n_levels(self) -> int:
         """Levels of the item with the most."""
-        return self.counts.shape[1]
+        return int(self.counts.shape[1])
 
     @property
     def n_cells(self) -> int:

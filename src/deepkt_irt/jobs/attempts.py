@@ -3,6 +3,9 @@
 from functools import reduce
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deepkt_irt.settings import CalibrationSettings
 
 if TYPE_CHECKING:
@@ -10,6 +13,7 @@ if TYPE_CHECKING:
 
 _LONGEST_RAPID_MS = 10_000  # no answer slower than this is a rapid guess (Wise and Ma, 2012)
 _ROUNDING = 1e-3  # of a share of credit
+_HASH_RANGE = 100_000
 
 
 def first_attempts(events: "DataFrame") -> "DataFrame":
@@ -85,3 +89,31 @@ def with_levels(attempts: "DataFrame", settings: CalibrationSettings) -> "DataFr
     return attempts.join(found.select("item_id", steps.alias("n_steps")), "item_id").withColumn(
         "level", level
     )
+
+
+def to_levels(share: NDArray[np.float64], n_steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Shares of credit as the levels that items were calibrated with, 0 to 1, (responses,).
+
+    Args:
+        share: As given, (responses,).
+        n_steps: Steps of the response's item; 1: full credit is right, anything less wrong, and 0,
+            not calibrated, likewise.
+    """
+    steps = np.maximum(n_steps, 1)
+    down = np.where(steps > 1, np.round(share * steps), np.floor(share + _ROUNDING))
+    levels: NDArray[np.float64] = down / steps
+    return levels
+
+
+def share_of_students(attempts: "DataFrame", most: int) -> "DataFrame":
+    """The attempts, or those of as many students as give about `most` of them.
+
+    Students are chosen by a hash of their key, so the same ones every day.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    n = attempts.count()
+    if n <= most:
+        return attempts
+    kept = int(_HASH_RANGE * most / n)
+    return attempts.filter(F.pmod(F.xxhash64("student_key"), F.lit(_HASH_RANGE)) < kept)

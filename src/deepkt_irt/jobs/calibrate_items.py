@@ -13,7 +13,12 @@ from deepkt_irt.irt.items import ItemParameters
 from deepkt_irt.irt.linking import Estimates, Link, link
 from deepkt_irt.irt.responses import Selection
 from deepkt_irt.jobs.attempts import first_attempts, with_levels, with_rapid_guesses
-from deepkt_irt.jobs.calibrated import CalibratedItems, latest
+from deepkt_irt.jobs.calibrated import (
+    CalibratedItems,
+    last_judged,
+    latest,
+    null_where_missing,
+)
 from deepkt_irt.jobs.calibration_input import selected, write_responses
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics, task
@@ -122,15 +127,11 @@ def _population(students: "DataFrame") -> Population:
 
 def _linked(ctx: JobContext, before: CalibratedItems | None, fit: _Fit, item_ids: pd.Index) -> Link:
     """The link to the version before, carried by items that do not drift."""
-    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
-    from pyspark.sql import functions as F  # noqa: PLC0415
-
     settings = ctx.settings.linking
     if before is None or settings.method == "none":
         return Link.none(len(item_ids))
-    newest = Window.partitionBy("item_id").orderBy(F.desc("window_start"))
-    drift = ctx.read(ITEM_DRIFT).withColumn("place", F.row_number().over(newest))
-    drifted = drift.filter("place = 1 AND status = 'act'").select("item_id").toPandas()["item_id"]
+    acting = last_judged(ctx.read(ITEM_DRIFT)).filter("status = 'act'")
+    drifted = acting.select("item_id").toPandas()["item_id"]
     old = before.aligned(item_ids)
     uncertain = np.where(item_ids.isin(drifted), np.nan, old.difficulty_se)
     if settings.method == "fixed":
@@ -185,11 +186,11 @@ def _parameters(fitted: FittedItems, found: Link, item_ids: pd.Index) -> pd.Data
             "model": fitted.model,
             "difficulty": linked.items.difficulty,
             "difficulty_se": linked.difficulty_se,
-            "discrimination": _null_where_missing(np.where(linked.has_slope, slope, np.nan)),
-            "discrimination_se": _null_where_missing(linked.slope_se),
+            "discrimination": null_where_missing(np.where(linked.has_slope, slope, np.nan)),
+            "discrimination_se": null_where_missing(linked.slope_se),
             "slope": slope,
-            "guessing": _null_where_missing(fitted.guessing),
-            "guessing_se": _null_where_missing(fitted.guessing_se),
+            "guessing": null_where_missing(fitted.guessing),
+            "guessing_se": null_where_missing(fitted.guessing_se),
             "thresholds": thresholds,
             "n_responses": fitted.n_responses,
             "p_value": fitted.p_value,
@@ -284,11 +285,6 @@ def _metrics(fitted: FittedItems, head: dict[str, object], left_out: dict[str, i
         "reliability": numbers["reliability"],
         "anchors": numbers["n_anchors"],
     }
-
-
-def _null_where_missing(values: NDArray[np.float64]) -> "pd.Series[float]":
-    """NaN means not estimated, which a table says with null."""
-    return pd.Series([_known(float(value)) for value in values], dtype=object)
 
 
 def _known(value: float) -> float | None:

@@ -1,7 +1,7 @@
 """Calibrated items read from their table: curves with errors, and the scale they are on."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -69,12 +69,15 @@ def latest(
     last = known.orderBy(F.desc("calibration_version")).limit(1).toPandas()
     if last.empty:
         return None
-    head = last.iloc[0]
-    version = str(head["calibration_version"])
+    version = str(last["calibration_version"].iloc[0])
     rows = parameters.filter(F.col("calibration_version") == version).toPandas()
-    rows = rows.sort_values("item_id").reset_index(drop=True)
+    return calibrated_items(rows.sort_values("item_id").reset_index(drop=True), last.iloc[0])
+
+
+def calibrated_items(rows: pd.DataFrame, head: "pd.Series[Any]") -> CalibratedItems:
+    """Items from rows of gold.item_parameters, sorted by id, and of gold.calibrations."""
     return CalibratedItems(
-        version=version,
+        version=str(head["calibration_version"]),
         item_ids=pd.Index(rows["item_id"]),
         estimates=Estimates(
             item_parameters(rows),
@@ -100,4 +103,20 @@ def item_parameters(rows: pd.DataFrame) -> ItemParameters:
 
 
 def _floats(values: "pd.Series[float]") -> FloatArray:
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def null_where_missing(values: FloatArray) -> "pd.Series[Any]":
+    """NaN means not estimated or not defined, which a table says with null."""
+    return pd.Series([None if np.isnan(each) else float(each) for each in values], dtype=object)
+
+
+def last_judged(drift: "DataFrame") -> "DataFrame":
+    """Of each item the latest row of gold.item_drift in which there were enough responses."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    judged = drift.filter("status <> 'insufficient_data'")
+    last = judged.groupBy("item_id").agg(
+        F.max_by(F.struct(*drift.columns), "window_start").alias("last")
+    )
+    return last.select("last.*")

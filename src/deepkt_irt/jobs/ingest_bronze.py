@@ -34,7 +34,7 @@ from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES, QUARANTINE
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 

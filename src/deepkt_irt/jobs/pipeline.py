@@ -7,6 +7,7 @@ from deepkt_irt.jobs import (  # noqa: F401 - imported to register
     calibrate_items,
     engineer_features,
     ingest_bronze,
+    monitor_items,
     publish_report,
     recommend_items,
     score_students,

@@ -3,20 +3,27 @@
 from datetime import UTC
 
 from deepkt_irt.errors import BackendUnavailable
+from deepkt_irt.jobs import report_items, report_students
 from deepkt_irt.jobs import report_parts as parts
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.report_students import READS, spread_over_ability, student_pages
+from deepkt_irt.jobs.item import dossiers
+from deepkt_irt.jobs.report_students import spread_over_ability, student_pages
 from deepkt_irt.jobs.task import Metrics, task
+from deepkt_irt.reporting.item_data import Attention, Curve
 from deepkt_irt.reporting.report_data import Overview, ReportData
 from deepkt_irt.reporting.run_report import render
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS
-from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USER_SPLITS, USERS
 
 _STUDENTS = 12
 _LAST_ANSWERS = 12
-_READS = (*READS, ITEM_PARAMETERS, MODEL_EVALUATIONS, INGEST_AUDIT, QUARANTINE)
+_FLAGGED_PAGES = 12
+_READS = tuple(
+    dict.fromkeys(
+        (*report_students.READS, *report_items.READS, MODEL_EVALUATIONS, INGEST_AUDIT, QUARANTINE)
+    )
+)
 
 
 @task(reads=_READS, writes=())
@@ -38,8 +45,11 @@ def publish_report(ctx: JobContext) -> Metrics:
 
 
 def _report_data(ctx: JobContext) -> ReportData:
-    version = parts.latest_calibration(ctx)
-    known = parts.items(ctx, version)
+    calibration = report_items.latest_calibration(ctx.read)
+    version = calibration.version if calibration else None
+    known = report_items.items(ctx.read, version)
+    curves = report_items.curves(ctx.read, version, known, ctx.settings.calibration)
+    attention = report_items.attention(ctx.read)
     files, heat_map = parts.files(ctx), parts.heat_map(ctx)
     overview, missing = _overview(ctx, n_files=len(files))
     if heat_map is not None and not heat_map.classes_known:
@@ -50,15 +60,30 @@ def _report_data(ctx: JobContext) -> ReportData:
         files=files,
         refusals=parts.refusals(ctx),
         items=tuple(known.values()),
-        calibration_version=version,
+        calibration=calibration,
         abilities=parts.abilities(ctx, version),
         ability_band=parts.ABILITY_BAND,
-        curves=parts.curves(ctx, version, known),
+        curves=curves,
+        attention=attention,
+        item_pages=dossiers(ctx.read, _shown(attention, curves), settings=ctx.settings.calibration),
+        drift_cuts=(ctx.settings.drift.watch, ctx.settings.drift.act),
+        missing_items=report_items.missing_items(ctx.read),
+        wanted_error=report_items.WANTED_ERROR,
         evaluations=parts.evaluations(ctx),
         heat_map=heat_map,
         students=student_pages(ctx.read, chosen, last_answers=_LAST_ANSWERS),
         missing=missing,
     )
+
+
+def _shown(attention: Attention | None, curves: tuple[Curve, ...]) -> dict[str, str]:
+    """Items with a page of their own, flagged ones first, each with why."""
+    flagged = attention.flagged[:_FLAGGED_PAGES] if attention else ()
+    shown = {each.item_id: "needs attention" for each in flagged}
+    for curve in curves:
+        before = shown.get(curve.item_id)
+        shown[curve.item_id] = f"{before}, {curve.why}" if before else curve.why
+    return shown
 
 
 def _overview(ctx: JobContext, *, n_files: int) -> tuple[Overview, tuple[str, ...]]:

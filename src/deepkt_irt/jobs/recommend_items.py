@@ -9,12 +9,13 @@ import pandas as pd
 
 from deepkt_irt.bandit.eligibility import Mastery, Student
 from deepkt_irt.bandit.rule_policy import POLICY, Candidate, Choice, recommend
-from deepkt_irt.irt.response import information_3pl, probability_3pl
+from deepkt_irt.irt.items import ItemParameters
+from deepkt_irt.jobs.calibrated import item_parameters, last_judged
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.settings import RecommendationSettings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
-from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
+from deepkt_irt.tables.gold_items import ITEM_DRIFT, ITEM_PARAMETERS, STUDENT_ABILITIES
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
 
 if TYPE_CHECKING:
@@ -32,14 +33,16 @@ class _World:
 
     Attributes:
         skills: Skill ids by item.
-        parameters: Difficulty and slope by calibrated item; slope 1 for 1PL.
+        items: Calibrated items.
+        place: Index of each of them by item id.
         prerequisites: By skill.
         names: By skill.
         settings: Of the rule.
     """
 
     skills: dict[str, list[str]]
-    parameters: dict[str, tuple[float, float]]
+    items: ItemParameters
+    place: dict[str, int]
     prerequisites: dict[str, list[str]]
     names: dict[str, str]
     settings: RecommendationSettings
@@ -51,6 +54,7 @@ class _World:
         SAKT_PREDICTIONS,
         ITEM_PARAMETERS,
         STUDENT_ABILITIES,
+        ITEM_DRIFT,
         CANONICAL_LEARNING_EVENTS,
         ITEMS,
         SKILLS,
@@ -61,7 +65,8 @@ class _World:
 def recommend_items(ctx: JobContext) -> Metrics:
     """Recommend items to every student, each with its reason.
 
-    Eligible are items whose prerequisites are met, not seen recently, on skills not mastered.
+    Eligible are items whose prerequisites are met, not seen recently, on skills not mastered, and
+    that have not drifted so far that somebody must act.
     A student for whom nothing is eligible gets no row and is counted. Safe to run again: the
     table is replaced in one commit.
     """
@@ -82,18 +87,13 @@ def recommend_items(ctx: JobContext) -> Metrics:
 
 
 def _world(ctx: JobContext) -> _World:
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
     items = ctx.read(ITEMS).select("item_id", "skill_ids").toPandas()
     skills = ctx.read(SKILLS).select("skill_id", "name", "prerequisite_ids").toPandas()
-    slope = F.coalesce("discrimination", F.lit(1.0)).alias("slope")
-    parameters = (
-        _latest(ctx.read(ITEM_PARAMETERS)).select("item_id", "difficulty", slope).toPandas()
-    )
-    values = zip(parameters["difficulty"], parameters["slope"], strict=True)
+    parameters = _latest(ctx.read(ITEM_PARAMETERS)).toPandas()
     return _World(
         skills=_lists(items["item_id"], items["skill_ids"]),
-        parameters=dict(zip(parameters["item_id"], values, strict=True)),
+        items=item_parameters(parameters),
+        place={item: place for place, item in enumerate(parameters["item_id"])},
         prerequisites=_lists(skills["skill_id"], skills["prerequisite_ids"]),
         names=dict(zip(skills["skill_id"], skills["name"], strict=True)),
         settings=ctx.settings.recommendation,
@@ -119,6 +119,7 @@ def _students(ctx: JobContext) -> "DataFrame":
     candidates = (
         ctx.read(SAKT_PREDICTIONS)
         .filter("event_id IS NULL")
+        .join(_drifted(ctx), "item_id", "left_anti")
         .groupBy("student_key")
         .agg(F.array_sort(F.collect_list(F.struct("item_id", "p_correct"))).alias("candidates"))
     )
@@ -139,6 +140,11 @@ def _students(ctx: JobContext) -> "DataFrame":
         .join(_recent_items(ctx), "student_key", "left")
         .join(ability, "student_key", "left")
     )
+
+
+def _drifted(ctx: JobContext) -> "DataFrame":
+    """item_id of items that were at act when they were last judged: they are not offered."""
+    return last_judged(ctx.read(ITEM_DRIFT)).filter("status = 'act'").select("item_id")
 
 
 def _recent_items(ctx: JobContext) -> "DataFrame":
@@ -192,14 +198,12 @@ def _choices(record: dict[Any, Any], world: _World) -> list[Choice]:
 
 
 def _candidates(predicted: list[Any], ability: float | None, world: _World) -> list[Candidate]:
-    known = ability is not None and np.isfinite(ability)
-    missing = (np.nan, np.nan)
-    pairs = [
-        world.parameters.get(each["item_id"], missing) if known else missing for each in predicted
-    ]
-    b, a = np.array(pairs, dtype=float).reshape(-1, 2).T
-    theta = float(ability) if ability is not None and known else np.nan
-    p_irt, information = probability_3pl(theta, a, b), information_3pl(theta, a, b)
+    at = np.array([world.place.get(each["item_id"], -1) for each in predicted], dtype=np.int64)
+    p_irt, information = np.full((2, len(at)), np.nan)
+    if ability is not None and np.isfinite(ability):
+        known = at >= 0
+        items = world.items.take(at[known])
+        p_irt[known], information[known] = items.expected_score(ability), items.information(ability)
     return [
         Candidate(
             item_id=each["item_id"],

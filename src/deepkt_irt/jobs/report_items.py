@@ -3,6 +3,10 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
 from deepkt_irt.irt.fit import wilson
 from deepkt_irt.irt.forms import Gap, coverage_gaps, normal_abilities
 from deepkt_irt.jobs.attempts import first_attempts, with_rapid_guesses
@@ -213,22 +217,20 @@ def attention(read: Read) -> Attention | None:
     counted = {row["status"]: row["count"] for row in health.groupBy("status").count().collect()}
     if not counted:
         return None
-    flagged = health.filter(F.col("status").isin("act", "watch"))
-    worst = flagged.orderBy(
-        F.col("status") != "act", F.desc(F.size("reasons")), F.desc("n_responses"), "item_id"
-    ).limit(_FLAGGED)
-    labels = {row["item_id"]: row for row in worst.join(labelled_items(read), "item_id").collect()}
+    order = (F.col("status") != "act", F.desc(F.size("reasons")), F.desc("n_responses"), "item_id")
+    worst = health.filter(F.col("status").isin("act", "watch")).orderBy(*order).limit(_FLAGGED)
+    rows = worst.join(labelled_items(read), "item_id", "left").orderBy(*order).collect()
     return Attention(
         counts=tuple((status, counted.get(status, 0)) for status in STATUSES),
-        flagged=tuple(_flagged(row, labels.get(row["item_id"])) for row in worst.collect()),
+        flagged=tuple(_flagged(row) for row in rows),
     )
 
 
-def _flagged(row: Any, about: Any) -> FlaggedItem:  # noqa: ANN401 - Spark rows
+def _flagged(row: Any) -> FlaggedItem:  # noqa: ANN401 - a Spark row
     return FlaggedItem(
-        label=about["label"] if about else row["item_id"],
+        label=row["label"] or row["item_id"],
         item_id=row["item_id"],
-        skill=(about["skill"] if about else None) or "",
+        skill=row["skill"] or "",
         status=row["status"],
         reasons=tuple(row["reasons"]),
         action=row["suggested_action"],
@@ -237,27 +239,41 @@ def _flagged(row: Any, about: Any) -> FlaggedItem:  # noqa: ANN401 - Spark rows
 
 
 def missing_items(read: Read) -> tuple[MissingItems, ...] | None:
-    """Where new items would tell most, most urgent first; None if nothing is calibrated."""
+    """Practised skills for which new items would tell most, most urgent first.
+
+    Of each skill the band of ability with the largest gap stands for all. None if nothing is
+    calibrated or no skill is known.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
     calibrated = latest(read(ITEM_PARAMETERS), read(CALIBRATIONS))
-    if calibrated is None:
+    skills = read(SKILLS).filter("n_events > 0").select("skill_id", "name").toPandas()
+    if calibrated is None or skills.empty:
         return None
-    about = read(ITEMS).select("item_id", "skill_ids").toPandas().set_index("item_id")
-    names = dict(read(SKILLS).select("skill_id", "name").toPandas().itertuples(index=False))
-    skills = sorted(names, key=lambda skill: (names[skill], skill))
-    on_item = about["skill_ids"].reindex(calibrated.item_ids)
-    place = {skill: number for number, skill in enumerate(skills)}
+    skills = skills.sort_values(["name", "skill_id"])
+    pairs = read(ITEMS).select("item_id", F.explode("skill_ids").alias("skill_id")).toPandas()
+    row = calibrated.item_ids.get_indexer(pd.Index(pairs["item_id"]))
+    column = pd.Index(skills["skill_id"]).get_indexer(pd.Index(pairs["skill_id"]))
+    on = (row >= 0) & (column >= 0)
+    shape = (len(calibrated.item_ids), len(skills))
     gaps = coverage_gaps(
         calibrated.estimates.items,
-        _q_matrix([[] if each is None else list(each) for each in on_item], place),
+        csr_array((np.ones(on.sum()), (row[on], column[on])), shape=shape),
         abilities=normal_abilities(calibrated.population_mean, calibrated.population_sd),
         target_se=WANTED_ERROR,
     )
-    return tuple(_missing(gap, names[skills[gap.skill]]) for gap in gaps[:_MISSING])
+    worst: dict[int, list[Gap]] = {}
+    for gap in gaps:
+        worst.setdefault(gap.skill, []).append(gap)
+    names = skills["name"].tolist()
+    return tuple(_missing(own, names[skill]) for skill, own in worst.items())[:_MISSING]
 
 
-def _missing(gap: Gap, skill: str) -> MissingItems:
+def _missing(gaps: list[Gap], skill: str) -> MissingItems:
+    gap = gaps[0]
     return MissingItems(
         skill=skill,
+        n_bands=len(gaps),
         low=gap.low,
         high=gap.high,
         n_items=gap.n_items,

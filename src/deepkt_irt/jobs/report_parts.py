@@ -1,36 +1,24 @@
 """The parts of the report, counted in Spark; only counts and a few chosen students come here."""
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from deepkt_irt.irt.response import probability_3pl
-from deepkt_irt.jobs.calibrate_items import first_attempts
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.report_students import class_label
 from deepkt_irt.reporting.report_data import (
     SMALL_GROUP,
     Cell,
-    Curve,
-    Dot,
     Evaluation,
     Evaluations,
     FileAccount,
     HeatMap,
-    Item,
     Refusal,
 )
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS, STUDENT_MASTERY
-from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
+from deepkt_irt.tables.gold_items import STUDENT_ABILITIES
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USERS
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from deepkt_irt.tables.silver import SKILLS, USERS
 
 ABILITY_BAND = 0.25
-_DOT_BAND = 0.75
-_MIN_DOT = 10  # students in a band, below which a share says little
-_CURVE_ITEMS = 300  # of these, most answered ones, the worst fitting is shown
 _SKILLS = 12
 _CLASSES = 20
 _REFUSALS = 20
@@ -57,50 +45,6 @@ def refusals(ctx: JobContext) -> tuple[Refusal, ...]:
     return tuple(Refusal(r["stage"], r["at"], r["example"][:200], r["n"]) for r in rows)
 
 
-def latest_calibration(ctx: JobContext) -> str | None:
-    """Version of the latest calibration; None if there is none."""
-    row = ctx.read(ITEM_PARAMETERS).agg({"calibration_version": "max"}).first()
-    return row[0] if row else None
-
-
-def items(ctx: JobContext, version: str | None) -> dict[str, Item]:
-    """Items of a calibration by item id."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    parameters = ctx.read(ITEM_PARAMETERS).filter(
-        F.col("calibration_version").eqNullSafe(F.lit(version))
-    )
-    about = labelled_items(ctx)
-    rows = parameters.join(about, "item_id").orderBy("item_id").collect()
-    return {
-        r["item_id"]: Item(
-            label=r["label"],
-            skill=r["skill"] or "",
-            b=r["difficulty"],
-            se=r["difficulty_se"],
-            a=r["discrimination"],
-            n=r["n_responses"],
-            p=r["p_value"],
-        )
-        for r in rows
-    }
-
-
-def labelled_items(ctx: JobContext) -> "DataFrame":
-    """item_id with a label for people and the name of its first skill."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    skills = ctx.read(SKILLS).select(
-        F.col("skill_id").alias("first_skill"), F.col("name").alias("skill")
-    )
-    own = ctx.read(ITEMS).select(
-        "item_id",
-        F.coalesce("title", "source_item_id").alias("label"),
-        F.get("skill_ids", F.lit(0)).alias("first_skill"),
-    )
-    return own.join(skills, "first_skill", "left").select("item_id", "label", "skill")
-
-
 def abilities(ctx: JobContext, version: str | None) -> tuple[tuple[float, int], ...]:
     """Students in bands of ability."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
@@ -111,80 +55,6 @@ def abilities(ctx: JobContext, version: str | None) -> tuple[tuple[float, int], 
     band = F.floor(F.col("ability") / ABILITY_BAND).alias("band")
     rows = own.groupBy(band).count().orderBy("band").collect()
     return tuple((r["band"] * ABILITY_BAND, r["count"]) for r in rows)
-
-
-def curves(ctx: JobContext, version: str | None, known: dict[str, Item]) -> tuple[Curve, ...]:
-    """Six telling items: across the range of difficulty, and the one that fits worst."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    most = sorted(known, key=lambda item: (-known[item].n, item))[:_CURVE_ITEMS]
-    ability = ctx.read(STUDENT_ABILITIES).filter(
-        F.col("calibration_version").eqNullSafe(F.lit(version))
-    )
-    attempts = first_attempts(ctx.read(CANONICAL_LEARNING_EVENTS)).filter(
-        F.col("item_id").isin(most)
-    )
-    bands = attempts.join(ability, "student_key").groupBy(
-        "item_id", F.floor(F.col("ability") / _DOT_BAND).alias("band")
-    )
-    rows = bands.agg(
-        F.avg("ability").alias("ability"), F.avg("correct").alias("share"), F.count("*").alias("n")
-    ).collect()
-    dots: dict[str, list[Dot]] = {}
-    for r in sorted(rows, key=lambda row: (row["item_id"], row["band"])):
-        if r["n"] >= _MIN_DOT:
-            low, high = wilson(r["share"], r["n"])
-            dot = Dot(r["ability"], r["share"], low, high, r["n"])
-            dots.setdefault(r["item_id"], []).append(dot)
-    found = [
-        Curve("", known[item], tuple(own), _misfit(known[item], own))
-        for item, own in dots.items()
-        if len(own) > 2
-    ]
-    return _telling(found)
-
-
-def _telling(found: list[Curve]) -> tuple[Curve, ...]:
-    if not found:
-        return ()
-    by_b = sorted(found, key=lambda curve: (curve.item.b, curve.item.label))
-    last = len(by_b) - 1
-    picks = [
-        ("easiest", by_b[0]),
-        ("easier than most", by_b[last // 4]),
-        ("of middle difficulty", by_b[last // 2]),
-        ("harder than most", by_b[3 * last // 4]),
-        ("hardest", by_b[last]),
-        ("fits worst", max(found, key=lambda curve: (curve.misfit, curve.item.label))),
-    ]
-    shown: dict[str, Curve] = {}
-    for why, curve in picks:
-        before = shown.get(curve.item.label)
-        reason = f"{before.why}, {why}" if before else why
-        shown[curve.item.label] = Curve(reason, curve.item, curve.dots, curve.misfit)
-    return tuple(shown.values())
-
-
-def _misfit(item: Item, dots: list[Dot]) -> float:
-    slope = item.a if item.a is not None else 1.0
-    total = sum(dot.n for dot in dots)
-    squared = (
-        dot.n * (dot.share - float(probability_3pl(dot.ability, slope, item.b))) ** 2
-        for dot in dots
-    )
-    return math.sqrt(sum(squared) / total)
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share.
-
-    Reference:
-        Wilson (1927), Journal of the American Statistical Association 22, 209-212.
-    """
-    z = 1.96
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return middle - half, middle + half
 
 
 def evaluations(ctx: JobContext) -> Evaluations | None:

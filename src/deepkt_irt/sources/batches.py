@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
 
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 
 from deepkt_irt.sources.layout import Layout
 from deepkt_irt.sources.reader import Record, records

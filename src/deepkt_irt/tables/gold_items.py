@@ -112,7 +112,12 @@ ITEM_DRIFT = Table(
         Column("item_id", "string", "joins silver.items"),
         Column("window_start", "timestamp", "first instant of the window, UTC"),
         Column("window_end", "timestamp", "first instant after it, UTC"),
-        Column("calibration_version", "string", "parameters the window was held against"),
+        Column(
+            "calibration_version",
+            "string",
+            "parameters the window was held against; null if there are none",
+            nullable=True,
+        ),
         Column("n_responses", "bigint", "first attempts in the window by students known before"),
         Column("observed", "double", "mean share of credit; null without any", nullable=True),
         Column("expected", "double", "the same by the parameters", nullable=True),
@@ -195,7 +200,7 @@ ITEM_HEALTH = Table(
         Column(
             "options",
             "array<struct<answer:string,n:bigint,share:double,mean_ability:double,"
-            "point_biserial:double>>",
+            "point_biserial:double,is_key:boolean>>",
             "answers chosen, where the source tells them",
         ),
         Column("drift_status", "string", "of the latest window; null if none", nullable=True),
