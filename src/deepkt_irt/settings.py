@@ -95,7 +95,9 @@ class LinkingSettings(_Frozen):
     min_anchors: int = Field(10, ge=2, description="fewer: the new version keeps its own scale")
     max_anchor_se: float = Field(0.35, gt=0, description="of b; less certain items carry no link")
     screen_z: float = Field(2.7, gt=0, description="robust z from which an anchor has moved")
-    min_correlation: float = Field(0.95, gt=0, lt=1, description="of the anchors' difficulties")
+    min_correlation: float = Field(
+        0.95, gt=0, lt=1, description="of the anchors' difficulties, less their errors"
+    )
 
 
 class DriftSettings(_Frozen):

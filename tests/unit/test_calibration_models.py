@@ -47,6 +47,12 @@ def log_likelihood(levels, chances, weights):
     return np.log(joint @ weights).sum()
 
 
+def slope_penalty(log_a):
+    """Of the normal prior around the mean, which itself weighs as one more item at 0."""
+    mean = log_a.sum() / (len(log_a) + 1)
+    return (((log_a - mean) ** 2).sum() + mean**2) / (2 * 0.5**2)
+
+
 def test_calibrate_3pl_equals_a_general_optimiser():
     truth = ItemParameters.dichotomous([-0.5, 0.2, 1.0], [1.2, 1.6, 1.0], [0.25, 0.2, 0.15])
     levels = answered(1, truth, n_students=900)
@@ -56,7 +62,7 @@ def test_calibrate_3pl_equals_a_general_optimiser():
         c = expit(guess)[:, None]
         p = c + (1 - c) * expit(np.exp(log_a)[:, None] * Z + d[:, None])
         mean = d.sum() / 4
-        penalty = (((d - mean) ** 2).sum() + mean**2) / (2 * 2.0**2) + (log_a**2).sum() / 0.5
+        penalty = (((d - mean) ** 2).sum() + mean**2) / (2 * 2.0**2) + slope_penalty(log_a)
         penalty -= (5 * np.log(c) + 17 * np.log(1 - c)).sum()
         chances = np.stack([1 - p, p], axis=1)
         return penalty - log_likelihood(levels, chances, normal(0, 1))
@@ -90,7 +96,7 @@ def test_calibrate_graded_equals_a_general_optimiser():
             edges = np.vstack([np.ones_like(Z), above, np.zeros_like(Z)])
             chances[item, : steps[item] + 1] = edges[:-1] - edges[1:]
         mean = sum(each.mean() for each in d) / 4
-        penalty = (((rest - mean) ** 2).sum()) / (2 * 2.0**2) + (log_a**2).sum() / 0.5
+        penalty = (((rest - mean) ** 2).sum()) / (2 * 2.0**2) + slope_penalty(log_a)
         return penalty - log_likelihood(levels, chances, normal(0, 1))
 
     # the prior's mean is not free in the estimator's Newton steps; at this width it hardly matters

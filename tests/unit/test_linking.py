@@ -195,16 +195,24 @@ def test_link_with_too_few_anchors_after_screening_is_refused():
 
 
 def test_link_of_difficulties_that_hardly_agree_is_refused():
-    old = estimates(two_pl(40), difficulty_se=0.3)
+    old = estimates(two_pl(40), difficulty_se=0.1)
     noise = 0.5 * np.random.default_rng(5).normal(size=40)
 
-    found = linked(old, estimates(as_new(moved(old.items, noise)), difficulty_se=0.3))
+    found = linked(old, estimates(as_new(moved(old.items, noise)), difficulty_se=0.1))
 
     assert_own_scale(found)
     assert 0.5 < found.correlation < 0.95
-    assert found.refusal == (
-        f"the anchors' difficulties correlate by {found.correlation:.3f}; 0.95 is needed"
-    )
+    assert f"correlate by {found.correlation:.3f} with errors" in found.refusal
+
+
+def test_link_of_difficulties_that_differ_by_no_more_than_their_errors_is_found():
+    old = estimates(two_pl(40), difficulty_se=0.3)
+    noise = 0.42 * np.random.default_rng(5).normal(size=40)
+
+    found = linked(old, estimates(as_new(moved(old.items, noise)), difficulty_se=0.3))
+
+    assert found.correlation < 0.95
+    assert found.refusal is None
 
 
 def test_link_of_anchors_of_one_difficulty_is_refused():

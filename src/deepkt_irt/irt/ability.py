@@ -87,8 +87,8 @@ def predict_sequentially(
         ValueError: If a score is none of its item's levels, or offsets, indexes or the
             population do not fit.
     """
-    population = Start.of(population_mean, population_sd, max(len(offsets) - 1, 0))
-    return _follow(offsets, item, score, items=items, shown=items, population=population)
+    start = Start.of(population_mean, population_sd, max(len(offsets) - 1, 0))
+    return _follow(offsets, item, score, items=items, start=start, unknown=np.nan)
 
 
 def sequential_probabilities(
@@ -106,15 +106,9 @@ def sequential_probabilities(
     wrong item of mean difficulty; it still moves no ability.
     """
     known = items.is_calibrated
-    mean = float(items.difficulty[known].mean()) if known.any() else 0.0
-    average = np.where(np.arange(items.thresholds.shape[1]) == 0, mean, np.nan)
-    shown = ItemParameters(
-        np.where(known[:, None], items.thresholds, average),
-        np.where(known, items.slope, 1.0),
-        np.where(known, items.guessing, 0.0),
-    )
-    population = Start.of(population_mean, population_sd, max(len(offsets) - 1, 0))
-    return _follow(offsets, item, score, items=items, shown=shown, population=population).expected
+    average = float(items.difficulty[known].mean()) if known.any() else 0.0
+    start = Start.of(population_mean, population_sd, max(len(offsets) - 1, 0))
+    return _follow(offsets, item, score, items=items, start=start, unknown=average).expected
 
 
 def estimate_abilities(  # noqa: PLR0913 - the columns of the responses, and the model
@@ -232,18 +226,20 @@ def _follow(
     score: ScoreArray,
     *,
     items: ItemParameters,
-    shown: ItemParameters,
-    population: Start,
+    start: Start,
+    unknown: float,
 ) -> Predictions:
-    """Predictions under the curves shown, of abilities that the items' own curves move."""
+    """Predictions; items without a curve are shown as 1PL ones of the difficulty `unknown`."""
     longest = int(np.diff(offsets).max(initial=0))
     # a posterior as narrow as so many responses make it spans several nodes
     n_nodes = int(np.clip(4 * _REACH * np.sqrt(1 + longest / 2), _FEW_NODES, NODES))
-    theta = population.grid(_REACH, n_nodes)
+    theta = start.grid(_REACH, n_nodes)
     found = np.empty((5, len(item)))
     for chunk in student_chunks(offsets, item, score, items=items, theta=theta):
-        prior = prior_weights(theta, population.mean[chunk.students], population.sd[chunk.students])
-        moments = _moments(shown.take(chunk.distinct), theta)
+        prior = prior_weights(theta, start.mean[chunk.students], start.sd[chunk.students])
+        some = items.take(chunk.distinct)
+        moments = _moments(some, chunk.chances)
+        moments[~some.is_calibrated] = expit(theta - unknown)
         found[:, chunk.rows] = _walk(chunk, theta=theta, moments=moments, mass=prior)
     counted = np.concatenate([[0], np.cumsum(items.is_calibrated[item])])
     n_before = counted[:-1] - np.repeat(counted[offsets[:-1]], np.diff(offsets))
@@ -274,16 +270,19 @@ def _walk(
     return found
 
 
-def _moments(items: ItemParameters, theta: FloatArray) -> FloatArray:
-    """Expected share of credit, its mean square, and its change with b; (items, 3, nodes)."""
-    expected = items.expected_score(theta).T
-    square = items.score_variance(theta).T + expected**2
-    s = expit(items.slope[:, None, None] * (theta - items.thresholds[..., None]))
-    rise = np.where(np.isnan(s), 0.0, s * (1 - s)).sum(axis=1)
-    steps = np.maximum(items.n_steps, 1)
-    slope = -(items.slope * (1 - items.guessing) / steps)[:, None] * rise
-    slope[~items.is_calibrated] = np.nan
-    return np.stack([expected, square, slope], axis=1)
+def _moments(items: ItemParameters, chances: FloatArray) -> FloatArray:
+    """Expected share of credit, its mean square, and its change with b; (items, 3, nodes).
+
+    chances: of each level, (items, levels, nodes).
+    """
+    a, c, steps = (x[:, None, None] for x in (items.slope, items.guessing, items.n_steps))
+    level = np.arange(1, chances.shape[1])[:, None]
+    share = np.where(level <= steps, level / np.maximum(steps, 1), 0.0)
+    p = chances[:, 1:]
+    reached = p[:, ::-1].cumsum(axis=1)[:, ::-1]  # this level or a higher one
+    rise = a * (reached - c) * (1 - reached) / (1 - c)
+    slope = -(rise * (level <= steps)).sum(axis=1) / np.maximum(steps[:, 0], 1)
+    return np.stack([(p * share).sum(axis=1), (p * share**2).sum(axis=1), slope], axis=1)
 
 
 def _move_and_factor(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, logit
+from scipy.special import chdtrc, logit, xlog1py, xlogy
 
 from deepkt_irt.irt.items import ItemParameters
 from deepkt_irt.irt.logistic import maximise
@@ -26,7 +26,7 @@ _DELTA = -2.35  # ETS delta units per logit
 _SIGNIFICANT = 0.05  # two-sided, of class B; C is that far above B's cut one-sided
 _ONE_SIDED = 1.645
 _CERTAIN = 1e-6  # predicted chances this far from 0 and 1 at most
-_ROWS = 400_000  # responses whose logistic regressions are fitted at a time
+_ROWS = 100_000  # responses whose logistic regressions are fitted at a time
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,10 @@ class MatchedTakers:
     matching: FloatArray
     n_items: int
     n_groups: int
+
+    def columns(self) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+        """Item, group, right and matching."""
+        return self.item, self.group, self.right, self.matching
 
     def sizes(self) -> tuple[IntArray, IntArray]:
         """Responses of each group on each item, and of all others, (groups, items)."""
@@ -258,10 +262,9 @@ def logistic_dif(takers: MatchedTakers, *, settings: DifSettings) -> LogisticDif
     n, n_others = takers.sizes()
     enough = np.minimum(n, n_others) >= settings.min_group
     fits = np.full((5, *n.shape), np.nan)  # log-likelihoods of 4 models, log odds
-    for group in range(takers.n_groups):
-        for rows in _blocks(takers.item, enough[group]):
-            items = np.unique(takers.item[rows])
-            fits[:, group, items] = _nested_fits(takers, rows, group)
+    for rows in _blocks(takers.item, enough.any(axis=0)):
+        fits[..., np.unique(takers.item[rows])] = _nested_fits(takers, rows)
+    fits[:, ~enough] = np.nan
     total = n + n_others
     none, alone, uniform, both, log_odds = fits
     chi2_uniform, chi2_nonuniform = 2 * (uniform - alone), 2 * (both - uniform)
@@ -294,20 +297,36 @@ def _blocks(item: IntArray, enough: NDArray[np.bool_]) -> Iterator[IntArray]:
         yield np.flatnonzero(block == number)
 
 
-def _nested_fits(takers: MatchedTakers, rows: IntArray, group: int) -> FloatArray:
-    """Log-likelihoods of no, match, + group, + product, then log odds; (5, items in rows)."""
-    item, y = takers.item[rows], takers.right[rows]
+def _nested_fits(takers: MatchedTakers, rows: IntArray) -> FloatArray:
+    """Log-likelihoods of no, match, + group, + product, then log odds; (5, groups, items)."""
+    item, group, y, m = (x[rows] for x in takers.columns())
     starts = np.flatnonzero(np.diff(item, prepend=-1))
-    of = np.cumsum(np.diff(item, prepend=-1) != 0) - 1
-    n = np.bincount(of)
-    m = takers.matching[rows] - (np.bincount(of, weights=takers.matching[rows]) / n)[of]
-    g = (takers.group[rows] == group).astype(np.float64)
-    x = np.stack([np.ones(len(m)), m, g, m * g], axis=1)
-    fits = [maximise(x[:, :k], y, starts, of) for k in (1, 2, 3, 4)]
-    found = np.stack([*(fit for fit, _ in fits), fits[2][1][:, 2]])
-    share = np.bincount(of, weights=y) / n
-    found[:, (share == 0) | (share == 1)] = np.nan  # nothing to explain
-    return found
+    n = np.diff(starts, append=len(item))
+    m = m - np.repeat(np.add.reduceat(m, starts) / n, n)
+    share = np.add.reduceat(y, starts) / n
+    varies = (share > 0) & (share < 1)  # else there is nothing to explain
+    found = np.full((5, takers.n_groups, len(starts)), np.nan)
+    none = n * (xlogy(share, share) + xlog1py(1 - share, -share))
+    alone, line = maximise([m], y, starts, np.zeros((len(starts), 2)))
+    for code in range(takers.n_groups):
+        g = group == code
+        with_group = np.pad(line, ((0, 0), (0, 1)))
+        uniform, coefficients = maximise([m, g.astype(np.float64)], y, starts, with_group)
+        both = _apart(item, g, m, y, line)
+        found[:, code] = none, alone, uniform, both, coefficients[:, 2]
+    return np.where(varies, found, np.nan)
+
+
+def _apart(
+    item: IntArray, g: NDArray[np.bool_], m: FloatArray, y: FloatArray, line: FloatArray
+) -> FloatArray:
+    """Log-likelihood with group and product: a regression of its own on either side, (items,)."""
+    order = np.lexsort((g, item))
+    side = (2 * item + g)[order]
+    starts = np.flatnonzero(np.diff(side, prepend=-1))
+    of = np.cumsum(np.diff(side[starts] // 2, prepend=-1) != 0) - 1
+    fit, _ = maximise([m[order]], y[order], starts, line[of])
+    return np.bincount(of, weights=fit)
 
 
 @dataclass(frozen=True)
@@ -357,8 +376,8 @@ def compare_groups(  # noqa: PLR0913 - the columns of the responses, and the mod
         max_rounds: Comparisons at most, 1 or more.
 
     Raises:
-        ValueError: If max_rounds is below 1, an index or a score is out of range, or a student has two responses to an
-            item.
+        ValueError: If max_rounds is below 1, an index or a score out of range, or a student has
+            two responses to an item.
 
     Reference:
         Holland and Thayer (1988), in Wainer and Braun, Test Validity, 129-145 (matching on items

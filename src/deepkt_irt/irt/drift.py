@@ -34,6 +34,8 @@ _HUBER = 1.345  # standard errors; 95 % efficient under normal errors
 _HUBER_STEPS = 30
 # logits of difficulty per logit of the takers' ability; what regression to the mean can do
 _ROUTING_SD = 0.5
+_MAD = 1.4826  # median absolute deviation of normal errors to their SD
+_MAD_ERROR = 2 * 1.167  # twice the standard error of that estimate, times the root of n
 _SUDDEN = 3.0  # standard errors of a single window
 _FASTER = -2.0  # standard errors of a mean response time
 
@@ -51,6 +53,9 @@ class Shift:
             overstates.
         routing_se: Its standard error.
         ability: Mean ability of the anchors' takers, logits.
+        dispersion: How far the anchors scatter, times what is expected and allowing for chance; 1
+            or more. All standard errors are stretched by it: where whole classes answer an item
+            together, or curves fit badly, items scatter more without any having drifted.
         n_anchors: Items it rests on.
         note: Why there is no shift; None if there is one.
     """
@@ -61,6 +66,7 @@ class Shift:
     routing: float
     routing_se: float
     ability: float
+    dispersion: float
     n_anchors: int
     note: str | None
 
@@ -188,14 +194,18 @@ def _shift(
             f"only {n} anchors have {settings.min_responses} responses, {settings.min_anchors} "
             "are needed: drift cannot be told from a shift of all items"
         )
-        return Shift(window, np.nan, np.nan, np.nan, np.nan, np.nan, n, note)
+        return Shift(window, np.nan, np.nan, np.nan, np.nan, np.nan, 1.0, n, note)
     y, x = evidence.delta_b[use], evidence.ability[use]
     precision = 1 / (evidence.variance[use] + reference.error[evidence.item[use]] ** 2)
     slope, slope_se, center = _robust_slope(x, y, precision)
-    shift = _weighted_median(y - slope * (x - center), np.sqrt(precision))
+    at_center = y - slope * (x - center)
+    shift = _weighted_median(at_center, np.sqrt(precision))
     # of a median weighted by 1 / SE, under normal errors
     shift_se = float(np.sqrt(np.pi / 2 / precision.sum()))
-    return Shift(window, shift, shift_se, slope, slope_se, center, n, None)
+    scatter = _MAD * float(np.median(np.abs(at_center - shift) * np.sqrt(precision)))
+    dispersion = max(1.0, scatter / (1 + _MAD_ERROR / np.sqrt(n)))
+    stretched = dispersion * shift_se, dispersion * slope_se
+    return Shift(window, shift, stretched[0], slope, stretched[1], center, dispersion, n, None)
 
 
 def _robust_slope(
@@ -234,8 +244,9 @@ def _judged(
     item, usable = evidence.item, _usable(evidence, settings)
     taken_off, shift_variance = shift.at(evidence.ability)
     delta = evidence.delta_b - taken_off
-    variance = evidence.variance + shift_variance
-    delta_se = np.sqrt(variance + reference.error[item] ** 2)
+    of_item = shift.dispersion**2 * (evidence.variance + reference.error[item] ** 2)
+    delta_se = np.sqrt(of_item + shift_variance)
+    variance = delta_se**2 - reference.error[item] ** 2
     judged = usable & np.isfinite(delta)
     p = np.where(judged, 2 * ndtr(-np.abs(delta / delta_se)), np.nan)
     q = benjamini_hochberg(p)

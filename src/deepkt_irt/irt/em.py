@@ -90,9 +90,10 @@ class Step:
 class ItemEm:
     """Penalised marginal maximum likelihood.
 
-    Log slopes are N(log shared slope, prior_sd_log_slope^2). Intercepts are N(their mean,
-    prior_sd_difficulty^2): a fixed mean would drag thousands of thin items, and all abilities
-    with them, towards it. The mean itself weighs as one more item at 0. The log of the shared slope
+    Log slopes are N(log shared slope, prior_sd_log_slope^2), or around their own mean where no
+    slope is shared. Intercepts are N(their mean, prior_sd_difficulty^2): a fixed mean would drag
+    thousands of thin items, and all abilities with them, towards it. A mean itself weighs as one
+    more item at 0. The log of the shared slope
     is N(0, prior_sd_log_spread^2), which matters only where hardly any spread can be seen. c has
     a Beta prior with its mode at prior_guessing.
 
@@ -118,6 +119,12 @@ class ItemEm:
         if self.design.scale is not None:
             return self.design.scale
         return float(curves.slope[~self.design.has_slope][0]) if self._is_mixed else 1.0
+
+    def usual_log_slope(self, curves: ItemCurves) -> float:
+        """Where the prior of log slopes has its middle."""
+        if self.design.scale is not None or self._is_mixed:
+            return float(np.log(self.scale(curves)))
+        return float(np.log(curves.slope).sum() / (len(curves.slope) + 1))
 
     def tables(self, state: State) -> Tables:
         """Log chances and priors at the nodes."""
@@ -177,7 +184,7 @@ class ItemEm:
         p = 1 + n_steps + bool(curves.has_guessing.any())
         gradient, curvature = np.zeros((n_items, p)), np.zeros((n_items, p))
         precision = 1 / settings.prior_sd_log_slope**2
-        pull = precision * np.log(curves.slope / self.scale(curves))
+        pull = precision * (np.log(curves.slope) - self.usual_log_slope(curves))
         own = design.has_slope
         gradient[:, 0] = np.where(own, -pull / curves.slope, 0.0)
         curvature[:, 0] = np.where(own, precision / curves.slope**2, 0.0)

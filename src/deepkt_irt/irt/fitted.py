@@ -29,6 +29,7 @@ class FittedItems:
         guessing: c; NaN unless estimated for the item.
         guessing_se: Its standard error.
         thresholds_se: Standard error of each threshold, (items, steps).
+        covariance: Of the errors of b and a, (items,); NaN where a was not estimated.
         n_responses: First attempts on the item.
         p_value: Mean share of credit; NaN without any.
         group_mean: Mean ability of each group, logits, (groups,).
@@ -48,6 +49,7 @@ class FittedItems:
     guessing: FloatArray
     guessing_se: FloatArray
     thresholds_se: FloatArray
+    covariance: FloatArray
     n_responses: IntArray
     p_value: FloatArray
     group_mean: FloatArray
@@ -83,7 +85,7 @@ def in_logits(
     thresholds = -scale * curves.intercept / curves.slope[:, None]
     c = expit(curves.guess_logit)
     pooled = state.pooled(estimate.group_sizes)
-    by_mean, by_step, by_slope, by_guess = _errors(estimate, thresholds / scale)
+    by_mean, by_step, by_slope, by_guess, across = _errors(estimate, thresholds / scale)
     n_items = len(selection.n_responses)
 
     def whole(values: FloatArray, missing: float = np.nan) -> FloatArray:
@@ -104,6 +106,7 @@ def in_logits(
         guessing=whole(np.where(selection.has_guessing, c, np.nan)),
         guessing_se=whole(np.where(selection.has_guessing, c * (1 - c) * by_guess, np.nan)),
         thresholds_se=whole(scale * by_step),
+        covariance=whole(np.where(design.has_slope, across, np.nan)),
         n_responses=selection.n_responses,
         p_value=selection.p_value,
         group_mean=scale * state.mean,
@@ -118,8 +121,10 @@ def in_logits(
 
 def _errors(
     estimate: Estimate, b: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
     """Standard errors of mean threshold, thresholds, slope and logit c, on standardised ability.
+
+    Last comes the covariance of mean threshold and slope.
 
     b = -intercept / slope, so db = -(b dslope + dintercept) / slope.
     """
@@ -140,4 +145,5 @@ def _errors(
     by_mean = np.sqrt(mean / slope2 + estimate.error.location)
     by_slope = np.sqrt(variance_of[:, 0])
     by_guess = np.sqrt(covariance[:, -1, -1])
-    return by_mean, by_step, by_slope, by_guess
+    with_slope = -np.einsum("ip,ip->i", gradient, block[:, :, 0]) / curves.slope
+    return by_mean, by_step, by_slope, by_guess, with_slope

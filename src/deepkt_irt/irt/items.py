@@ -36,7 +36,12 @@ class ItemParameters:
             raise ValueError("thresholds must have the shape (items, steps)")
         if not len(self.thresholds) == len(self.slope) == len(self.guessing):
             raise ValueError("thresholds, slope and guessing differ in length")
-        if (self.slope <= 0).any() or (self.guessing < 0).any() or (self.guessing >= 1).any():
+        known = np.isfinite(self.thresholds)
+        if (known[:, 1:] & ~(self.thresholds[:, 1:] > self.thresholds[:, :-1])).any():
+            raise ValueError("the thresholds of an item must rise, NaN after the last one")
+        if ((self.guessing > 0) & (known.sum(axis=1) > 1)).any():
+            raise ValueError("only items with one step may have guessing")
+        if not (self.slope > 0).all() or (self.guessing < 0).any() or (self.guessing >= 1).any():
             raise ValueError("slopes must be above 0, guessing in [0, 1)")
 
     @classmethod

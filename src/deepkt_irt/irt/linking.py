@@ -75,7 +75,7 @@ class Link:
         slope_se: Standard error of A; 0 where it is 1 by definition, NaN without a link.
         intercept_se: Standard error of B; NaN without a link.
         covariance: Of the errors of A and B; NaN without a link.
-        correlation: Of the difficulties of the anchors; NaN if there are too few.
+        correlation: Of the anchors' difficulties, their errors included; NaN if there are too few.
         sd_ratio: SD of the anchors' linked difficulties over that of their old; mostly 0.9 to 1.1.
         refusal: Why there is no link though one was asked for.
     """
@@ -310,9 +310,12 @@ def _screened_link(
         refusal = _unfit(anchors, b_old, b_new, settings)
     screened = candidates & ~anchors
     correlation = _correlation(b_old[anchors], b_new[anchors])
-    if refusal is None and correlation < settings.min_correlation:
-        needed = settings.min_correlation
-        refusal = f"the anchors' difficulties correlate by {correlation:.3f}; {needed} is needed"
+    reliable = _reliability(old, anchors) * _reliability(new, anchors)
+    if refusal is None and correlation < settings.min_correlation * np.sqrt(reliable):
+        refusal = (
+            f"the anchors' difficulties correlate by {correlation:.3f} with errors, "
+            f"{correlation / np.sqrt(reliable):.3f} without; {settings.min_correlation} is needed"
+        )
     if refusal is not None:
         nobody = np.zeros_like(anchors)
         return Link("none", nobody, screened, correlation=correlation, refusal=refusal)
@@ -341,6 +344,17 @@ def _unfit(
     if np.isnan(_correlation(b_old[anchors], b_new[anchors])):
         return "the anchors are all of one difficulty"
     return None
+
+
+def _reliability(estimates: Estimates, anchors: BoolArray) -> float:
+    """Share of the variance of the anchors' difficulties that is no error, above 0.
+
+    Reference:
+        Spearman (1904), American Journal of Psychology 15, 72-101 (correction for attenuation).
+    """
+    spread = float(estimates.items.difficulty[anchors].var())
+    error = float((estimates.difficulty_se[anchors] ** 2).mean())
+    return max(1 - error / spread, np.finfo(float).eps)
 
 
 def _correlation(first: FloatArray, second: FloatArray) -> float:

@@ -89,7 +89,7 @@ def _observed_information(
 def _exact_curvature(em: ItemEm, curves: ItemCurves) -> FloatArray:
     """Curvature of the log prior; of a slope not as in Newton steps, which need it positive."""
     _, curvature = em.prior(curves)
-    curvature[:, 0] *= np.maximum(1 - np.log(curves.slope / em.scale(curves)), 0.0)
+    curvature[:, 0] *= np.maximum(1 + em.usual_log_slope(curves) - np.log(curves.slope), 0.0)
     return curvature
 
 

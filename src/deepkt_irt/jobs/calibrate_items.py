@@ -149,7 +149,9 @@ def _linked(ctx: JobContext, before: CalibratedItems | None, fit: _Fit, item_ids
 
 
 def _estimates(fitted: FittedItems) -> Estimates:
-    return Estimates(fitted.items, fitted.difficulty_se, fitted.discrimination_se)
+    return Estimates(
+        fitted.items, fitted.difficulty_se, fitted.discrimination_se, fitted.covariance
+    )
 
 
 def _fixed(before: CalibratedItems, item_ids: pd.Index, anchors: BoolArray) -> FixedItems:

@@ -1,6 +1,7 @@
 """Reads what is known of single items, for their dossiers and their pages in the report."""
 
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import NoData, UsageError
@@ -15,7 +16,7 @@ from deepkt_irt.tables.gold_items import (
     ITEM_HEALTH,
     ITEM_PARAMETERS,
 )
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
+from deepkt_irt.tables.silver import ITEMS, SKILLS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -98,17 +99,17 @@ def dossiers(
         settings: What a rapid guess is.
     """
     wanted = list(reasons)
+    if not wanted:
+        return ()
     about = {row["item_id"]: row for row in _about(read, wanted).collect()}
     versions, windows = _versions(read, wanted), _windows(read, wanted)
-    health, keys = _health(read, wanted), _keys(read, wanted)
-    dots = _dots(read, versions, settings)
+    health, dots = _health(read, wanted), _dots(read, versions, settings)
     return tuple(
         _dossier(
             about[item_id],
             reasons[item_id],
             versions=versions.get(item_id, ()),
             health=health.get(item_id),
-            keys=keys,
             dots=dots.get(item_id, ()),
             windows=windows.get(item_id, ()),
         )
@@ -193,20 +194,6 @@ def _health(read: Read, wanted: list[str]) -> dict[str, Any]:
     return {row["item_id"]: row for row in own.collect()}
 
 
-def _keys(read: Read, wanted: list[str]) -> dict[tuple[str, str], bool]:
-    """Whether an answer to an item mostly counted as right, for the answers item health names."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    own = F.col("item_id").isin(wanted)
-    answer = F.explode("options.answer").alias("answer")
-    named = read(ITEM_HEALTH).filter(own).select("item_id", answer)
-    events = read(CANONICAL_LEARNING_EVENTS).filter(own).filter("correct IS NOT NULL")
-    right = F.avg(F.col("correct").cast("double")) > F.lit(0.5)
-    counted = events.join(named, ["item_id", "answer"]).groupBy("item_id", "answer")
-    rows = counted.agg(right.alias("is_key")).collect()
-    return {(row["item_id"], row["answer"]): row["is_key"] for row in rows}
-
-
 def _dots(
     read: Read, versions: dict[str, tuple[ItemVersion, ...]], settings: CalibrationSettings
 ) -> dict[str, tuple[Dot, ...]]:
@@ -220,13 +207,12 @@ def _dots(
     return found
 
 
-def _dossier(  # noqa: PLR0913 - the parts a dossier is put together from
+def _dossier(
     about: Any,  # noqa: ANN401 - a Spark row
     why: str,
     *,
     versions: tuple[ItemVersion, ...],
     health: Any,  # noqa: ANN401 - a Spark row, or None
-    keys: dict[tuple[str, str], bool],
     dots: tuple[Dot, ...],
     windows: tuple[DriftWindow, ...],
 ) -> ItemDossier:
@@ -240,7 +226,7 @@ def _dossier(  # noqa: PLR0913 - the parts a dossier is put together from
         is_guessable=about["is_guessable"],
         skills=tuple(about["skills"] or ()),
         versions=versions,
-        facts=_facts(about, versions, health, keys, windows) if health else None,
+        facts=_facts(about, versions, health, windows) if health else None,
         status=health["status"] if health else None,
         reasons=tuple(health["reasons"]) if health else (),
         action=health["suggested_action"] if health else None,
@@ -254,7 +240,6 @@ def _facts(
     about: Any,  # noqa: ANN401 - a Spark row
     versions: tuple[ItemVersion, ...],
     health: Any,  # noqa: ANN401 - a Spark row
-    keys: dict[tuple[str, str], bool],
     windows: tuple[DriftWindow, ...],
 ) -> ItemFacts:
     item, last = versions[0].item if versions else None, windows[-1] if windows else None
@@ -269,10 +254,7 @@ def _facts(
         first_seen_at=_instant(health["first_seen_seconds"]),
         last_seen_at=_instant(health["last_seen_seconds"]),
         dif=tuple(GroupDif(**each.asDict()) for each in health["dif"]),
-        options=tuple(
-            OptionFacts(**each.asDict(), is_key=keys.get((about["item_id"], each["answer"])))
-            for each in health["options"]
-        ),
+        options=tuple(OptionFacts(**each.asDict()) for each in health["options"]),
         drift_direction=last.direction if last else None,
         drift_likely_cause=last.likely_cause if last else None,
         drift_delta=last.delta if last else None,
@@ -281,17 +263,9 @@ def _facts(
 
 
 def flagged_since(windows: tuple[DriftWindow, ...]) -> datetime | None:
-    """Start of the run of windows, up to the last, that are flagged the same way.
-
-    Windows with too few responses do not end a run.
-    """
-    since = None
-    told = [each for each in reversed(windows) if each.status != "insufficient_data"]
-    for each in told:
-        if each.status not in _FLAGGED or each.direction != told[0].direction:
-            break
-        since = each.start
-    return since
+    """Start of the windows flagged in a row, up to the last; None if that is not flagged."""
+    in_a_row = takewhile(lambda each: each.status in _FLAGGED, reversed(windows))
+    return min((each.start for each in in_a_row), default=None)
 
 
 def _instant(seconds: int | None) -> datetime | None:
