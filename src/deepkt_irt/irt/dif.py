@@ -1,22 +1,19 @@
 """Differential item functioning: is an item harder for one group than for others as able?
 
-Takers are matched by what their other answers, and their group's distribution of ability, say they
-would do on the item. Matching by an ability shrunk to one mean for all, or by a raw score, leaves
-a difference between the groups inside each match, and with it DIF that is not there.
+Here are the Mantel-Haenszel test, and a comparison of all groups on all items by both methods.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, logit, xlog1py, xlogy
+from scipy.special import chdtrc
 
+from deepkt_irt.irt.groups import GroupPopulations, MatchedTakers, group_populations, match_takers
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.irt.logistic import maximise
+from deepkt_irt.irt.logistic_dif import LogisticDif, logistic_dif
 from deepkt_irt.irt.multiple_testing import benjamini_hochberg
-from deepkt_irt.irt.populations import GroupPopulations, group_populations
-from deepkt_irt.irt.predictive import LeaveOneOut, leave_one_out
+from deepkt_irt.irt.predictive import leave_one_out
 from deepkt_irt.settings import DifSettings
 
 FloatArray = NDArray[np.float64]
@@ -25,75 +22,6 @@ IntArray = NDArray[np.int64]
 _DELTA = -2.35  # ETS delta units per logit
 _SIGNIFICANT = 0.05  # two-sided, of class B; C is that far above B's cut one-sided
 _ONE_SIDED = 1.645
-_CERTAIN = 1e-6  # predicted chances this far from 0 and 1 at most
-_ROWS = 100_000  # responses whose logistic regressions are fitted at a time
-
-
-@dataclass(frozen=True)
-class MatchedTakers:
-    """Responses of takers that are compared, sorted by item, arrays of shape (responses,).
-
-    Attributes:
-        item: Index of the item.
-        group: Index of the student's group.
-        right: 1 for at least half of the credit, else 0. Under the graded response model this is
-            an answer to a right or wrong item of the same slope.
-        matching: Logit of the predicted share of credit; rises with ability, and bends with the
-            item's curve where there is guessing.
-        n_items: Number of items.
-        n_groups: Number of groups.
-    """
-
-    item: IntArray
-    group: IntArray
-    right: FloatArray
-    matching: FloatArray
-    n_items: int
-    n_groups: int
-
-    def columns(self) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-        """Item, group, right and matching."""
-        return self.item, self.group, self.right, self.matching
-
-    def sizes(self) -> tuple[IntArray, IntArray]:
-        """Responses of each group on each item, and of all others, (groups, items)."""
-        cell = self.group * self.n_items + self.item
-        shape = (self.n_groups, self.n_items)
-        own = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
-        return own, own.sum(axis=0) - own
-
-
-def match_takers(
-    student: IntArray,
-    item: IntArray,
-    score: FloatArray,
-    *,
-    group: IntArray,
-    predicted: LeaveOneOut,
-    n_items: int,
-) -> MatchedTakers:
-    """Responses on calibrated items by students of known group who answered another item.
-
-    Args:
-        student: Index of the student, (responses,).
-        item: Index of the item, (responses,).
-        score: Share of credit, (responses,).
-        group: Index of each student's group from 0; -1 where unknown, (students,).
-        predicted: Predictions of these responses, each group with its own population.
-        n_items: Number of items.
-    """
-    of = group[student]
-    kept = np.flatnonzero((of >= 0) & (predicted.n_others > 0) & np.isfinite(predicted.expected))
-    kept = kept[np.argsort(item[kept], kind="stable")]
-    chance = np.clip(predicted.expected[kept], _CERTAIN, 1 - _CERTAIN)
-    return MatchedTakers(
-        item=item[kept],
-        group=of[kept],
-        right=(score[kept] >= 0.5).astype(np.float64),
-        matching=logit(chance),
-        n_items=n_items,
-        n_groups=int(group.max(initial=-1)) + 1,
-    )
 
 
 @dataclass(frozen=True)
@@ -213,120 +141,6 @@ def _ets_class(
     large = (size >= settings.ets_c) & (size - settings.ets_b > _ONE_SIDED * delta_se)
     negligible = (size < settings.ets_b) | (p >= _SIGNIFICANT)
     return np.select([np.isnan(delta), negligible, large], ["", "A", "C"], "B")
-
-
-@dataclass(frozen=True)
-class LogisticDif:
-    """Each group against all others, arrays of shape (groups, items); NaN where not tested.
-
-    Attributes:
-        n: Responses of the group.
-        log_odds: Of a right answer, group against others matched, logits; below 0: harder for it.
-        chi2_uniform: Likelihood ratio test of that, 1 degree of freedom.
-        p_uniform: Its chance under no DIF.
-        chi2_nonuniform: Test of a difference that changes with ability, 1 degree of freedom.
-        p_nonuniform: Its chance.
-        r2_uniform: Nagelkerke R2 that the group adds.
-        r2_change: That the group and its interaction with ability add.
-        p: Of both tests together, 2 degrees of freedom.
-        q: p after Benjamini-Hochberg over all groups and items tested.
-    """
-
-    n: IntArray
-    log_odds: FloatArray
-    chi2_uniform: FloatArray
-    p_uniform: FloatArray
-    chi2_nonuniform: FloatArray
-    p_nonuniform: FloatArray
-    r2_uniform: FloatArray
-    r2_change: FloatArray
-    p: FloatArray
-    q: FloatArray
-
-
-def logistic_dif(takers: MatchedTakers, *, settings: DifSettings) -> LogisticDif:
-    """Logistic regressions of the answer on match, group, and their product.
-
-    logit P = b0 + b1 m + b2 g + b3 m g, where m matches takers and g is 1 for the group; b2 is
-    tested against b0 + b1 m alone, b3 against the model with b2.
-
-    Args:
-        takers: Who is compared.
-        settings: Least responses of group and others.
-
-    Reference:
-        Swaminathan and Rogers (1990), Journal of Educational Measurement 27, 361-370; Zumbo
-        (1999), A Handbook on the Theory and Methods of Differential Item Functioning; R2:
-        Nagelkerke (1991), Biometrika 78, 691-692.
-    """
-    n, n_others = takers.sizes()
-    enough = np.minimum(n, n_others) >= settings.min_group
-    fits = np.full((5, *n.shape), np.nan)  # log-likelihoods of 4 models, log odds
-    for rows in _blocks(takers.item, enough.any(axis=0)):
-        fits[..., np.unique(takers.item[rows])] = _nested_fits(takers, rows)
-    fits[:, ~enough] = np.nan
-    total = n + n_others
-    none, alone, uniform, both, log_odds = fits
-    chi2_uniform, chi2_nonuniform = 2 * (uniform - alone), 2 * (both - uniform)
-    p = chdtrc(2, np.maximum(chi2_uniform + chi2_nonuniform, 0))
-
-    def r2(fit: FloatArray) -> FloatArray:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            result: FloatArray = np.expm1(2 * (none - fit) / total) / np.expm1(2 * none / total)
-        return result
-
-    return LogisticDif(
-        n=n,
-        log_odds=log_odds,
-        chi2_uniform=chi2_uniform,
-        p_uniform=chdtrc(1, np.maximum(chi2_uniform, 0)),
-        chi2_nonuniform=chi2_nonuniform,
-        p_nonuniform=chdtrc(1, np.maximum(chi2_nonuniform, 0)),
-        r2_uniform=r2(uniform) - r2(alone),
-        r2_change=r2(both) - r2(alone),
-        p=p,
-        q=benjamini_hochberg(p),
-    )
-
-
-def _blocks(item: IntArray, enough: NDArray[np.bool_]) -> Iterator[IntArray]:
-    """Rows of whole items that have enough responses, some at a time."""
-    n = np.where(enough, np.bincount(item, minlength=len(enough)), 0)
-    block = np.where(enough, np.cumsum(n) // _ROWS, -1)[item]
-    for number in np.unique(block[block >= 0]):
-        yield np.flatnonzero(block == number)
-
-
-def _nested_fits(takers: MatchedTakers, rows: IntArray) -> FloatArray:
-    """Log-likelihoods of no, match, + group, + product, then log odds; (5, groups, items)."""
-    item, group, y, m = (x[rows] for x in takers.columns())
-    starts = np.flatnonzero(np.diff(item, prepend=-1))
-    n = np.diff(starts, append=len(item))
-    m = m - np.repeat(np.add.reduceat(m, starts) / n, n)
-    share = np.add.reduceat(y, starts) / n
-    varies = (share > 0) & (share < 1)  # else there is nothing to explain
-    found = np.full((5, takers.n_groups, len(starts)), np.nan)
-    none = n * (xlogy(share, share) + xlog1py(1 - share, -share))
-    alone, line = maximise([m], y, starts, np.zeros((len(starts), 2)))
-    for code in range(takers.n_groups):
-        g = group == code
-        with_group = np.pad(line, ((0, 0), (0, 1)))
-        uniform, coefficients = maximise([m, g.astype(np.float64)], y, starts, with_group)
-        both = _apart(item, g, m, y, line)
-        found[:, code] = none, alone, uniform, both, coefficients[:, 2]
-    return np.where(varies, found, np.nan)
-
-
-def _apart(
-    item: IntArray, g: NDArray[np.bool_], m: FloatArray, y: FloatArray, line: FloatArray
-) -> FloatArray:
-    """Log-likelihood with group and product: a regression of its own on either side, (items,)."""
-    order = np.lexsort((g, item))
-    side = (2 * item + g)[order]
-    starts = np.flatnonzero(np.diff(side, prepend=-1))
-    of = np.cumsum(np.diff(side[starts] // 2, prepend=-1) != 0) - 1
-    fit, _ = maximise([m[order]], y[order], starts, line[of])
-    return np.bincount(of, weights=fit)
 
 
 @dataclass(frozen=True)

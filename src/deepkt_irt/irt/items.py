@@ -12,6 +12,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _TINY = np.finfo(float).tiny
+_ROUNDING = 1e-3  # of a share of credit
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,19 @@ class ItemParameters:
     def take(self, which: NDArray[np.integer] | NDArray[np.bool_]) -> "ItemParameters":
         """Some of the items, in the order given; one item may come repeatedly."""
         return ItemParameters(self.thresholds[which], self.slope[which], self.guessing[which])
+
+    def at_levels(self, item: IntArray, share: FloatArray) -> FloatArray:
+        """Shares of credit as the items were calibrated, each one of its item's levels.
+
+        Args:
+            item: Index of the item, (responses,).
+            share: Of credit as given, 0 to 1, (responses,). On an item with one step, or without
+                a curve, full credit is right and anything less wrong.
+        """
+        steps = np.maximum(self.n_steps, 1)[item]
+        down = np.where(steps > 1, np.round(share * steps), np.floor(share + _ROUNDING))
+        levels: FloatArray = down / steps
+        return levels
 
     def probabilities(self, theta: ArrayLike) -> FloatArray:
         """Chance of each score level at each ability, theta's shape + (items, steps + 1)."""

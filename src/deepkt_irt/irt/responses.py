@@ -53,6 +53,9 @@ class Responses:
             raise ValueError("score levels are whole numbers: 0 wrong, 1 right, or 0, 1, 2 …")
         if self.level.min() < 0:
             raise ValueError("score levels start at 0")
+        self._refuse_parts_that_do_not_fit()
+
+    def _refuse_parts_that_do_not_fit(self) -> None:
         if self.group is not None and len(self.group) != self.n_students:
             raise ValueError(f"group has {len(self.group)} entries for {self.n_students} students")
         for name in ("guessable", "n_steps"):

@@ -3,9 +3,6 @@
 from functools import reduce
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deepkt_irt.settings import CalibrationSettings
 
 if TYPE_CHECKING:
@@ -89,20 +86,6 @@ def with_levels(attempts: "DataFrame", settings: CalibrationSettings) -> "DataFr
     return attempts.join(found.select("item_id", steps.alias("n_steps")), "item_id").withColumn(
         "level", level
     )
-
-
-def to_levels(share: NDArray[np.float64], n_steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shares of credit as the levels that items were calibrated with, 0 to 1, (responses,).
-
-    Args:
-        share: As given, (responses,).
-        n_steps: Steps of the response's item; 1: full credit is right, anything less wrong, and 0,
-            not calibrated, likewise.
-    """
-    steps = np.maximum(n_steps, 1)
-    down = np.where(steps > 1, np.round(share * steps), np.floor(share + _ROUNDING))
-    levels: NDArray[np.float64] = down / steps
-    return levels
 
 
 def share_of_students(attempts: "DataFrame", most: int) -> "DataFrame":

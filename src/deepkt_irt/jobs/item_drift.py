@@ -12,7 +12,7 @@ from deepkt_irt.irt.drift import Drift, detect_drift
 from deepkt_irt.irt.drift_evidence import Reference, WindowResponses
 from deepkt_irt.irt.drift_state import DriftState, state_of_history
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.jobs.attempts import share_of_students, to_levels
+from deepkt_irt.jobs.attempts import share_of_students
 from deepkt_irt.jobs.calibrated import (
     CalibratedItems,
     calibrated_items,
@@ -232,7 +232,7 @@ def _responses(own: pd.DataFrame, ids: pd.Index, items: ItemParameters) -> Windo
     return WindowResponses(
         student=student,
         item=item,
-        score=to_levels(own["share"].to_numpy(dtype=np.float64), items.n_steps[item]),
+        score=items.at_levels(item, own["share"].to_numpy(dtype=np.float64)),
         window=own["window"].to_numpy(dtype=np.int64),
         n_students=int(student.max()) + 1,
         log_time=own["log_time"].to_numpy(dtype=np.float64),

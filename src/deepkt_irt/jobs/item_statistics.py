@@ -12,7 +12,7 @@ from deepkt_irt.irt.fit import information_summary, item_fit, option_statistics
 from deepkt_irt.irt.items import ItemParameters
 from deepkt_irt.irt.local_dependence import q3
 from deepkt_irt.irt.predictive import LeaveOneOut, leave_one_out
-from deepkt_irt.jobs.attempts import share_of_students, to_levels
+from deepkt_irt.jobs.attempts import share_of_students
 from deepkt_irt.jobs.calibrated import CalibratedItems
 from deepkt_irt.settings import DifSettings, HealthSettings, Settings
 
@@ -96,7 +96,7 @@ class ItemJudge:
         codes, students = pd.factorize(attempts["student_key"], sort=True)
         self._student, self._n_students = codes.astype(np.int64), len(students)
         share = attempts["share"].to_numpy(dtype=np.float64)
-        self._score = to_levels(share, items.n_steps[self._item])
+        self._score = items.at_levels(self._item, share)
 
     def fit(self) -> pd.DataFrame:
         """Columns n_responses to information_peak_at of gold.item_health, by item."""

@@ -1,12 +1,18 @@
-"""How ability is distributed in each group of students, under items whose curves are known."""
+"""Groups of students: how ability is distributed in each, and takers of an item matched across.
+
+Takers are matched by what their other answers, and their group's distribution of ability, say they
+would do on the item. Matching by an ability shrunk to one mean for all, or by a raw score, leaves
+a difference between the groups inside each match, and with it DIF that is not there.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.irt.predictive import LevelCurves, Population
+from deepkt_irt.irt.predictive import LeaveOneOut, LevelCurves, Population
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -16,6 +22,7 @@ _REACH = 6.0  # of the nodes, standard deviations of the whole population
 _PER_SD = 8  # nodes
 _WORTH = 5.0  # students that the whole population is worth within a group
 _STEPS = 500
+_CERTAIN = 1e-6  # predicted chances this far from 0 and 1 at most
 _CONVERGED = 1e-5  # change of mean and standard deviation, relative to the population's
 
 
@@ -105,3 +112,66 @@ def _normal(likelihood: FloatArray, theta: FloatArray, whole: Population) -> tup
         if change < _CONVERGED * at[1]:
             break
     return mean, sd
+
+
+@dataclass(frozen=True)
+class MatchedTakers:
+    """Responses of takers that are compared, sorted by item, arrays of shape (responses,).
+
+    Attributes:
+        item: Index of the item.
+        group: Index of the student's group.
+        right: 1 for at least half of the credit, else 0. Under the graded response model this is
+            an answer to a right or wrong item of the same slope.
+        matching: Logit of the predicted share of credit; rises with ability, and bends with the
+            item's curve where there is guessing.
+        n_items: Number of items.
+        n_groups: Number of groups.
+    """
+
+    item: IntArray
+    group: IntArray
+    right: FloatArray
+    matching: FloatArray
+    n_items: int
+    n_groups: int
+
+    def sizes(self) -> tuple[IntArray, IntArray]:
+        """Responses of each group on each item, and of all others, (groups, items)."""
+        cell = self.group * self.n_items + self.item
+        shape = (self.n_groups, self.n_items)
+        own = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+        return own, own.sum(axis=0) - own
+
+
+def match_takers(
+    student: IntArray,
+    item: IntArray,
+    score: FloatArray,
+    *,
+    group: IntArray,
+    predicted: LeaveOneOut,
+    n_items: int,
+) -> MatchedTakers:
+    """Responses on calibrated items by students of known group who answered another item.
+
+    Args:
+        student: Index of the student, (responses,).
+        item: Index of the item, (responses,).
+        score: Share of credit, (responses,).
+        group: Index of each student's group from 0; -1 where unknown, (students,).
+        predicted: Predictions of these responses, each group with its own population.
+        n_items: Number of items.
+    """
+    of = group[student]
+    kept = np.flatnonzero((of >= 0) & (predicted.n_others > 0) & np.isfinite(predicted.expected))
+    kept = kept[np.argsort(item[kept], kind="stable")]
+    chance = np.clip(predicted.expected[kept], _CERTAIN, 1 - _CERTAIN)
+    return MatchedTakers(
+        item=item[kept],
+        group=of[kept],
+        right=(score[kept] >= 0.5).astype(np.float64),
+        matching=logit(chance),
+        n_items=n_items,
+        n_groups=int(group.max(initial=-1)) + 1,
+    )
