@@ -22,6 +22,7 @@ from deepkt_irt.azure.commands import COMMANDS as AZURE_COMMANDS
 from deepkt_irt.bundle.commands import COMMANDS as BUNDLE_COMMANDS
 from deepkt_irt.errors import DeepktError, UsageError
 from deepkt_irt.jobs.doctor import examine
+from deepkt_irt.jobs.item import read_dossier
 from deepkt_irt.jobs.opening import (
     Target,
     checked,
@@ -33,7 +34,7 @@ from deepkt_irt.jobs.pipeline import LOCAL_ORDER
 from deepkt_irt.jobs.runner import LogReporter, Reporter
 from deepkt_irt.jobs.task import Metrics, Task
 from deepkt_irt.jobs.trace import read_trace
-from deepkt_irt.reporting.student_trace import render_text
+from deepkt_irt.reporting import item_dossier, student_trace
 from deepkt_irt.settings import SimulatorSettings
 from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land
@@ -177,7 +178,25 @@ def trace(
     """Show one student: the evidence, what it says, and what to practise next."""
     runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
     found = read_trace(runner.store.read, student_id=student_id, topic=topic)
-    typer.echo(render_text(found))
+    typer.echo(student_trace.render_text(found))
+
+
+@app.command()
+def item(
+    item_: Annotated[
+        str, typer.Argument(metavar="ITEM", help="Item id, id in the source, or title.")
+    ],
+    lake: LakeOption = Path("lake"),
+    as_json: JsonOption = False,
+) -> None:
+    """Show one item: how it behaves, what is amiss with it, and what to do."""
+    settings = parse_settings([])
+    runner = open_runner(Target(lake=_existing(lake)), settings=settings)
+    found = read_dossier(runner.store.read, item_, settings=settings.calibration)
+    if as_json:
+        typer.echo(json.dumps(item_dossier.as_json(found), indent=2, allow_nan=False))
+    else:
+        typer.echo(item_dossier.render_text(found))
 
 
 @app.command()

@@ -86,6 +86,8 @@ def test_run_unwritable_lake_is_named(capsys, tmp_path):
         ("demo", "--students", "1"),
         ("run", "--source", "responses_csv"),
         ("trace", "--student-id", "x", "--lake", "/nonexistent"),
+        ("item", "x", "--lake", "/nonexistent"),
+        ("item",),
         ("demo", "--set", "sakt.epochs=1"),
     ],
 )
@@ -117,3 +119,10 @@ def test_doctor_unwritable_lake_is_amiss_and_says_how_to_mend(tmp_path):
 
     assert [finding.subject for finding in amiss] == ["Write access"]
     assert "--lake" in amiss[0].mend
+
+
+def test_item_without_a_lake_says_how_to_make_one(capsys, tmp_path):
+    status, message = refused(capsys, "item", "s:q1", "--json", "--lake", str(tmp_path / "none"))
+
+    assert status == 2
+    assert "deepkt demo" in message

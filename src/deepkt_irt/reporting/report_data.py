@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from deepkt_irt.reporting.item_data import Attention, Curve, Item, ItemDossier, MissingItems
+
 SMALL_GROUP = 10  # means over fewer students are not shown
 
 
@@ -50,54 +52,30 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Item:
-    """A calibrated item.
+class CalibrationNote:
+    """How a calibration went, and whose scale it is on.
 
     Attributes:
-        label: Title or id, for people.
-        skill: Name of its first skill; empty if it has none.
-        b: Difficulty in logits.
-        se: Standard error of b.
-        a: Discrimination; None if not estimated.
-        n: First attempts.
-        p: Share of them right.
+        version: Of the calibration.
+        n_responses: First attempts used.
+        n_rapid: First attempts left out as rapid guesses.
+        reliability: Empirical reliability of the abilities, 0 to 1.
+        reference: Version whose scale it is on; None: its own.
+        link: How it came there, as stocking_lord.
+        n_anchors: Items that carry the link.
+        n_screened: Items of both versions left out of it as having moved.
+        refusal: Why there is no link; None if there is one or nothing to link to.
     """
 
-    label: str
-    skill: str
-    b: float
-    se: float
-    a: float | None
-    n: int
-    p: float
-
-
-@dataclass(frozen=True)
-class Dot:
-    """Observed share right of the students of one ability band."""
-
-    ability: float
-    share: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True)
-class Curve:
-    """An item's characteristic curve with what was observed.
-
-    Attributes:
-        why: Why this item is shown.
-        item: The item.
-        dots: Observed shares.
-        misfit: Root mean squared distance of the dots from the curve, weighted by n.
-    """
-
-    why: str
-    item: Item
-    dots: tuple[Dot, ...]
-    misfit: float
+    version: str
+    n_responses: int
+    n_rapid: int
+    reliability: float
+    reference: str | None
+    link: str
+    n_anchors: int
+    n_screened: int
+    refusal: str | None
 
 
 @dataclass(frozen=True)
@@ -199,8 +177,14 @@ class ReportData:
     """The whole page.
 
     Attributes:
+        calibration: The latest one; None if there is none.
         abilities: Lower end of each band of ability in logits, and students in it.
         ability_band: Width of the bands in logits.
+        attention: Which items need it; None if item health has not been checked.
+        item_pages: Flagged and telling items in detail.
+        drift_cuts: Changes of difficulty from which an item is watched, and acted on, logits.
+        missing_items: Where new items would tell most, most urgent first; None if not worked out.
+        wanted_error: Standard error of a student's ability in a skill that they aim at, logits.
         missing: Sentences that say plainly what the data does not hold.
     """
 
@@ -208,10 +192,15 @@ class ReportData:
     files: tuple[FileAccount, ...]
     refusals: tuple[Refusal, ...]
     items: tuple[Item, ...]
-    calibration_version: str | None
+    calibration: CalibrationNote | None
     abilities: tuple[tuple[float, int], ...]
     ability_band: float
     curves: tuple[Curve, ...]
+    attention: Attention | None
+    item_pages: tuple[ItemDossier, ...]
+    drift_cuts: tuple[float, float]
+    missing_items: tuple[MissingItems, ...] | None
+    wanted_error: float
     evaluations: Evaluations | None
     heat_map: HeatMap | None
     students: tuple[Student, ...]

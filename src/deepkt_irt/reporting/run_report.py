@@ -5,10 +5,18 @@ from importlib import resources
 from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from deepkt_irt.reporting import charts
-from deepkt_irt.reporting.report_data import SMALL_GROUP, Item, ReportData
+from deepkt_irt.reporting import charts, item_charts, item_figures, svg
+from deepkt_irt.reporting.item_data import Attention, Item
+from deepkt_irt.reporting.report_data import SMALL_GROUP, ReportData
 
 _FOREST_ITEMS = 40
+_STATUS_LABELS = {
+    "act": "■ act",
+    "watch": "▲ watch",
+    "good": "● good",
+    "insufficient_data": "○ too little data",
+    None: "not checked",
+}
 
 
 def render(data: ReportData) -> str:
@@ -22,6 +30,7 @@ def render(data: ReportData) -> str:
         lstrip_blocks=True,
     )
     environment.filters["whole"] = lambda value: f"{value:,.0f}"
+    environment.filters["signed"] = svg.signed
     template = environment.from_string(folder.joinpath("report.html.j2").read_text("utf-8"))
     models = data.evaluations.models if data.evaluations else ()
     shown = spread(data.items, _FOREST_ITEMS)
@@ -29,11 +38,21 @@ def render(data: ReportData) -> str:
     return template.render(
         data=data,
         charts=charts,
+        item_charts=item_charts,
+        figures=item_figures,
+        status_label=_STATUS_LABELS.__getitem__,
+        n_flagged=_n_flagged(data.attention),
+        page_numbers={page.item_id: n for n, page in enumerate(data.item_pages, start=1)},
         shown_items=shown,
         small_group=SMALL_GROUP,
         style=Markup(style),  # noqa: S704 - our own file
         champion=next((each for each in models if each.bins and each.run_id), None),
     )
+
+
+def _n_flagged(attention: Attention | None) -> int:
+    counts = dict(attention.counts) if attention else {}
+    return counts.get("act", 0) + counts.get("watch", 0)
 
 
 def spread(items: tuple[Item, ...], n: int) -> tuple[Item, ...]:
