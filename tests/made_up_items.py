@@ -84,6 +84,7 @@ FACTS = ItemFacts(
     rmsd=0.04,
     q3_max=0.23,
     q3_item_id="s:q7",
+    q3_p=0.004,
     information_at_target=0.31,
     information_peak_at=0.7,
     dif=(

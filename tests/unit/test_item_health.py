@@ -34,6 +34,7 @@ GOOD = ItemFacts(
     rmsd=0.03,
     q3_max=0.08,
     q3_item_id="s:other",
+    q3_p=0.001,
     drift_status="stable",
     dif=(GroupDif("x", n=120, delta=-0.4, delta_se=0.3, p=0.2, q=0.5, ets_class="A"),),
     options=(
@@ -340,6 +341,7 @@ def test_missing_values_break_no_rule(missing):
         infit_z=st.none() | st.floats(-9, 9),
         q3_max=st.none() | st.floats(-1, 1),
         q3_item_id=st.none() | st.text(),
+        q3_p=st.none() | st.floats(0, 1),
         drift_status=st.sampled_from([None, "stable", "watch", "act", "insufficient_data"]),
         drift_direction=st.sampled_from([None, "harder", "easier"]),
         dif=st.just(()),
@@ -363,3 +365,10 @@ def test_any_item_gets_a_status_that_its_reasons_bear_out(facts):
     assert (judgement.status == "good") == (not judgement.reasons)
     assert (judgement.status == "good") == (judgement.suggested_action is None)
     assert len(set(judgement.reasons)) == len(judgement.reasons)
+
+
+def test_locally_dependent_by_chance_among_many_pairs_is_not_said():
+    pair = replace(GOOD, q3_max=0.4, q3_item_id="s:other")
+
+    assert judge(replace(pair, q3_p=0.2), SETTINGS).status == "good"
+    assert judge(replace(pair, q3_p=0.01), SETTINGS).status == "watch"

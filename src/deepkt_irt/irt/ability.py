@@ -256,16 +256,19 @@ def _walk(
     sorted_lengths = -lengths[longest_first]
     mass = mass[longest_first]
     powers = np.stack([theta, theta**2], axis=1)
+    chances, cell = chunk.chances.reshape(-1, len(theta)), chunk.cell
     found = np.empty((5, len(chunk.place)))
     for step in range(int(lengths.max(initial=0))):
         active = int(np.searchsorted(sorted_lengths, -step, side="left"))
         at = chunk.offsets[longest_first[:active]] + step
         now = mass[:active]
-        expected, square, slope = np.einsum("rkq,rq->kr", moments[chunk.place[at]], now)
+        expected, square, slope = np.einsum(
+            "rkq,rq->kr", moments.take(chunk.place[at], axis=0), now
+        )
         ability, second = (now @ powers).T
         sd = np.sqrt(np.maximum(second - ability**2, 0.0))
         found[:, at] = expected, square - expected**2, slope, ability, sd
-        now *= chunk.chances[chunk.place[at], chunk.level[at]]
+        now *= chances.take(cell[at], axis=0)
         now /= now.sum(axis=1, keepdims=True)
     return found
 

@@ -222,9 +222,7 @@ def compare_groups(  # noqa: PLR0913 - the columns of the responses, and the mod
             population_sd=populations.sd[group],
             is_evidence=evidence,
         )
-        takers = match_takers(
-            student, item, score, group=group, predicted=predicted, n_items=len(items)
-        )
+        takers = match_takers(student, item, score, group=group, predicted=predicted)
         found = mantel_haenszel(takers, settings=settings)
         differs = np.isin(found.ets_class, ("B", "C")) & (found.q < settings.false_discovery_rate)
         anchor = items.is_calibrated & ~differs.any(axis=0)

@@ -73,20 +73,20 @@ class ItemFit:
     rmsd: FloatArray
 
 
-def item_fit(item: IntArray, score: FloatArray, *, predicted: LeaveOneOut, n_items: int) -> ItemFit:
+def item_fit(item: IntArray, score: FloatArray, *, predicted: LeaveOneOut) -> ItemFit:
     """Fit and classical statistics of every item.
 
     Args:
         item: Index of the item, (responses,).
         score: Share of credit, (responses,).
         predicted: The predictions of these responses.
-        n_items: Number of items.
 
     Reference:
         Wright and Masters (1982), Rating Scale Analysis, chapter 5 (infit, outfit and their cube
         root standardisation); Koehler, Robitzsch and Hartig (2020), Journal of Educational and
         Behavioral Statistics 45, 251-273 (RMSD and its bias in small samples).
     """
+    n_items = predicted.n_items
     n = np.bincount(item, minlength=n_items).astype(np.int64)
     p_value = _ratio(np.bincount(item, weights=score, minlength=n_items), n)
     p_low, p_high = wilson(p_value, n)
@@ -110,7 +110,7 @@ def item_fit(item: IntArray, score: FloatArray, *, predicted: LeaveOneOut, n_ite
         infit_z=_standardised(infit, _ratio(total(spread), weight**2)),
         outfit=outfit,
         outfit_z=_standardised(outfit, _ratio(total(spread / variance**2), count**2)),
-        item_theta_correlation=_item_theta(item, score, predicted, n_items),
+        item_theta_correlation=_item_theta(item, score, predicted),
         rmsd=_rmsd(predicted.curves),
     )
 
@@ -127,10 +127,9 @@ def _standardised(mean_square: FloatArray, variance: FloatArray) -> FloatArray:
     return _ratio(3 * (np.cbrt(mean_square) - 1), q) + q / 3
 
 
-def _item_theta(
-    item: IntArray, score: FloatArray, predicted: LeaveOneOut, n_items: int
-) -> FloatArray:
+def _item_theta(item: IntArray, score: FloatArray, predicted: LeaveOneOut) -> FloatArray:
     """Correlation within each item over takers of whom other items say something."""
+    n_items = predicted.n_items
     judged = predicted.n_others > 0
     at, y, ability = item[judged], score[judged], predicted.ability[judged]
     scores, abilities = _Sums(at, y, n_items), _Sums(at, ability, n_items)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.irt.predictive import LeaveOneOut, LevelCurves, Population
+from deepkt_irt.irt.predictive import LeaveOneOut, LevelCurves, Population, check_responses
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -71,11 +71,14 @@ def group_populations(  # noqa: PLR0913 - the columns of the responses, and the 
         The distributions.
 
     Raises:
-        ValueError: If population_sd is not above 0 or a score is none of its item's levels.
+        ValueError: If an index, a score, a group or population_sd is out of range.
 
     Reference:
         Mislevy (1984), Psychometrika 49, 359-381.
     """
+    check_responses(student, item, score, n_students=len(group), n_items=len(items))
+    if group.min(initial=-1) < -1:
+        raise ValueError("groups are numbered from 0; -1 where unknown")
     whole = Population.of(population_mean, population_sd, 1)
     reach = np.linspace(-_REACH, _REACH, round(2 * _REACH * _PER_SD) + 1)
     curves = LevelCurves(items, population_mean + population_sd * reach)
@@ -151,7 +154,6 @@ def match_takers(
     *,
     group: IntArray,
     predicted: LeaveOneOut,
-    n_items: int,
 ) -> MatchedTakers:
     """Responses on calibrated items by students of known group who answered another item.
 
@@ -161,7 +163,6 @@ def match_takers(
         score: Share of credit, (responses,).
         group: Index of each student's group from 0; -1 where unknown, (students,).
         predicted: Predictions of these responses, each group with its own population.
-        n_items: Number of items.
     """
     of = group[student]
     kept = np.flatnonzero((of >= 0) & (predicted.n_others > 0) & np.isfinite(predicted.expected))
@@ -172,6 +173,6 @@ def match_takers(
         group=of[kept],
         right=(score[kept] >= 0.5).astype(np.float64),
         matching=logit(chance),
-        n_items=n_items,
+        n_items=predicted.n_items,
         n_groups=int(group.max(initial=-1)) + 1,
     )

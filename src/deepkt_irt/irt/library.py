@@ -81,9 +81,7 @@ class CalibratedTest:
             population_mean=self.calibration.population_mean,
             population_sd=self.calibration.population_sd,
         )
-        found = item_fit(
-            self.responses.item, score, predicted=predicted, n_items=self.responses.n_items
-        )
+        found = item_fit(self.responses.item, score, predicted=predicted)
         return pd.DataFrame(vars(found), index=self.items.index)
 
     def abilities(

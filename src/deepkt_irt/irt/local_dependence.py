@@ -44,7 +44,6 @@ def q3(
     score: FloatArray,
     *,
     predicted: LeaveOneOut,
-    n_items: int,
     min_pair: int,
 ) -> LocalDependence:
     """Local dependence: what two items share beyond the ability.
@@ -65,7 +64,6 @@ def q3(
         item: Index of the item, (responses,).
         score: Share of credit, (responses,).
         predicted: The predictions of these responses.
-        n_items: Number of items.
         min_pair: Students two items must have in common, at least 2.
 
     Raises:
@@ -78,6 +76,7 @@ def q3(
     """
     if min_pair < 2:
         raise ValueError(f"min_pair={min_pair} must be at least 2")
+    n_items = predicted.n_items
     calibrated = np.isfinite(predicted.variance)
     enough = np.bincount(item, weights=calibrated, minlength=n_items) >= min_pair
     rows, kept = np.flatnonzero(enough[item]), np.flatnonzero(enough)

@@ -75,6 +75,11 @@ class LeaveOneOut:
     student_sd: FloatArray
     curves: CurveResiduals
 
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.curves.mass)
+
 
 def leave_one_out(  # noqa: PLR0913 - the columns of the responses, and the model
     student: IntArray,
@@ -114,7 +119,7 @@ def leave_one_out(  # noqa: PLR0913 - the columns of the responses, and the mode
         Stone (1974), Journal of the Royal Statistical Society B 36, 111-147 (cross-validatory
         residuals); Bock and Mislevy (1982), Applied Psychological Measurement 6, 431-444 (EAP).
     """
-    _check(student, item, score, n_students=n_students, n_items=len(items))
+    check_responses(student, item, score, n_students=n_students, n_items=len(items))
     population = Population.of(population_mean, population_sd, n_students)
     curves = LevelCurves(items, population.nodes())
     level = curves.levels(item, score)
@@ -273,9 +278,14 @@ class LevelCurves:
         return {**moments, "ability": mean, "ability_sd": sd}
 
 
-def _check(
+def check_responses(
     student: IntArray, item: IntArray, score: FloatArray, *, n_students: int, n_items: int
 ) -> None:
+    """Refuse columns of responses that do not fit each other, the students or the items.
+
+    Raises:
+        ValueError: If lengths differ, or an index or a score is out of range.
+    """
     if not len(student) == len(item) == len(score):
         raise ValueError("student, item and score differ in length")
     for name, index, n in (("student", student, n_students), ("item", item, n_items)):

@@ -85,6 +85,12 @@ class StudentChunk:
         return np.repeat(np.arange(len(lengths)), lengths)
 
     @property
+    def cell(self) -> IntArray:
+        """Row of each response in the chances of all levels of all items, (responses,)."""
+        cell: IntArray = self.place * self.chances.shape[1] + self.level
+        return cell
+
+    @property
     def n_counted(self) -> IntArray:
         """Responses that count, (students,)."""
         return np.bincount(self.student[self.counts], minlength=len(self.offsets) - 1)
@@ -92,9 +98,8 @@ class StudentChunk:
     def log_likelihood(self) -> FloatArray:
         """Of all responses of each student at each node, (students, nodes)."""
         n_items, n_levels, n_nodes = self.chances.shape
-        column = self.place * n_levels + self.level
         shape = (len(self.offsets) - 1, n_items * n_levels)
-        given = csr_array((np.ones(len(column)), column, self.offsets), shape=shape)
+        given = csr_array((np.ones(len(self.place)), self.cell, self.offsets), shape=shape)
         logs: FloatArray = given @ np.log(self.chances).reshape(-1, n_nodes)
         return logs
 

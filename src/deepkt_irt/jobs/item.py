@@ -28,7 +28,7 @@ _AS_THEY_ARE = (
     *("n_responses", "exposure", "p_value", "p_low", "p_high", "item_theta_correlation"),
     *("omit_rate", "hint_rate", "answer_requested_rate"),
     *("latency_p10_ms", "latency_median_ms", "latency_p90_ms"),
-    *("infit", "infit_z", "outfit", "outfit_z", "rmsd", "q3_max", "q3_item_id"),
+    *("infit", "infit_z", "outfit", "outfit_z", "rmsd", "q3_max", "q3_item_id", "q3_p"),
     *("information_at_target", "information_peak_at", "drift_status"),
 )
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from deepkt_irt.irt.dif import compare_groups
 from deepkt_irt.irt.fit import information_summary, item_fit, option_statistics
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.irt.local_dependence import q3
+from deepkt_irt.irt.local_dependence import LocalDependence, q3
 from deepkt_irt.irt.predictive import LeaveOneOut, leave_one_out
 from deepkt_irt.jobs.attempts import share_of_students
 from deepkt_irt.jobs.calibrated import CalibratedItems
-from deepkt_irt.settings import DifSettings, HealthSettings, Settings
+from deepkt_irt.settings import DifSettings, Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -103,7 +103,7 @@ class ItemJudge:
         found = item_fit(self._item, self._score, predicted=self._predicted, n_items=len(self._ids))
         dependence = self._dependence()
         information = information_summary(self._items, target=self._mean)
-        partner = [self._ids[each] if each >= 0 else None for each in dependence[0]]
+        partner = [self._ids[each] if each >= 0 else None for each in dependence.partner]
         return pd.DataFrame(
             {
                 "item_id": self._ids,
@@ -117,8 +117,9 @@ class ItemJudge:
                 "outfit": found.outfit,
                 "outfit_z": found.outfit_z,
                 "rmsd": found.rmsd,
-                "q3_max": dependence[1],
+                "q3_max": dependence.q3,
                 "q3_item_id": partner,
+                "q3_p": dependence.p,
                 "information_at_target": information.at_target,
                 "information_peak_at": information.peak_at,
             }
@@ -201,18 +202,14 @@ class ItemJudge:
             population_sd=self._sd,
         )
 
-    def _dependence(self) -> tuple[IntArray, FloatArray]:
-        """Strongest partner of each item, -1 without one, and the correlation."""
-        health: HealthSettings = self._settings.health
-        found = q3(
+    def _dependence(self) -> LocalDependence:
+        return q3(
             self._student,
             self._item,
             self._score,
             predicted=self._predicted,
-            n_items=len(self._ids),
-            min_pair=health.min_pair,
+            min_pair=self._settings.health.min_pair,
         )
-        return found.partner, found.q3
 
 
 def collected(attempts: "DataFrame", users: "DataFrame", most: int) -> pd.DataFrame:

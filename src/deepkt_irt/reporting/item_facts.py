@@ -97,6 +97,7 @@ class ItemFacts:
     rmsd: float | None = None
     q3_max: float | None = None
     q3_item_id: str | None = None
+    q3_p: float | None = None
     information_at_target: float | None = None
     information_peak_at: float | None = None
     dif: Sequence[GroupDif] = field(default=())

@@ -13,6 +13,7 @@ from deepkt_irt.settings import DifSettings, HealthSettings
 
 _Z95 = 1.96
 _FAR_MEAN_SQUARE = 2.0  # degrades measurement: Linacre (2002), Rasch Measurement Transactions 16:2
+_SIGNIFICANT = 0.05  # over all pairs of an item
 _FAR_RMSD = 2.0  # times health.max_rmsd
 _MOST_OPTIONS = 8  # with more, answers are typed, and a rare one distracts nobody by nature
 
@@ -144,7 +145,9 @@ def off_curve(facts: ItemFacts, cuts: Cuts) -> str | None:
 
 
 def locally_dependent(facts: ItemFacts, cuts: Cuts) -> str | None:
-    """Residuals go with those of another item, or against them."""
+    """Residuals go with another item's, or against them, more than chance among many pairs."""
+    if facts.q3_p is None or facts.q3_p >= _SIGNIFICANT:
+        return None
     size = abs(facts.q3_max) if facts.q3_max is not None else None
     words = f"answers to it and to {facts.q3_item_id or 'another item'} hang together"
     return _above(

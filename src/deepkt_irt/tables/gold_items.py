@@ -181,6 +181,7 @@ ITEM_HEALTH = Table(
         Column("rmsd", "double", "distance of observed and expected curve", nullable=True),
         Column("q3_max", "double", "strongest local dependence on another item", nullable=True),
         Column("q3_item_id", "string", "that item", nullable=True),
+        Column("q3_p", "double", "chance of it among all pairs of the item", nullable=True),
         Column(
             "information_at_target", "double", "per response, at the population mean", nullable=True
         ),
