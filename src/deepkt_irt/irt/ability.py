@@ -285,7 +285,8 @@ def _moments(items: ItemParameters, chances: FloatArray) -> FloatArray:
     reached = p[:, ::-1].cumsum(axis=1)[:, ::-1]  # this level or a higher one
     rise = a * (reached - c) * (1 - reached) / (1 - c)
     slope = -(rise * (level <= steps)).sum(axis=1) / np.maximum(steps[:, 0], 1)
-    return np.stack([(p * share).sum(axis=1), (p * share**2).sum(axis=1), slope], axis=1)
+    moments = [(p * share).sum(axis=1), (p * share**2).sum(axis=1), slope]
+    return np.ascontiguousarray(np.stack(moments, axis=1))  # else every `take` would copy all
 
 
 def _move_and_factor(

@@ -136,6 +136,7 @@ def student_chunks(
         some = items.take(distinct)
         chances = np.moveaxis(some.probabilities(theta), 0, -1)
         chances = np.where(np.isnan(chances), 1.0, np.maximum(chances, _LEAST))
+        chances = np.ascontiguousarray(chances)
         yield StudentChunk(
             students=slice(begin, end),
             rows=rows,

@@ -100,7 +100,7 @@ class ItemJudge:
 
     def fit(self) -> pd.DataFrame:
         """Columns n_responses to information_peak_at of gold.item_health, by item."""
-        found = item_fit(self._item, self._score, predicted=self._predicted, n_items=len(self._ids))
+        found = item_fit(self._item, self._score, predicted=self._predicted)
         dependence = self._dependence()
         information = information_summary(self._items, target=self._mean)
         partner = [self._ids[each] if each >= 0 else None for each in dependence.partner]
