@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from page import table
 from scipy.special import expit
 
 from deepkt_irt.irt.calibration import Population, calibrate_cells, fit_items
@@ -20,6 +19,7 @@ from deepkt_irt.irt.responses import Selection, select
 from deepkt_irt.jobs.calibration_statistics import OnWorkers, cells_and_groups
 from deepkt_irt.session import local_session
 from deepkt_irt.settings import CalibrationSettings
+from page import table
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -124,13 +124,15 @@ def _page(
     header = ["responses", "EM steps", "seconds", "RMSE(b)", "RMSE(a)"]
     return f"""## Calibration on the workers of a cluster
 
-Simulated 2PL, {N_STUDENTS:,} students who answer {PER_STUDENT} of {N_ITEMS:,} items each, seed {SEED}; local Spark on
-all cores, the JVM (driver and workers in one) with {MEMORY} of memory; rows as in `gold.calibration_responses`.
+Simulated 2PL, {N_STUDENTS:,} students who answer {PER_STUDENT} of {N_ITEMS:,} items each, seed
+{SEED}; local Spark on all cores, the JVM (driver and workers in one) with {MEMORY} of memory; rows
+as in `gold.calibration_responses`.
 
 {table(header, rows)}
 
-On the part that was calibrated both ways the largest difference of any parameter or standard error is {apart:.1e}. The
-Python process of the driver had {driver:,.0f} MB at most, with the part in memory.
+On the part that was calibrated both ways the largest difference of any parameter or standard error
+is {apart:.1e}. The Python process of the driver had {driver:,.0f} MB at most, with the part in
+memory.
 """
 
 

@@ -37,9 +37,12 @@ def miskeyed(facts: ItemFacts, cuts: Cuts) -> str | None:
 
 
 def weak(facts: ItemFacts, cuts: Cuts) -> str | None:
-    """A correlation below the usual cut."""
-    words = "able students get it right hardly more often than others (correlation {:+.2f})"
-    return _below(facts.item_theta_correlation, cuts.health.correlation_weak, words)
+    """A correlation below the usual cut with certainty, or a negative one that may be chance."""
+    r = facts.item_theta_correlation
+    negative = r is not None and r < cuts.health.correlation_miskeyed
+    end = r if negative else _end(r, facts.n_responses, +1)
+    words = f"able students get it right hardly more often than others (correlation {_signed(r)})"
+    return _below(end, cuts.health.correlation_weak, words)
 
 
 def better_distractor(facts: ItemFacts, _: Cuts) -> str | None:
