@@ -10,6 +10,9 @@ CONNECT_READY := $(CONNECT_VENV)/.ready
 # checkov pins versions that clash with ours, so it lives apart, too
 CHECKOV_VENV := .venv-checkov
 CHECKOV_READY := $(CHECKOV_VENV)/.ready
+# girth, which benchmarks are held against, must not bring its requirements along
+BENCH_VENV := .venv-bench
+BENCH_READY := $(BENCH_VENV)/.ready
 SOURCES := src tests scripts benchmarks
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -66,11 +69,12 @@ infra: $(READY) $(CHECKOV_READY)
 	$(BIN)/deepkt infra-check
 	$(BIN)/python scripts/template_security.py $(CHECKOV_VENV)/bin/checkov
 
-bench: $(READY)
-	$(BIN)/python benchmarks/simulator_recovery.py
+# make bench ONLY="recovery drift" measures these anew and keeps the other sections
+bench: $(READY) $(BENCH_READY)
+	$(BIN)/python benchmarks/run_all.py $(if $(ONLY),--only $(ONLY)) $(if $(LAKE),--lake $(LAKE))
 
 clean:
-	rm -rf $(VENV) $(CONNECT_VENV) $(CHECKOV_VENV) dist lake
+	rm -rf $(VENV) $(CONNECT_VENV) $(CHECKOV_VENV) $(BENCH_VENV) dist lake
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) > /dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
@@ -91,3 +95,9 @@ $(CHECKOV_READY): $(READY) requirements-checkov.lock
 	$(PYTHON) -m venv --without-pip $(CHECKOV_VENV)
 	VIRTUAL_ENV=$(CURDIR)/$(CHECKOV_VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-checkov.lock
 	@touch $(CHECKOV_READY)
+
+# uv's venv keeps itself out of git
+$(BENCH_READY): $(READY) requirements-bench.lock
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(BENCH_VENV)
+	VIRTUAL_ENV=$(CURDIR)/$(BENCH_VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-bench.lock
+	@touch $(BENCH_READY)

@@ -1,15 +1,9 @@
 """Holds a demo lake against the truth it was simulated from.
 
-    python benchmarks/simulator_recovery.py [--lake lake] [--write docs/benchmarks.md]
-
 Shows how well difficulties were recovered, how often their 95 % intervals hold the truth, and
 the AUC of each model on held-out students beside the best possible, that of the true chances.
 """
 
-import argparse
-import json
-import sys
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,41 +17,31 @@ from deepkt_irt.tables.gold import MODEL_EVALUATIONS, SAKT_PREDICTIONS
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
 from deepkt_irt.tables.store import TableStore
+from page import REPOSITORY, CannotRunError, table
 
 SOURCE = "simulator:"
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lake", type=Path, default=Path("lake"))
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
-    flags = parser.parse_args()
-    store = open_runner(Target(lake=flags.lake), settings=Settings()).store
-    figures = {**difficulties(store, flags.lake), **predictions(store, flags.lake)}
-    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
-    if flags.write:
-        flags.write.write_text(page(figures))
+def section(lake: Path = REPOSITORY / "lake") -> str:
+    """The section of the page; the lake is one that `deepkt demo` made."""
+    if not (lake / "truth" / "truth_items.csv").exists():
+        raise CannotRunError(f"no demo lake with its truth at {lake}: run `deepkt demo`")
+    store = open_runner(Target(lake=lake), settings=Settings()).store
+    figures = {**difficulties(store, lake), **predictions(store, lake)}
+    rows = [(name, _shown(value)) for name, value in figures.items()]
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "pyspark"))
+    return f"""## Recovery of a simulated district's truth
 
+Data: `deepkt demo` with its defaults (300 students, 160 items, seed 7); test students by hash,
+every graded response once; one training seed; {versions}.
 
-def page(figures: dict[str, float]) -> str:
-    """The figures as a page, with what it takes to get them again."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("deepkt-irt", "torch", "pyspark"))
-    rows = "\n".join(f"| {name} | {_shown(value)} |" for name, value in figures.items())
-    return (
-        "# Benchmarks\n\n## Recovery of a simulated district's truth\n\n"
-        f"{datetime.now(UTC):%Y-%m-%d}; {versions}. Data: `deepkt demo` with its defaults (300 "
-        "students, 160 items, seed 7); test students by hash, every graded response once; one "
-        "training seed. Commands:\n\n"
-        "    deepkt demo\n"
-        "    python benchmarks/simulator_recovery.py --write docs/benchmarks.md\n\n"
-        f"| figure | value |\n|---|---|\n{rows}\n\n"
-        "The truth is 3PL, with slopes around 1, guessing on about a third of the items, abilities "
-        "that grow, and items that drift; the calibration is 1PL at this size, since an item needs "
-        "500 first attempts for a slope of its own. Its intervals therefore hold the truth of "
-        "guessable items less often than 95 %. The best possible AUC is that of the chances the "
-        "simulator drew the answers from.\n"
-    )
+{table(("figure", "value"), rows)}
+
+The truth is 3PL, with slopes around 1, guessing on about a third of the items, abilities that grow,
+and items that drift; the calibration is 1PL at this size, since an item needs 500 first attempts
+for a slope of its own. Its intervals therefore hold the truth of guessable items less often than
+95 %. The best possible AUC is that of the chances the simulator drew the answers from.
+"""
 
 
 def _shown(value: float) -> str:
@@ -115,4 +99,4 @@ def predictions(store: TableStore, lake: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    print(section())

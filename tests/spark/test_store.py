@@ -1,5 +1,7 @@
 """The store keeps the contract: schema, nulls, checks, one transaction per write."""
 
+from dataclasses import replace
+
 import pytest
 
 from conftest import rows
@@ -126,3 +128,22 @@ def test_store_with_names_of_its_own_keeps_them_apart(spark, tmp_path):
     assert (tmp_path / "tables" / "dev_jo_gold" / T.name / "_delta_log").is_dir()
     assert not TableStore(spark, lake=tmp_path).exists(T)
     assert TableStore(spark, lake=tmp_path, schemas=names).read(T).count() == 0
+
+
+def test_table_of_an_earlier_version_gets_the_columns_that_may_be_null(store, spark, tmp_path):
+    store.overwrite(T, spark.createDataFrame([(1, 2.0)], "id bigint, v double"))
+    later = replace(T, columns=(*T.columns, Column("w", "string", "new", nullable=True)))
+
+    again = TableStore(spark, lake=tmp_path / "lake")
+
+    assert rows(again.read(later), "id", "v", "w") == [(1, 2.0, None)]
+    again.overwrite(later, spark.createDataFrame([(2, 3.0, "x")], "id bigint, v double, w string"))
+    assert rows(again.read(later), "id", "w") == [(2, "x")]
+
+
+def test_table_of_an_earlier_version_that_lacks_more_is_refused(store, spark, tmp_path):
+    store.overwrite(T, spark.createDataFrame([(1, 2.0)], "id bigint, v double"))
+    later = replace(T, columns=(*T.columns, Column("w", "string", "new")))
+
+    with pytest.raises(SchemaMismatch, match=r"earlier version made it, without w: make the lake"):
+        TableStore(spark, lake=tmp_path / "lake").read(later)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
@@ -113,6 +113,7 @@ def test_predict_sequentially_slope_is_the_change_of_the_expectation_with_b():
         assert slope < 0
 
 
+@settings(deadline=None, derandomize=True, max_examples=40)
 @given(
     n=st.integers(2, 12),
     at=st.integers(0, 11),

@@ -38,7 +38,7 @@ def predicted(answers):
 @pytest.fixture(scope="module")
 def fitted(answers, predicted):
     _, item, score = answers
-    return item_fit(item, score, predicted=predicted)
+    return item_fit(item, score, predicted=predicted, difficulty_estimated=False)
 
 
 def test_wilson_worked_by_hand():
@@ -65,8 +65,16 @@ def test_wilson_holds_the_share_and_narrows_with_observations(share, n):
     assert high_more - low_more < high - low
 
 
+@pytest.fixture(scope="module")
+def pinned(answers, predicted):
+    return item_fit(*answers[1:], predicted=predicted, difficulty_estimated=True)
+
+
+@pytest.mark.parametrize("estimated", [False, True])
 @pytest.mark.parametrize("item", range(4))
-def test_item_fit_mean_squares_equal_their_definition(answers, predicted, fitted, item):
+def test_item_fit_mean_squares_equal_their_definition(
+    answers, predicted, fitted, pinned, item, estimated
+):
     own = answers[1] == item
     square = (answers[2] - predicted.expected)[own] ** 2
     variance, fourth = predicted.variance[own], predicted.fourth[own]
@@ -74,6 +82,12 @@ def test_item_fit_mean_squares_equal_their_definition(answers, predicted, fitted
     infit, outfit = square.sum() / variance.sum(), (square / variance).mean()
     q_in = np.sqrt((fourth - variance**2).sum()) / variance.sum()
     q_out = np.sqrt((fourth / variance**2 - 1).sum()) / own.sum()
+    if estimated:
+        fitted = pinned
+        third = predicted.third[own]
+        q_in = np.sqrt(q_in**2 - third.sum() ** 2 / variance.sum() ** 3)
+        shared = (third / variance).sum() ** 2 / variance.sum()
+        q_out = np.sqrt(q_out**2 - shared / own.sum() ** 2)
     assert fitted.infit[item] == pytest.approx(infit)
     assert fitted.outfit[item] == pytest.approx(outfit)
     assert fitted.infit_z[item] == pytest.approx((infit ** (1 / 3) - 1) * 3 / q_in + q_in / 3)

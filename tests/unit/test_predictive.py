@@ -19,7 +19,7 @@ ITEMS = ItemParameters(
     slope=np.array([1.0, 1.8, 1.2, 1.4, 1.0]),
     guessing=np.array([0.0, 0.0, 0.25, 0.0, 0.0]),
 )
-FIELDS = ("expected", "variance", "fourth", "covariance", "ability", "ability_sd")
+FIELDS = ("expected", "variance", "third", "fourth", "covariance", "ability", "ability_sd")
 MEAN, SD = np.array([0.2, -0.5, 1.0, 0.0]), np.array([1.0, 0.6, 1.3, 1.0])
 
 
@@ -60,13 +60,13 @@ def integrated(answers, at):
     ability = mass @ theta
     sd = np.sqrt(mass @ (theta - ability) ** 2)
     if item[at] == 4:
-        return (NAN,) * 4 + (ability, sd)
+        return (NAN,) * 5 + (ability, sd)
     chances = level_chances(item[at], theta)
     share = np.linspace(0, 1, len(chances))
     chance = chances @ mass
     mean = chance @ share
     covariance = mass @ ((theta - ability) * (share @ chances))
-    central = (chance @ (share - mean) ** power for power in (2, 4))
+    central = (chance @ (share - mean) ** power for power in (2, 3, 4))
     return (mean, *central, covariance, ability, sd)
 
 
@@ -274,5 +274,6 @@ def test_leave_one_out_moments_are_those_of_a_score_between_0_and_1(b, a, c, rig
 
     assert ((p >= c - 1e-12) & (p <= 1)).all()
     np.testing.assert_allclose(found.variance, p * (1 - p), atol=1e-12)
+    np.testing.assert_allclose(found.third, p * (1 - p) * (1 - 2 * p), atol=1e-12)
     np.testing.assert_allclose(found.fourth, p * (1 - p) * (1 - 3 * p * (1 - p)), atol=1e-12)
     assert (found.covariance > -1e-12).all()

@@ -22,6 +22,7 @@ IntArray = NDArray[np.int64]
 _DELTA = -2.35  # ETS delta units per logit
 _SIGNIFICANT = 0.05  # two-sided, of class B; C is that far above B's cut one-sided
 _ONE_SIDED = 1.645
+_TRIVIAL = 0.5  # of class B's cut; an item that differs less still matches takers
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,8 @@ def compare_groups(  # noqa: PLR0913 - the columns of the responses, and the mod
     """Compare each group with all others on every item.
 
     Each group gets its own distribution of ability, and takers are matched by their other answers.
-    Items found to differ (class B or C, q below the false discovery rate) then match nobody and
-    the comparison is repeated, unless they are most of the items.
+    Items found to differ (q below the false discovery rate, delta at least half way to class B)
+    then match nobody and the comparison is repeated, unless they are most of the items.
 
     Args:
         student: Index of the student, (responses,).
@@ -224,7 +225,8 @@ def compare_groups(  # noqa: PLR0913 - the columns of the responses, and the mod
         )
         takers = match_takers(student, item, score, group=group, predicted=predicted)
         found = mantel_haenszel(takers, settings=settings)
-        differs = np.isin(found.ets_class, ("B", "C")) & (found.q < settings.false_discovery_rate)
+        differs = found.q < settings.false_discovery_rate
+        differs &= np.abs(found.delta) >= _TRIVIAL * settings.ets_b
         anchor = items.is_calibrated & ~differs.any(axis=0)
         too_few = 2 * anchor.sum() < items.is_calibrated.sum()
         if left == 1 or too_few or (anchor == is_anchor).all():

@@ -106,9 +106,10 @@ def state_of_history(
     """The state after windows judged before, from what was kept of them.
 
     Args:
-        item: Index of the item of each earlier cell, (cells,).
+        item: Index of the item of each earlier cell that was judged, (cells,): its status was
+            not insufficient_data.
         window: Its window, (cells,).
-        delta: Change of difficulty found, NaN where the item was not judged, logits.
+        delta: Change of difficulty found, logits; cells with NaN are passed over.
         delta_se: Its standard error, the calibration's error included.
         difficulty_se: That error, (items,); zeros if the difficulties were taken as exact.
         settings: Those of the earlier windows.

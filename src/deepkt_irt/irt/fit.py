@@ -14,7 +14,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _Z95 = float(ndtri(0.975))
-_CONSTANT = 1e-9  # a standard deviation below is none
+_CONSTANT = 1e-9  # a standard deviation, or a share of a variance, below is none
 _GRID = 401  # abilities that a peak of information is looked for at, twice
 
 
@@ -73,13 +73,22 @@ class ItemFit:
     rmsd: FloatArray
 
 
-def item_fit(item: IntArray, score: FloatArray, *, predicted: LeaveOneOut) -> ItemFit:
+def item_fit(
+    item: IntArray,
+    score: FloatArray,
+    *,
+    predicted: LeaveOneOut,
+    difficulty_estimated: bool = True,
+) -> ItemFit:
     """Fit and classical statistics of every item.
 
     Args:
         item: Index of the item, (responses,).
         score: Share of credit, (responses,).
         predicted: The predictions of these responses.
+        difficulty_estimated: Whether difficulties were estimated from these responses: residuals
+            then add up to about 0, and mean squares vary less. Where the slope was estimated too,
+            they vary hardly at all, and a z is smaller than N(0, 1).
 
     Reference:
         Wright and Masters (1982), Rating Scale Analysis, chapter 5 (infit, outfit and their cube
@@ -90,29 +99,54 @@ def item_fit(item: IntArray, score: FloatArray, *, predicted: LeaveOneOut) -> It
     n = np.bincount(item, minlength=n_items).astype(np.int64)
     p_value = _ratio(np.bincount(item, weights=score, minlength=n_items), n)
     p_low, p_high = wilson(p_value, n)
-    informative = predicted.variance > 0  # not NaN, nor a certain answer
-    at, variance = item[informative], predicted.variance[informative]
-    square = (score - predicted.expected)[informative] ** 2
-    spread = predicted.fourth[informative] - variance**2  # variance of the squared residual
-
-    def total(values: FloatArray) -> FloatArray:
-        return np.bincount(at, weights=values, minlength=n_items)
-
-    weight, count = total(variance), np.bincount(at, minlength=n_items)
-    infit = _ratio(total(square), weight)
-    outfit = _ratio(total(square / variance), count)
+    infit, outfit = (
+        _mean_square(item, score, predicted, weighted=weighted, pinned=difficulty_estimated)
+        for weighted in (True, False)
+    )
     return ItemFit(
         n=n,
         p_value=p_value,
         p_low=p_low,
         p_high=p_high,
-        infit=infit,
-        infit_z=_standardised(infit, _ratio(total(spread), weight**2)),
-        outfit=outfit,
-        outfit_z=_standardised(outfit, _ratio(total(spread / variance**2), count**2)),
+        infit=infit[0],
+        infit_z=infit[1],
+        outfit=outfit[0],
+        outfit_z=outfit[1],
         item_theta_correlation=_item_theta(item, score, predicted),
         rmsd=_rmsd(predicted.curves),
     )
+
+
+def _mean_square(
+    item: IntArray, score: FloatArray, predicted: LeaveOneOut, *, weighted: bool, pinned: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Mean square of residuals and its standardised deviation, (items,) each.
+
+    Args:
+        item: Index of the item, (responses,).
+        score: Share of credit.
+        predicted: Predictions.
+        weighted: Whether squares count by the variance expected (infit), or all alike (outfit).
+        pinned: Whether the residuals were made to add up to 0. Of the variance of the sum of
+            squares, that part is taken off which it shares with the sum of residuals.
+    """
+    certain = ~(predicted.variance > 0)  # or NaN
+    at, variance = item[~certain], predicted.variance[~certain]
+    residual = (score - predicted.expected)[~certain]
+    weight = np.ones_like(variance) if weighted else 1 / variance
+
+    def total(values: FloatArray) -> FloatArray:
+        sums: FloatArray = np.bincount(at, weights=values, minlength=predicted.n_items)
+        return sums
+
+    expected = total(weight * variance)
+    spread = total(weight**2 * (predicted.fourth[~certain] - variance**2))
+    if pinned:
+        shared = total(weight * predicted.third[~certain])
+        rest = spread - np.nan_to_num(_ratio(shared**2, total(variance)))
+        spread = np.where(rest > _CONSTANT * spread, rest, 0)  # 0: the sum tells all
+    mean_square = _ratio(total(weight * residual**2), expected)
+    return mean_square, _standardised(mean_square, _ratio(spread, expected**2))
 
 
 def _ratio(top: ArrayLike, bottom: ArrayLike) -> FloatArray:

@@ -51,12 +51,13 @@ class LeaveOneOut:
     """Predictions of responses from the student's other responses.
 
     Arrays have the shape (responses,) and the order of the responses given, unless noted. The
-    first four are NaN on an item without a curve.
+    first five are NaN on an item without a curve.
 
     Attributes:
         expected: Mean share of credit, 0 to 1.
         variance: Of the share, doubt about the ability included.
-        fourth: Fourth central moment of the share.
+        third: Third central moment of the share.
+        fourth: Fourth central moment.
         covariance: Of the share with the ability; above 0.
         ability: Posterior mean in logits; the population's where no other item says anything.
         ability_sd: Posterior standard deviation.
@@ -67,6 +68,7 @@ class LeaveOneOut:
 
     expected: FloatArray
     variance: FloatArray
+    third: FloatArray
     fourth: FloatArray
     covariance: FloatArray
     ability: FloatArray
@@ -145,7 +147,8 @@ def leave_one_out(  # noqa: PLR0913 - the columns of the responses, and the mode
     return LeaveOneOut(**found, n_others=n_others, student_sd=student_sd, curves=bands.sums())
 
 
-_BY_RESPONSE = ("expected", "variance", "fourth", "covariance", "ability", "ability_sd")
+_MOMENTS = {"variance": 2, "third": 3, "fourth": 4}  # central
+_BY_RESPONSE = ("expected", *_MOMENTS, "covariance", "ability", "ability_sd")
 
 
 @dataclass(frozen=True)
@@ -267,12 +270,9 @@ class LevelCurves:
         chance[:, 0] = np.maximum(1 - chance.sum(axis=1), 0)
         expected = (chance * share).sum(axis=1)
         away = share - expected[:, None]
-        moments = {
-            "expected": expected,
-            "variance": (chance * away**2).sum(axis=1),
-            "fourth": (chance * away**4).sum(axis=1),
-            "covariance": with_theta / np.maximum(steps, 1) - mean * expected,
-        }
+        moments = {name: (chance * away**k).sum(axis=1) for name, k in _MOMENTS.items()}
+        moments["expected"] = expected
+        moments["covariance"] = with_theta / np.maximum(steps, 1) - mean * expected
         known = steps > 0
         moments = {name: np.where(known, values, np.nan) for name, values in moments.items()}
         return {**moments, "ability": mean, "ability_sd": sd}
@@ -337,7 +337,7 @@ class _Bands:
         """Add a chunk of responses with the distributions of their students' ability."""
         known = np.flatnonzero(np.isfinite(residual))
         met, place = np.unique(item[known], return_inverse=True)
-        w = mass[known] @ self._belongs
+        w = (mass @ self._belongs)[known]
         shape = (len(met), len(known))
         weights = (np.ones(len(known)), residual[known], variance[known])
         for total, weight, powers in zip(self._sums, weights, (w, w, w**2), strict=True):

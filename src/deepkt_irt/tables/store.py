@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import BackendUnavailable, QualityViolation
+from deepkt_irt.errors import BackendUnavailable, QualityViolation, SchemaMismatch
 from deepkt_irt.tables.contract import Layer, Privacy, Table
 from deepkt_irt.tables.quality import conformed
 from deepkt_irt.tables.registry import TABLES
@@ -50,6 +50,7 @@ class TableStore:
         if catalog:
             spark.sql(f"USE CATALOG `{catalog}`")
         self._known: set[str] = set()
+        self._current: set[str] = set()  # of them, those known to have the contract's columns
         for schema in self._schemas.values():
             spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         self._attach_existing()
@@ -91,6 +92,7 @@ class TableStore:
             if self._root and (self._root / schema).exists():
                 shutil.rmtree(self._root / schema)  # these are external, dropping left the files
         self._known.clear()
+        self._current.clear()
 
     def exists(self, table: Table) -> bool:
         """Whether the table has been created."""
@@ -99,6 +101,7 @@ class TableStore:
     def create(self, table: Table) -> None:
         """Create the table from its contract if it does not exist."""
         if self.exists(table):
+            self._bring_up_to_date(table)
             return
         path = self._path(table)
         self._spark.sql(table_ddl(table, self._name(table), location=str(path) if path else None))
@@ -109,12 +112,37 @@ class TableStore:
                     f"CHECK ({check.sql})"
                 )
         self._known.add(table.qualified_name)
+        self._current.add(table.qualified_name)
 
     def read(self, table: Table) -> "DataFrame":
         """The table's rows; a table not yet written reads as empty, and is not created by it."""
         if not self.exists(table):
             return self._spark.createDataFrame([], _schema(table))
+        self._bring_up_to_date(table)
         return self._spark.table(self._name(table))
+
+    def _bring_up_to_date(self, table: Table) -> None:
+        """Add columns that a table made by an earlier version lacks, if they may be null.
+
+        Raises:
+            SchemaMismatch: If it lacks others.
+        """
+        if table.qualified_name in self._current:
+            return
+        there = set(self._spark.table(self._name(table)).columns)
+        lacking = [column for column in table.columns if column.name not in there]
+        needed = ", ".join(column.name for column in lacking if not column.nullable)
+        if needed:
+            mend = "make the lake anew, or drop this table, which is then worked out again"
+            problem = f"an earlier version made it, without {needed}: {mend}"
+            raise SchemaMismatch(table.qualified_name, [problem])
+        if lacking:
+            columns = ", ".join(
+                f"{column.name} {column.type} COMMENT {_quoted(column.full_comment)}"
+                for column in lacking
+            )
+            self._spark.sql(f"ALTER TABLE {self._name(table)} ADD COLUMNS ({columns})")
+        self._current.add(table.qualified_name)
 
     def overwrite(self, table: Table, frame: "DataFrame") -> None:
         """Replace all rows in one transaction."""
