@@ -67,8 +67,8 @@ Simulated, {FIT_REPLICATIONS} replications a row, seeds from {SEED}. 60 items wi
 estimated from the same answers. Planted: a hard item with guessing (c = .25), one answered at
 random, one with slope 2.5, and a pair that shares a second trait of SD 1.5. Cuts are the defaults:
 mean square outside {HEALTH.fit_low}-{HEALTH.fit_high}, |z| > {HEALTH.fit_z:g},
-RMSD > {HEALTH.max_rmsd}, |Q3| > {HEALTH.max_q3} with p < .05 over an item's partners, item-theta correlation below
-{HEALTH.correlation_weak}. Each cell is the share of items pointed out.
+RMSD > {HEALTH.max_rmsd}, |Q3| > {HEALTH.max_q3} with p < .05 over an item's partners,
+item-theta correlation below {HEALTH.correlation_weak}. Each cell is the share of items pointed out.
 
 | n per item | item | infit | its z | outfit | its z | RMSD | Q3 | item-theta |
 |---|---|---|---|---|---|---|---|---|"""

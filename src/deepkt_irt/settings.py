@@ -63,6 +63,10 @@ class CalibrationSettings(_Frozen):
     min_level_responses: int = Field(
         10, ge=1, description="a score level met less often joins its neighbour"
     )
+    assume_guessing: bool = Field(
+        default=True,
+        description="guessable 1PL items have c at its usual value: no slope makes up for it",
+    )
     rapid_guess_share: float = Field(
         0.10, ge=0, lt=1, description="of an item's median time; faster answers are no evidence"
     )  # Wise and Ma (2012), normative threshold

@@ -41,7 +41,11 @@ class Recovery:
     @property
     def theta_inside(self):
         error = np.abs(self.fitted.students.ability - self.theta)
-        return np.mean((error < 1.96 * self.fitted.students.ability_sd)[np.isfinite(self.fitted.students.ability)])
+        return np.mean(
+            (error < 1.96 * self.fitted.students.ability_sd)[
+                np.isfinite(self.fitted.students.ability)
+            ]
+        )
 
 
 def recovered(seed, *, n_students, n_items, per_student, slope_sd=0.0, mean_b=0.0):

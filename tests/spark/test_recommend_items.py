@@ -30,6 +30,7 @@ def lake(store, frame):
             "n_responses": 100,
             "p_value": 0.5,
             "slope": 1.0,
+            "asymptote": 0.0,
             "is_anchor": False,
             "calibrated_at": AS_OF,
         },

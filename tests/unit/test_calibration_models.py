@@ -169,6 +169,22 @@ def test_calibrate_guessing_only_for_guessable_items_with_enough_responses():
     assert calibrate(data, settings=few).model.tolist() == ["2PL"] * 6
 
 
+def test_calibrate_thin_guessable_items_are_not_taken_for_easy():
+    truth = ItemParameters.dichotomous(np.linspace(-1, 1.5, 12), 1.0, np.tile([0.2, 0.0], 6))
+    data = long(answered(10, truth, n_students=450), guessable=truth.guessing > 0)
+    plain = CalibrationSettings(assume_guessing=False)
+
+    fitted, without = calibrate(data), calibrate(data, settings=plain)
+
+    error = fitted.difficulty - truth.difficulty
+    assert (np.abs(error) < 3.5 * fitted.difficulty_se).all()
+    assert abs(error[truth.guessing > 0].mean()) < 0.15
+    assert (without.difficulty - truth.difficulty)[truth.guessing > 0].mean() < -0.3
+    assert np.isnan(fitted.guessing).all()  # assumed, not estimated
+    np.testing.assert_allclose(fitted.items.guessing, truth.guessing)
+    assert fitted.model.tolist() == ["1PL"] * 12
+
+
 def test_calibrate_groups_find_their_own_abilities():
     truth = ItemParameters.dichotomous(np.linspace(-2, 2, 30))
     low = answered(5, truth, n_students=1500)

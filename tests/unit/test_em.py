@@ -15,6 +15,7 @@ from deepkt_irt.settings import CalibrationSettings
 
 Z = nodes(41, 5.0)
 NONE = np.full(3, -np.inf)
+GUESSES = np.array([False, True, False])
 FLAT = CalibrationSettings(prior_sd_difficulty=1e6, prior_sd_log_slope=1e6, prior_guessing_n=1e-9)
 # right or wrong; with guessing; graded with three levels
 CURVES = ItemCurves(
@@ -109,7 +110,7 @@ def test_expected_counts_are_sums_of_posteriors_by_level():
 
 def test_scores_are_the_derivatives_of_the_log_chances():
     h = 1e-6
-    scores = CURVES.scores(Z, CURVES.chances(Z))
+    _, scores = CURVES.chances_and_scores(Z)
 
     for item in range(3):
         for parameter in range(4):
@@ -142,7 +143,7 @@ def moved(item, parameter, by):
 
 def fitted_em(data, settings):
     own = np.ones(3, dtype=bool)
-    design = Design(own, ~own, n_groups=1, scale=None, spread_is_free=True)
+    design = Design(own, GUESSES & own, ~own, n_groups=1, scale=None, spread_is_free=True)
     return ItemEm(InMemory([block_of(data)]), STATE, design, settings)
 
 
@@ -151,7 +152,7 @@ def test_sampling_error_is_the_inverse_of_the_numerical_hessian_at_the_maximum()
     em = fitted_em(data, FLAT.model_copy(update={"tolerance": 1e-7, "max_iterations": 5000}))
     state, _ = em.fit()
     at = em.tables(state)
-    scores = state.curves.scores(Z, state.curves.chances(Z)).reshape(4, -1, len(Z))
+    scores = state.curves.chances_and_scores(Z)[1].reshape(4, -1, len(Z))
     statistics = InMemory([block_of(data)])
     error = sampling_error(
         em, state, statistics.expected(at), statistics.score_products(at, scores, Z)
@@ -194,10 +195,10 @@ def numerical_hessian(data, curves, item, free):
 def test_sampling_error_of_a_fixed_item_is_none():
     data = drawn(200)
     own = np.array([False, True, True])
-    design = Design(own, ~own, n_groups=1, scale=1.0, spread_is_free=True)
+    design = Design(own, GUESSES & own, ~own, n_groups=1, scale=1.0, spread_is_free=True)
     em = ItemEm(InMemory([block_of(data)]), STATE, design, CalibrationSettings())
     at = em.tables(STATE)
-    scores = CURVES.scores(Z, CURVES.chances(Z)).reshape(4, -1, len(Z))
+    scores = CURVES.chances_and_scores(Z)[1].reshape(4, -1, len(Z))
     statistics = InMemory([block_of(data)])
 
     error = sampling_error(
@@ -225,12 +226,12 @@ def location_of(data):
     selection = select(data.level_counts(), settings)
     block = Block(data.cells(selection), np.zeros(data.n_students, dtype=np.int64))
     shared = np.zeros(3, dtype=bool)
-    design = Design(shared, shared, n_groups=1, scale=None, spread_is_free=False)
+    design = Design(shared, shared, shared, n_groups=1, scale=None, spread_is_free=False)
     curves = ItemCurves(np.ones(3), np.array([[0.3], [-0.6], [1.1]]), NONE)
     state = State(curves, np.zeros(1), np.ones(1))
     em = ItemEm(InMemory([block]), state, design, settings)
     at = em.tables(state)
-    scores = curves.scores(Z, curves.chances(Z)).reshape(2, -1, len(Z))
+    scores = curves.chances_and_scores(Z)[1].reshape(2, -1, len(Z))
     return sampling_error(
         em, state, block.expected(at), block.score_products(at, scores, Z)
     ).location
@@ -248,7 +249,7 @@ def test_dense_and_sparse_blocks_say_the_same_in_any_cut(share):
     curves = ItemCurves(rng.lognormal(0, 0.3, 30), rng.normal(size=(30, 1)), np.full(30, -np.inf))
     state = State(curves, np.array([0, 0.5]), np.array([1, 0.8]))
     at = tables(state, Z)
-    scores = curves.scores(Z, curves.chances(Z)).reshape(2, -1, len(Z))
+    scores = curves.chances_and_scores(Z)[1].reshape(2, -1, len(Z))
 
     whole = Block(cells[answered], group)
     cut = [Block(whole.cells[:40], group[:40]), Block(whole.cells[40:], group[40:])]

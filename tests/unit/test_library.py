@@ -136,5 +136,5 @@ def test_calibrate_student_in_two_groups_is_refused():
     frame = answers(n_students=30)
     frame["group"] = np.where(frame.index == 9, "B", "A")
 
-    with pytest.raises(ValueError, match="row 9 .*another group"):
+    with pytest.raises(ValueError, match=r"row 9 .*another group"):
         calibrate(frame, group="group")

@@ -180,23 +180,31 @@ def fit_items(
             raise NoData("none of the fixed items has enough responses to carry the scale")
     design = Design(
         has_slope=selection.has_slope & ~given,
+        has_guessing=selection.has_guessing & ~given,
         is_fixed=given,
         n_groups=len(population.group_sizes),
         scale=None if fixed is None else fixed.population_sd,
         spread_is_free=population.spread_is_free,
     )
-    em = ItemEm(statistics, _start(selection, design, fixed), design, settings)
+    start = _start(selection, design, fixed, usual_guessing=settings.prior_guessing)
+    em = ItemEm(statistics, start, design, settings)
     state, iterations = em.fit()
     at = em.tables(state)
     found = statistics.expected(at)
-    scores = state.curves.scores(em.z, state.curves.chances(em.z))
+    _, scores = state.curves.chances_and_scores(em.z)
     products = statistics.score_products(at, scores.reshape(len(scores), -1, len(em.z)), em.z)
     error = sampling_error(em, state, found, products)
     estimate = Estimate(em, state, error, population.group_sizes)
     return state, in_logits(estimate, selection, iterations, found.log_likelihood)
 
 
-def _start(selection: Selection, design: Design, fixed: FixedItems | None) -> State:
+def _start(
+    selection: Selection,
+    design: Design,
+    fixed: FixedItems | None,
+    *,
+    usual_guessing: float,
+) -> State:
     """Slopes 1, intercepts from the shares that reached each level."""
     n_steps = selection.n_levels - 1
     reached = selection.counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
@@ -207,7 +215,8 @@ def _start(selection: Selection, design: Design, fixed: FixedItems | None) -> St
     intercept = np.where(steps > selection.n_steps[:, None], np.nan, intercept)
     scale = design.scale if design.scale is not None else 1.0
     slope = np.full(len(p), scale)
-    guess = np.where(selection.has_guessing & ~design.is_fixed, logit(0.2), -np.inf)
+    has_asymptote = selection.has_guessing | selection.assumes_guessing
+    guess = np.where(has_asymptote & ~design.is_fixed, logit(usual_guessing), -np.inf)
     if fixed is not None:
         given = fixed.items.take(selection.kept[design.is_fixed])
         width = min(n_steps, given.thresholds.shape[1])

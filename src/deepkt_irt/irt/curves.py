@@ -42,21 +42,18 @@ class ItemCurves:
 
     def chances(self, z: FloatArray) -> FloatArray:
         """Chance of each level at each node, (items, levels, nodes); tiny where there is none."""
-        above, below = self._above(z)
-        edges = np.concatenate([above, np.zeros((len(above), 1, len(z)))], axis=1)
-        between = edges[:, :-1] - edges[:, 1:]
-        lowest = below[:, :1] * (1 - expit(self.guess_logit))[:, None, None]
-        found: FloatArray = np.maximum(np.concatenate([lowest, between], axis=1), _TINY)
-        return found
+        return self._chances(*self._above(z))
 
-    def scores(self, z: FloatArray, chances: FloatArray) -> FloatArray:
-        """Derivative of each log chance by slope, intercepts and logit c.
+    def chances_and_scores(self, z: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Chances, and the derivative of each log chance by slope, intercepts and logit c.
 
         Returns:
-            (parameters, items, levels, nodes); parameters are the slope, the intercepts and, if
-            any item guesses, the logit of c. 0 for parameters an item does not have.
+            Chances as `chances` gives them, and (parameters, items, levels, nodes); parameters are
+            the slope, the intercepts and, if any item guesses, the logit of c. 0 for parameters
+            an item does not have.
         """
-        above, below = self._above(z, guessing=False)
+        above, below = self._above(z)
+        chances = self._chances(above, below)
         c = expit(self.guess_logit)[:, None, None]
         rise = above * below * np.where(np.isnan(self.intercept), 0.0, 1.0)[:, :, None] * (1 - c)
         n_items, n_steps, n_nodes = rise.shape
@@ -71,14 +68,19 @@ class ItemCurves:
             by_guess[0, :, 0] = -by_guess[0, :, 1]
             parts.append(by_guess)
         found: FloatArray = np.concatenate(parts) / chances
-        return found
+        return chances, found
 
-    def _above(self, z: FloatArray, *, guessing: bool = True) -> tuple[FloatArray, FloatArray]:
-        """P(level >= k) and its complement without guessing, (items, steps, nodes)."""
+    def _chances(self, above: FloatArray, below: FloatArray) -> FloatArray:
+        c = expit(self.guess_logit)[:, None]
+        edges = np.concatenate([above, np.zeros((len(above), 1, above.shape[2]))], axis=1)
+        edges[:, 0] += c * below[:, 0]
+        lowest = below[:, :1] * (1 - c)[:, :, None]
+        found: FloatArray = np.concatenate([lowest, edges[:, :-1] - edges[:, 1:]], axis=1)
+        return np.maximum(found, _TINY, out=found)
+
+    def _above(self, z: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """P(level >= k) and its complement, both without guessing, (items, steps, nodes)."""
         eta = self.slope[:, None, None] * z + self.intercept[:, :, None]
         missing = np.isnan(eta)
         above = np.where(missing, 0.0, expit(eta))
-        below = np.where(missing, 1.0, expit(-eta))
-        if guessing:
-            above[:, 0] += expit(self.guess_logit)[:, None] * below[:, 0]
-        return above, below
+        return above, np.where(missing, 1.0, expit(-eta))

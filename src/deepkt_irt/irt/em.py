@@ -35,6 +35,7 @@ class Design:
 
     Attributes:
         has_slope: A slope of its own.
+        has_guessing: A lower asymptote to estimate; one that is not stays as it starts.
         is_fixed: Parameters are given and stay.
         n_groups: Groups of students; group 0 sets the scale unless items are fixed.
         scale: Logits per unit of z where items are fixed; None where it is estimated.
@@ -42,6 +43,7 @@ class Design:
     """
 
     has_slope: BoolArray
+    has_guessing: BoolArray
     is_fixed: BoolArray
     n_groups: int
     scale: float | None
@@ -161,8 +163,7 @@ class ItemEm:
 
         The shared slope is not yet taken together; its items have their own column of it.
         """
-        chances = curves.chances(self.z)
-        scores = curves.scores(self.z, chances)
+        chances, scores = curves.chances_and_scores(self.z)
         counts = counts.reshape(chances.shape)
         gradient = np.einsum("ilq,pilq->ip", counts, scores)
         weighted = counts.sum(axis=1, keepdims=True) * chances
@@ -195,8 +196,8 @@ class ItemEm:
         if curves.has_guessing.any():
             c = 1 / (1 + np.exp(-curves.guess_logit))
             right, total = self._guess_prior[0], sum(self._guess_prior)
-            gradient[:, -1] = np.where(curves.has_guessing, right - total * c, 0.0)
-            curvature[:, -1] = np.where(curves.has_guessing, total * c * (1 - c), 0.0)
+            gradient[:, -1] = np.where(design.has_guessing, right - total * c, 0.0)
+            curvature[:, -1] = np.where(design.has_guessing, total * c * (1 - c), 0.0)
         return gradient, curvature
 
     @property
@@ -229,7 +230,7 @@ class ItemEm:
         gradient, information = step.gradient, step.information
         n_steps = curves.intercept.shape[1]
         absent = ~np.isfinite(curves.intercept)
-        free = np.concatenate([absent, ~curves.has_guessing[:, None]], axis=1)
+        free = np.concatenate([absent, ~self.design.has_guessing[:, None]], axis=1)
         free = ~free[:, : gradient.shape[1] - 1]
         rest = np.where(free[:, :, None] & free[:, None, :], information[:, 1:, 1:], 0.0)
         at = np.arange(rest.shape[1])
@@ -276,7 +277,7 @@ class ItemEm:
         own = design.has_slope & ~design.is_fixed
         slope = np.where(own, np.clip(slope, low * scale, high * scale), slope)
         guess = np.where(
-            curves.has_guessing & ~design.is_fixed,
+            design.has_guessing,
             np.clip(curves.guess_logit, *_GUESS_RANGE),
             curves.guess_logit,
         )
@@ -288,7 +289,7 @@ class ItemEm:
             [
                 np.log(curves.slope),
                 np.nan_to_num(curves.intercept).ravel(),
-                np.where(curves.has_guessing, curves.guess_logit, 0.0),
+                np.where(self.design.has_guessing, curves.guess_logit, 0.0),
                 state.mean,
                 np.log(state.sd),
             ]
@@ -307,7 +308,7 @@ class ItemEm:
         curves = ItemCurves(
             slope=np.exp(np.clip(log_slope, -10, 10)),
             intercept=_ordered(intercept.reshape(n_items, n_steps), or_else=twice.curves.intercept),
-            guess_logit=np.where(at.curves.has_guessing, guess, -np.inf),
+            guess_logit=np.where(self.design.has_guessing, guess, at.curves.guess_logit),
         )
         # a group far outside the nodes could not come back
         reach = self.z[-1]

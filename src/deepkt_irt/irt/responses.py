@@ -101,7 +101,8 @@ class Selection:
         n_steps: Steps of the kept items; 1 where a graded item is taken as right or wrong.
         full_credit: Level that is full credit, (kept items,).
         has_slope: A slope of their own, (kept items,).
-        has_guessing: A lower asymptote, (kept items,).
+        has_guessing: A lower asymptote that is estimated, (kept items,).
+        assumes_guessing: A lower asymptote that is taken as usual, (kept items,).
         counts: Responses at each level, after joining, (kept items, levels).
         n_responses: Of all items, (items,).
         p_value: Mean share of credit, (items,); NaN without responses.
@@ -112,6 +113,7 @@ class Selection:
     full_credit: IntArray
     has_slope: BoolArray
     has_guessing: BoolArray
+    assumes_guessing: BoolArray
     counts: IntArray
     n_responses: IntArray
     p_value: FloatArray
@@ -170,13 +172,15 @@ def select(
     own_steps = np.where(graded, steps, 1)[kept]
     met = ((joined > 0) | (np.arange(joined.shape[1]) > own_steps[:, None])).all(axis=1)
     may_guess = np.zeros(len(n), dtype=bool) if guessable is None else guessable
-    plenty = (n >= settings.min_responses_3pl) & may_guess & ~graded
+    may_guess = (may_guess & ~graded)[kept]
+    own_guessing = may_guess & (n >= settings.min_responses_3pl)[kept] & enough & met
     return Selection(
         kept=kept,
         n_steps=own_steps,
         full_credit=steps[kept],
         has_slope=enough & met,
-        has_guessing=plenty[kept] & enough & met,
+        has_guessing=own_guessing,
+        assumes_guessing=may_guess & ~(enough & met) & settings.assume_guessing,
         counts=joined,
         n_responses=n,
         p_value=p_value,

@@ -53,7 +53,7 @@ def sampling_error(
         [
             design.has_slope[:, None],
             np.isfinite(curves.intercept),
-            curves.has_guessing[:, None],
+            design.has_guessing[:, None],
         ],
         axis=1,
     )[:, : observed.shape[1]]
@@ -71,8 +71,7 @@ def _observed_information(
     em: ItemEm, curves: ItemCurves, found: Expected, products: ScoreProducts
 ) -> FloatArray:
     """Each item's block of the information without its prior, (items, p, p)."""
-    chances = curves.chances(em.z)
-    scores = curves.scores(em.z, chances)
+    chances, scores = curves.chances_and_scores(em.z)
     counts = found.counts.reshape(chances.shape)
     # complete information minus the second moment of the score, under the posterior
     surplus = counts.sum(axis=1, keepdims=True) * chances - counts

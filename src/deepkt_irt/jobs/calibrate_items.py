@@ -193,6 +193,7 @@ def _parameters(fitted: FittedItems, found: Link, item_ids: pd.Index) -> pd.Data
             "slope": slope,
             "guessing": null_where_missing(fitted.guessing),
             "guessing_se": null_where_missing(fitted.guessing_se),
+            "asymptote": linked.items.guessing,
             "thresholds": thresholds,
             "n_responses": fitted.n_responses,
             "p_value": fitted.p_value,

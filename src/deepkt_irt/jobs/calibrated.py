@@ -97,9 +97,7 @@ def item_parameters(rows: pd.DataFrame) -> ItemParameters:
     thresholds = np.full((len(lists), n_steps), np.nan)
     for row, each in zip(thresholds, lists, strict=True):
         row[: len(each)] = each
-    return ItemParameters(
-        thresholds, _floats(rows["slope"]), np.nan_to_num(_floats(rows["guessing"]))
-    )
+    return ItemParameters(thresholds, _floats(rows["slope"]), _floats(rows["asymptote"]))
 
 
 def _floats(values: "pd.Series[float]") -> FloatArray:

@@ -95,6 +95,7 @@ def parsed_item(row: Any) -> Item:  # noqa: ANN401 - a Spark row
         slope=row["slope"],
         c=row["guessing"],
         c_se=row["guessing_se"],
+        asymptote=row["asymptote"],
         thresholds=tuple(row["thresholds"]),
         n=row["n_responses"],
         p=row["p_value"],

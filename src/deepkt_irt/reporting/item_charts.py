@@ -27,9 +27,11 @@ def item_curve(item: Item, dots: Sequence[Dot]) -> Markup:
     low, high = min(-3, math.floor(min(ends))), max(3, math.ceil(max(ends)))
     x, y = Scale(low, high, 44, 290), Scale(0, 1, 190, 14)
     parts = svg.frame(x, y, range(low, high + 1, max(1, (high - low) // 6)))
-    if item.c:
-        parts.append(svg.line(x(low), y(item.c), x(high), y(item.c), svg.SOFT, dash="3 3"))
-        parts.append(svg.text(290, y(item.c) - 4, f"guessing {item.c:.2f}", anchor="end", size=11))
+    if item.asymptote:
+        at = y(item.asymptote)
+        what = "assumed guessing" if item.c is None else "guessing"
+        parts.append(svg.line(x(low), at, x(high), at, svg.SOFT, dash="3 3"))
+        parts.append(svg.text(290, at - 4, f"{what} {item.asymptote:.2f}", anchor="end", size=11))
     for number, threshold in enumerate(item.thresholds, start=1):
         about = f"step {number} of the score" if item.is_graded else "difficulty"
         parts.append(svg.area(x(threshold) - 1, 184, x(threshold) + 1, 190, svg.INK, about))

@@ -27,6 +27,7 @@ class Item:
         slope: Of the curve; shared by all items without a discrimination.
         c: Guessing; None if not estimated.
         c_se: Its standard error.
+        asymptote: Of the curve: c, or the usual guessing where c is assumed, or 0.
         thresholds: b of each step in score; one if the item is right or wrong.
         n: First attempts.
         p: Mean share of credit on them.
@@ -42,6 +43,7 @@ class Item:
     slope: float
     c: float | None
     c_se: float | None
+    asymptote: float
     thresholds: tuple[float, ...]
     n: int
     p: float
@@ -50,7 +52,7 @@ class Item:
     def parameters(self) -> ItemParameters:
         """Its curve, as of one item."""
         return ItemParameters(
-            np.array([self.thresholds]), np.array([self.slope]), np.array([self.c or 0.0])
+            np.array([self.thresholds]), np.array([self.slope]), np.array([self.asymptote])
         )
 
     @property

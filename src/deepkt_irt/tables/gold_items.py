@@ -53,6 +53,7 @@ ITEM_PARAMETERS = Table(
         Column("slope", "double", "of the curve; one for all items without a discrimination"),
         Column("guessing", "double", "c; null if not estimated", nullable=True),
         Column("guessing_se", "double", "standard error of c", nullable=True),
+        Column("asymptote", "double", "of the curve; the usual one where c is assumed"),
         Column("thresholds", "array<double>", "b of each step in score, rising", unit="logit"),
         Column("n_responses", "bigint", "first attempts used"),
         Column("p_value", "double", "mean share of credit on them"),
