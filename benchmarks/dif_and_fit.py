@@ -54,8 +54,8 @@ DIF of 0.3 is too small for.
 
 _DIF_READING = """
 One population for both groups draws the abler students down and the others up, so DIF appears
-where there is none; raw scores do worse once items are routed, and let the items with DIF spoil
-the match of the others. With a population for each group and a match free of differing items,
+where there is none; raw scores do no better once items are routed, and let the items with DIF
+spoil the match of the others. With a population for each group and a match free of differing items,
 false alarms stay near what was asked for in every row.
 """
 

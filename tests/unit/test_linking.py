@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import chi2
 
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.irt.linking import Estimates, Link, link, stability
+from deepkt_irt.irt.linking import Estimates, Link, link
 from deepkt_irt.irt.multiple_testing import benjamini_hochberg
+from deepkt_irt.irt.stability import stability
 from deepkt_irt.irt.transformation import linked_items
 from deepkt_irt.settings import LinkingSettings
 

@@ -173,7 +173,12 @@ def _item_theta(item: IntArray, score: FloatArray, predicted: LeaveOneOut) -> Fl
 
 
 def _rmsd(curves: CurveResiduals) -> FloatArray:
-    """From (sum of w residual)^2, whose expectation under the model is its variance."""
+    """From (sum of w residual)^2, whose expectation under the model is its variance.
+
+    w is the leave-one-out posterior: it blurs the observed and the expected curve alike, so that
+    they differ by chance alone if the item fits. The posterior given all answers, as more often
+    used, is drawn towards the answer that is judged.
+    """
     takers = curves.mass.sum(axis=1, keepdims=True)
     excess = curves.residual**2 - curves.variance
     square = np.divide(
@@ -221,7 +226,7 @@ def option_statistics(
         ValueError: If the columns differ in length.
 
     Reference:
-        Haladyna (2004), Developing and Validating Multiple-Choice Test Items, chapter 9.
+        Haladyna (2004), Developing and Validating Multiple-Choice Test Items.
     """
     codes, names = pd.factorize(np.asarray(answer, dtype=object), sort=False)
     right = np.asarray(correct, dtype=np.float64)
@@ -282,8 +287,8 @@ def information_summary(items: ItemParameters, *, target: float = 0.0) -> Inform
         target: Ability in logits.
 
     Reference:
-        Birnbaum (1968), in Lord and Novick, Statistical Theories of Mental Test Scores, equation
-        20.4.21: right or wrong items peak at b + ln((1 + sqrt(1 + 8 c)) / 2) / a.
+        Birnbaum (1968), in Lord and Novick, Statistical Theories of Mental Test Scores, chapter
+        20: right or wrong items peak at b + ln((1 + sqrt(1 + 8 c)) / 2) / a.
     """
     shift = np.log((1 + np.sqrt(1 + 8 * items.guessing)) / 2) / items.slope
     peak_at = items.difficulty + shift

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2
 
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.irt.multiple_testing import benjamini_hochberg
 from deepkt_irt.irt.transformation import (
     Transformation,
     error_after_screening,
@@ -173,7 +171,7 @@ def link(
     if settings.method == "none":
         return Link.none(len(new.items))
     se = np.maximum(old.difficulty_se, new.difficulty_se)
-    candidates = _alike(old, new) & (se <= settings.max_anchor_se)
+    candidates = alike(old, new) & (se <= settings.max_anchor_se)
 
     def fit(anchors: BoolArray) -> tuple[str, Transformation]:
         pair = old.items.take(anchors), new.items.take(anchors)
@@ -187,100 +185,7 @@ def link(
     return _screened_link(old, new, candidates, fit, settings)
 
 
-@dataclass(frozen=True)
-class Stability:
-    """How two calibrations on one scale agree; arrays over items, NaN where not compared.
-
-    Attributes:
-        n_items: Items compared: calibrated in both, with curves of one kind.
-        correlation: Of old and new difficulties.
-        mean_difference: New less old difficulty, logits.
-        rmsd: Root mean square of the differences, logits.
-        rmsd_of_error: What the standard errors alone would make of it, logits.
-        change: New less old difficulty, above 0: harder, (items,).
-        change_se: Its standard error, (items,).
-        wald: Lord's statistic of equal parameters, (items,).
-        n_parameters: 2 where b and a were compared, 1 for b alone, 0 for none, (items,).
-        p: Chance of such a statistic without drift, (items,).
-        q: p after Benjamini-Hochberg over the items compared, (items,).
-    """
-
-    n_items: int
-    correlation: float
-    mean_difference: float
-    rmsd: float
-    rmsd_of_error: float
-    change: FloatArray
-    change_se: FloatArray
-    wald: FloatArray
-    n_parameters: IntArray
-    p: FloatArray
-    q: FloatArray
-
-
-def stability(old: Estimates, linked: Estimates) -> Stability:
-    """Compare two calibrations of the same items on one scale, as a whole and item by item.
-
-    Items with curves of different kinds are not compared: b of a 1PL and of a 2PL differ
-    without any drift. Slopes are compared where both were estimated and the errors' covariance is
-    known in both. A guessing parameter is not compared; its doubt must be in the error of b.
-
-    Args:
-        old: The earlier calibration.
-        linked: The later one on the same scale, from `Link.apply_to_estimates`.
-
-    Raises:
-        ValueError: If the items differ in number.
-
-    Reference:
-        Lord (1980), Applications of Item Response Theory, section 14.4.
-    """
-    if len(old.items) != len(linked.items):
-        raise ValueError(f"{len(old.items)} old items but {len(linked.items)} linked ones")
-    known = np.isfinite(old.difficulty_se) & np.isfinite(linked.difficulty_se)
-    compared = _alike(old, linked) & known
-    change = np.where(compared, linked.items.difficulty - old.items.difficulty, np.nan)
-    variance = np.where(compared, old.difficulty_se**2 + linked.difficulty_se**2, np.nan)
-    variance[variance == 0] = np.nan  # parameters that were both given, not estimated
-    wald, n_parameters = _wald(old, linked, change, variance)
-    p = np.full(len(change), np.nan)
-    tested = n_parameters > 0
-    p[tested] = chi2.sf(wald[tested], n_parameters[tested])
-    d = change[compared]
-    return Stability(
-        n_items=int(compared.sum()),
-        correlation=_correlation(old.items.difficulty[compared], linked.items.difficulty[compared]),
-        mean_difference=float(d.mean()) if len(d) else np.nan,
-        rmsd=float(np.sqrt((d**2).mean())) if len(d) else np.nan,
-        rmsd_of_error=float(np.sqrt(np.nanmean(variance))) if tested.any() else np.nan,
-        change=change,
-        change_se=np.sqrt(variance),
-        wald=wald,
-        n_parameters=n_parameters,
-        p=p,
-        q=benjamini_hochberg(p),
-    )
-
-
-def _wald(
-    old: Estimates, new: Estimates, change: FloatArray, variance: FloatArray
-) -> tuple[FloatArray, IntArray]:
-    """Lord's statistic and its degrees of freedom, both (items,)."""
-    wald = change**2 / variance
-    n_parameters = np.isfinite(wald).astype(np.int64)
-    if old.covariance is None or new.covariance is None:
-        return wald, n_parameters
-    of_slope = old.slope_se**2 + new.slope_se**2
-    both = old.covariance + new.covariance
-    determinant = variance * of_slope - both**2
-    d = new.items.slope - old.items.slope
-    top = change**2 * of_slope - 2 * change * d * both + d**2 * variance
-    two = np.divide(top, determinant, out=np.full(len(d), np.nan), where=determinant > 0)
-    use = np.isfinite(two)
-    return np.where(use, two, wald), np.where(use, 2, n_parameters)
-
-
-def _alike(old: Estimates, new: Estimates) -> BoolArray:
+def alike(old: Estimates, new: Estimates) -> BoolArray:
     """Items with curves of one kind in both calibrations."""
     first, second = old.items, new.items
     steps_alike = first.is_calibrated & (first.n_steps == second.n_steps)
@@ -309,7 +214,7 @@ def _screened_link(
         anchors = anchors & ~unusual
         refusal = _unfit(anchors, b_old, b_new, settings)
     screened = candidates & ~anchors
-    correlation = _correlation(b_old[anchors], b_new[anchors])
+    correlation = correlation_of(b_old[anchors], b_new[anchors])
     reliable = _reliability(old, anchors) * _reliability(new, anchors)
     if refusal is None and correlation < settings.min_correlation * np.sqrt(reliable):
         refusal = (
@@ -341,7 +246,7 @@ def _unfit(
     n = int(anchors.sum())
     if n < settings.min_anchors:
         return f"{n} anchors are left of the items of both; {settings.min_anchors} are needed"
-    if np.isnan(_correlation(b_old[anchors], b_new[anchors])):
+    if np.isnan(correlation_of(b_old[anchors], b_new[anchors])):
         return "the anchors are all of one difficulty"
     return None
 
@@ -357,7 +262,7 @@ def _reliability(estimates: Estimates, anchors: BoolArray) -> float:
     return max(1 - error / spread, np.finfo(float).eps)
 
 
-def _correlation(first: FloatArray, second: FloatArray) -> float:
+def correlation_of(first: FloatArray, second: FloatArray) -> float:
     """Of two arrays; NaN where one of them does not vary."""
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
