@@ -27,6 +27,7 @@ def tabled(tables):
 
 
 TABLES = [(10, 20, 6, 24), (18, 12, 14, 16), (25, 5, 20, 10)]
+UNEVEN = [(3, 3, 2, 4), (20, 12, 14, 14), (12, 6, 8, 10)]  # the second begins in the first third
 
 
 def by_hand(tables):
@@ -44,12 +45,13 @@ def by_hand(tables):
     return top / bottom, variance, (abs(away) - 0.5) ** 2 / spread
 
 
-def test_mantel_haenszel_worked_by_hand():
-    alpha, variance, chi2 = by_hand(TABLES)
+@pytest.mark.parametrize("tables", [TABLES, UNEVEN])
+def test_mantel_haenszel_worked_by_hand(tables):
+    alpha, variance, chi2 = by_hand(tables)
 
-    found = mantel_haenszel(tabled(TABLES), settings=SETTINGS)
+    found = mantel_haenszel(tabled(tables), settings=SETTINGS)
 
-    assert found.n[:, 0].tolist() == [90, 90]
+    assert found.n[1, 0] == sum(c + d for _, _, c, d in tables)
     assert found.delta[1, 0] == pytest.approx(-2.35 * np.log(alpha))
     assert found.delta_se[1, 0] == pytest.approx(2.35 * np.sqrt(variance))
     assert found.chi2[1, 0] == pytest.approx(chi2)

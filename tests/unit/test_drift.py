@@ -322,18 +322,48 @@ def test_detect_drift_parts_fit_together():
     assert found.shifts[0].n_anchors == N_ITEMS
 
 
-def test_detect_drift_change_of_all_items_is_a_shift_and_no_drift():
+def test_detect_drift_change_of_all_items_is_told_apart_and_is_no_drift():
+    responses, reference = world()
+    theta = np.random.default_rng(1).normal(0.0, 1.0, N_STUDENTS)  # as in the world
+    harder = replace(
+        reference,
+        items=ItemParameters.dichotomous(reference.items.difficulty - 0.7),
+        population_mean=theta,
+        population_sd=0.3,
+        n_known=np.full(N_STUDENTS, 20),
+    )
+
+    found = detect_drift(responses, harder)
+
+    (shift,) = found.shifts
+    # no one can tell harder items from students who all lost as much
+    assert shift.shift - shift.growth == pytest.approx(0.7, abs=0.06)
+    assert np.isnan(shift.cohort)
+    assert np.mean(found.status == "stable") > 0.95
+
+
+def test_detect_drift_another_cohort_is_told_apart_and_is_no_shift():
+    (shift,) = detect_drift(*world(cohort=0.6)).shifts
+
+    assert shift.cohort == pytest.approx(0.6, abs=0.15)
+    assert np.isnan(shift.growth)
+    assert shift.shift == pytest.approx(0.0, abs=0.1)
+
+
+def test_detect_drift_shift_that_only_the_anchors_tell_is_taken_off():
+    """Half of the items got harder; the anchors did not, so the others did."""
     responses, reference = world()
     b = reference.items.difficulty
-    easier = replace(reference, items=ItemParameters.dichotomous(b - 0.7))
-    known = {"population_sd": 0.02, "n_known": np.full(N_STUDENTS, 50)}
-    theta = np.random.default_rng(1).normal(0.0, 1.0, N_STUDENTS)
+    anchor = np.arange(N_ITEMS) % 2 == 0
+    moved = ItemParameters.dichotomous(np.where(anchor, b, b - 0.8))
 
-    found = detect_drift(responses, replace(easier, population_mean=theta, **known))
+    found = detect_drift(responses, replace(reference, items=moved, is_anchor=anchor))
 
-    # abilities are known, so only the items can have moved
-    assert found.shifts[0].shift == pytest.approx(0.7, abs=4 * found.shifts[0].shift_se + 0.05)
-    assert np.mean(found.status == "stable") > 0.95
+    assert abs(found.shifts[0].shift) > 0.2  # abilities met both halves in the middle
+    assert np.mean(found.delta[anchor]) == pytest.approx(0.0, abs=0.08)
+    assert np.mean(found.delta[~anchor]) == pytest.approx(0.8, abs=0.1)
+    assert np.mean(found.status[anchor] == "stable") > 0.85
+    assert np.mean(found.direction[~anchor] == "harder") > 0.8
 
 
 def test_detect_drift_error_of_the_calibration_widens_what_is_still_stable():
@@ -489,7 +519,7 @@ def test_robust_slope_of_anchors_with_like_takers_stays_near_zero():
 
 
 def test_shift_at_grows_less_certain_away_from_the_anchors():
-    shift = Shift(0, 0.2, 0.05, -0.3, 0.1, 0.5, 1.0, 40, None)
+    shift = Shift(0, 0.2, 0.05, -0.3, 0.1, 0.5, 1.0, 40, None, NAN, NAN)
 
     value, variance = shift.at(np.array([0.5, 1.5]))
 

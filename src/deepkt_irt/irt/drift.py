@@ -58,6 +58,9 @@ class Shift:
             together, or curves fit badly, items scatter more without any having drifted.
         n_anchors: Items it rests on.
         note: Why there is no shift; None if there is one.
+        growth: How far students known before have moved since, logits; NaN if they are few. If
+            all items changed at once, it would look the same: this is where to look for it.
+        cohort: How far the mean of the other students lies from the reference's; likewise.
     """
 
     window: int
@@ -69,6 +72,8 @@ class Shift:
     dispersion: float
     n_anchors: int
     note: str | None
+    growth: float
+    cohort: float
 
     def at(self, ability: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What is taken off an item whose takers have this mean ability, and its variance."""
@@ -194,7 +199,8 @@ def _shift(
             f"only {n} anchors have {settings.min_responses} responses, {settings.min_anchors} "
             "are needed: drift cannot be told from a shift of all items"
         )
-        return Shift(window, np.nan, np.nan, np.nan, np.nan, np.nan, 1.0, n, note)
+        unknown = (np.nan,) * 5
+        return Shift(window, *unknown, 1.0, n, note, evidence.growth, evidence.cohort)
     y, x = evidence.delta_b[use], evidence.ability[use]
     precision = 1 / (evidence.variance[use] + reference.error[evidence.item[use]] ** 2)
     slope, slope_se, center = _robust_slope(x, y, precision)
@@ -204,8 +210,19 @@ def _shift(
     shift_se = float(np.sqrt(np.pi / 2 / precision.sum()))
     scatter = _MAD * float(np.median(np.abs(at_center - shift) * np.sqrt(precision)))
     dispersion = max(1.0, scatter / (1 + _MAD_ERROR / np.sqrt(n)))
-    stretched = dispersion * shift_se, dispersion * slope_se
-    return Shift(window, shift, stretched[0], slope, stretched[1], center, dispersion, n, None)
+    return Shift(
+        window=window,
+        shift=shift,
+        shift_se=dispersion * shift_se,
+        routing=slope,
+        routing_se=dispersion * slope_se,
+        ability=center,
+        dispersion=dispersion,
+        n_anchors=n,
+        note=None,
+        growth=evidence.growth,
+        cohort=evidence.cohort,
+    )
 
 
 def _robust_slope(

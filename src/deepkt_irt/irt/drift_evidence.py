@@ -148,6 +148,8 @@ class WindowEvidence:
         ability: Mean ability of the takers, as predicted, logits.
         time_change: Mean log of the response time over the usual, less that of all items.
         time_z: The same, standardised.
+        growth: How far students known before have moved since, logits; NaN if they are few.
+        cohort: How far the mean of the others lies from the reference's; likewise.
     """
 
     item: IntArray
@@ -160,6 +162,8 @@ class WindowEvidence:
     ability: FloatArray
     time_change: FloatArray
     time_z: FloatArray
+    growth: float
+    cohort: float
 
 
 def window_evidence(
@@ -182,7 +186,8 @@ def window_evidence(
     Reference:
         Rao (1948), Proceedings of the Cambridge Philosophical Society 44, 50-57 (scores).
     """
-    order, n_before, known = _predicted(responses, reference)
+    start = _start(responses, reference)
+    order, n_before, known = _predicted(responses, reference.items, start)
     item, score = responses.item[order], np.asarray(responses.score, dtype=np.float64)[order]
     counts = (n_before >= settings.min_history) & np.isfinite(known.expected)
     distinct, place = np.unique(item, return_inverse=True)
@@ -207,59 +212,75 @@ def window_evidence(
         ability=_ratio(total(known.ability), n),
         time_change=time_change,
         time_z=time_z,
+        growth=start.growth,
+        cohort=start.cohort,
     )
 
 
+@dataclass(frozen=True)
+class _Start:
+    """Where the abilities of the students of a window start.
+
+    Attributes:
+        student: Index of each response's student among them, (responses,).
+        mean: Ability, (students,).
+        sd: How sure that is, (students,).
+        n_known: Responses behind it, (students,).
+        growth: See WindowEvidence.
+        cohort: See WindowEvidence.
+    """
+
+    student: IntArray
+    mean: FloatArray
+    sd: FloatArray
+    n_known: IntArray
+    growth: float
+    cohort: float
+
+
 def _predicted(
-    responses: WindowResponses, reference: Reference
+    responses: WindowResponses, items: ItemParameters, start: _Start
 ) -> tuple[IntArray, IntArray, Predictions]:
     """Order that brings students together and, in it, responses before each and predictions."""
-    mean, sd, n_known = reference.of_students(responses.n_students)
-    present, student = np.unique(responses.student, return_inverse=True)
-    here = replace(responses, student=student, n_students=len(present))
-    n_known = n_known[present]
-    mean, sd = _moved(here, reference.items, mean[present], sd[present], n_known > 0)
-    order, offsets = sorted_by_student(student, len(present))
+    order, offsets = sorted_by_student(start.student, len(start.mean))
     known = predict_sequentially(
         offsets,
         responses.item[order],
         responses.score[order],
-        items=reference.items,
-        population_mean=mean,
-        population_sd=sd,
+        items=items,
+        population_mean=start.mean,
+        population_sd=start.sd,
     )
-    return order, known.n_before + n_known[student[order]], known
+    return order, known.n_before + start.n_known[start.student[order]], known
 
 
-def _moved(
-    responses: WindowResponses,
-    items: ItemParameters,
-    mean: FloatArray,
-    sd: FloatArray,
-    is_known: BoolArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Where abilities start in this window, (students,).
+def _start(responses: WindowResponses, reference: Reference) -> _Start:
+    """Start of each student, moved as the responses of the window ask for.
 
-    Students known before and others are moved and stretched apart from each other: the ones have
-    grown, the others are another cohort.
+    Students known before and others move and are stretched apart from each other: the ones have
+    grown, the others are another cohort. Their own share in this is one in thousands.
     """
-    for group in (is_known, ~is_known):
+    mean, sd, n_known = reference.of_students(responses.n_students)
+    present, student = np.unique(responses.student, return_inverse=True)
+    mean, sd, n_known = mean[present], sd[present], n_known[present]
+    moves = []
+    for group in (n_known > 0, n_known == 0):
         if group.sum() < _MIN_GROUP:
+            moves.append(np.nan)
             continue
-        inside = group[responses.student]
-        place = np.cumsum(group) - 1
+        inside = group[student]
         move, factor = estimate_population(
-            place[responses.student[inside]],
+            (np.cumsum(group) - 1)[student[inside]],
             responses.item[inside],
             responses.score[inside],
             n_students=int(group.sum()),
-            items=items,
+            items=reference.items,
             population_mean=mean[group],
             population_sd=sd[group],
         )
-        mean = np.where(group, mean + move, mean)
-        sd = np.where(group, sd * factor, sd)
-    return mean, sd
+        mean, sd = np.where(group, mean + move, mean), np.where(group, sd * factor, sd)
+        moves.append(move)
+    return _Start(student, mean, sd, n_known, *moves)
 
 
 def _times(
