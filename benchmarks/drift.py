@@ -276,7 +276,7 @@ def _means(found: Sequence[tuple[float, float, float]]) -> tuple[str, str, str]:
 def knowledge(seeds: int = _SEEDS_ASIDE) -> str:
     """The table of what is known of students before the window."""
     settings = DriftSettings()
-    cuts = (settings.false_discovery_rate, 2 * settings.false_discovery_rate)
+    cuts = (settings.false_discovery_rate, settings.watch_false_discovery_rate)
     rows = []
     for name, history in _KNOWLEDGE.items():
         found: dict[float, list[tuple[float, float, float]]] = {cut: [] for cut in cuts}

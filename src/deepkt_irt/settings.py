@@ -115,7 +115,12 @@ class DriftSettings(_Frozen):
     min_responses: int = Field(50, ge=10, description="fewer in a window: insufficient_data")
     min_history: int = Field(5, ge=1, description="responses before, to know a student's ability")
     min_anchors: int = Field(10, ge=3, description="fewer: no shift is told apart from drift")
-    false_discovery_rate: float = Field(0.05, gt=0, lt=1, description="over a window's items")
+    false_discovery_rate: float = Field(
+        0.05, gt=0, lt=1, description="over a window's items, from which to act"
+    )
+    watch_false_discovery_rate: float = Field(
+        0.20, gt=0, lt=1, description="from which to watch, which costs little"
+    )
     watch: float = Field(0.3, gt=0, description="change of difficulty to watch, logits")
     act: float = Field(0.5, gt=0, description="change of difficulty to act on, logits")
     cusum_allowance: float = Field(0.5, ge=0, description="k, in standard errors of a window")
@@ -125,6 +130,11 @@ class DriftSettings(_Frozen):
     def _watch_before_act(self) -> Self:
         if self.watch > self.act:
             raise ValueError(f"watch={self.watch} must not exceed act={self.act}")
+        if self.false_discovery_rate > self.watch_false_discovery_rate:
+            raise ValueError(
+                f"false_discovery_rate={self.false_discovery_rate} must not exceed "
+                f"watch_false_discovery_rate={self.watch_false_discovery_rate}"
+            )
         return self
 
 

@@ -33,6 +33,10 @@ class Found:
         return self.flagged[self.truth == 0].mean()
 
     @property
+    def false_acts(self):
+        return (self.drift.status == "act")[self.truth == 0].mean()
+
+    @property
     def power(self):
         direction = np.where(self.truth > 0, "harder", "easier")
         right = self.flagged & (self.drift.direction == direction)
@@ -100,7 +104,8 @@ def judged(seed, *, cohort=0.0, routed_by=None, step=0.0, share=0.05, error=0.0,
 def test_another_cohort_and_routing_are_no_drift(cohort, routed_by):
     runs = [judged(seed, cohort=cohort, routed_by=routed_by) for seed in SEEDS]
 
-    assert np.mean([run.false_positives for run in runs]) < 0.005
+    assert np.mean([run.false_positives for run in runs]) < 0.015
+    assert np.mean([run.false_acts for run in runs]) < 0.005
     for run in runs:
         scatter = run.drift.delta / run.drift.delta_se
         assert 0.85 < scatter.std() < 1.15
@@ -112,7 +117,9 @@ def test_planted_drift_is_found_with_its_direction_and_size(cohort, routed_by):
     runs = [judged(seed, cohort=cohort, routed_by=routed_by, step=0.8) for seed in SEEDS]
 
     assert np.mean([run.power for run in runs]) > 0.7
-    assert np.mean([run.false_positives for run in runs]) < 0.01
+    # a fifth of what is flagged may be false, a twentieth of what must be acted on
+    assert np.mean([run.false_positives for run in runs]) < 0.03
+    assert np.mean([run.false_acts for run in runs]) < 0.005
     sizes = np.concatenate([(run.drift.delta * np.sign(run.truth))[run.truth != 0] for run in runs])
     assert np.mean(sizes) == pytest.approx(0.8, abs=0.1)
 
@@ -121,7 +128,8 @@ def test_a_fifth_of_the_items_drifting_hides_neither_them_nor_the_shift():
     runs = [judged(seed, cohort=0.5, step=0.8, share=0.2) for seed in SEEDS]
 
     assert np.mean([run.power for run in runs]) > 0.65
-    assert np.mean([run.false_positives for run in runs]) < 0.03
+    assert np.mean([run.false_positives for run in runs]) < 0.07
+    assert np.mean([run.false_acts for run in runs]) < 0.02
     assert np.mean([abs(run.drift.shifts[0].shift) for run in runs]) < 0.1
 
 
@@ -133,7 +141,8 @@ def test_errors_of_a_thin_calibration_are_no_drift_admitted_or_not():
     for run in admitted:
         assert 0.85 < (run.drift.delta / run.drift.delta_se).std() < 1.15
     # who takes them as exact is still protected by the scatter of the anchors
-    assert np.mean([run.false_positives for run in denied]) < 0.02
+    assert np.mean([run.false_positives for run in denied]) < 0.04
+    assert np.mean([run.false_acts for run in denied]) < 0.02
     assert np.mean([run.drift.shifts[0].dispersion for run in denied]) > 1.15
     assert np.mean([run.drift.shifts[0].dispersion for run in admitted]) < 1.05
 

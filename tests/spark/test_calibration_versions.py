@@ -94,6 +94,7 @@ def test_with_levels_finds_the_steps_of_partial_credit(events):
     ]
 
 
+@pytest.mark.local
 def test_with_rapid_guesses_judges_an_answer_by_its_items_usual_time(events):
     times = {
         "long": [120_000, 100_000, 130_000, 9_000, 11_000],
@@ -150,6 +151,7 @@ def test_calibrate_items_later_version_comes_on_the_scale_of_the_first(
     assert mean == pytest.approx(1.0, abs=0.4)
 
 
+@pytest.mark.local
 def test_calibrate_items_fixed_anchors_keep_their_parameters(store, context, events):
     store.overwrite(CANONICAL_LEARNING_EVENTS, events(school(1, prefix="a", b=B)))
     calibrate_items(context(TASK))
@@ -169,6 +171,7 @@ def test_calibrate_items_fixed_anchors_keep_their_parameters(store, context, eve
     assert set(anchors) <= set(first)
 
 
+@pytest.mark.local
 def test_calibrate_items_too_few_anchors_keep_their_own_scale_and_say_why(store, context, events):
     store.overwrite(CANONICAL_LEARNING_EVENTS, events(school(1, prefix="a", b=B[:8])))
     calibrate_items(context(TASK))

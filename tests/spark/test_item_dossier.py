@@ -157,6 +157,7 @@ def test_find_item_by_id_source_id_or_title(store, bank, text, found):
 @pytest.mark.parametrize(
     ("text", "named"), [("q7", ["t:x (no title)", "u:x (no title)"]), ("arters", ["s:Q2 (Qu"])]
 )
+@pytest.mark.local
 def test_find_item_that_may_be_several_lists_them(store, bank, text, named):
     with pytest.raises(UsageError, match=r"may be one of [23] items") as refused:
         find_item(store.read, text)
@@ -164,6 +165,7 @@ def test_find_item_that_may_be_several_lists_them(store, bank, text, named):
     assert [each for each in named if each not in str(refused.value)] == []
 
 
+@pytest.mark.local
 def test_find_item_lists_at_most_ten_on_one_line(store, lake):
     lake(ITEMS, *({"item_id": f"s:{n:02}", "title": "Half\n" + "x" * 99} for n in range(12)))
 
@@ -175,6 +177,7 @@ def test_find_item_lists_at_most_ten_on_one_line(store, lake):
     assert "s:10" not in str(refused.value)
 
 
+@pytest.mark.local
 def test_find_item_that_is_not_there_says_what_to_give(store, bank):
     with pytest.raises(NoData, match="no item like 'q99' in this lake"):
         find_item(store.read, "q99")
@@ -295,6 +298,7 @@ def test_dossier_holds_health_and_drift(store, lake):
     assert facts.rmsd is None
 
 
+@pytest.mark.local
 def test_dossiers_keep_the_order_and_pass_over_items_that_are_gone(store, lake):
     lake(ITEMS, {"item_id": "s:a"}, {"item_id": "s:b"})
     wanted = {"s:b": "first", "s:gone": "none", "s:a": "second"}
@@ -329,6 +333,7 @@ def test_observed_shares_by_band_on_attempts_that_count(store, lake):
     assert all(dot.low < dot.share < dot.high for dot in found["s:q1"])
 
 
+@pytest.mark.local
 def test_observed_shares_count_partial_credit_only_where_the_curve_has_steps(store, lake):
     lake(
         ITEM_PARAMETERS,
@@ -377,10 +382,12 @@ def test_attention_puts_act_first_then_those_with_most_findings(store, lake):
     assert (third.label, third.skill, third.action, third.n) == ("B", "Ratios", "mend it", 400)
 
 
+@pytest.mark.local
 def test_attention_without_any_check_is_none(store):
     assert report_items.attention(store.read) is None
 
 
+@pytest.mark.local
 def test_latest_calibration_says_how_it_was_linked(store, lake):
     assert report_items.latest_calibration(store.read) is None
 
@@ -402,6 +409,7 @@ def test_latest_calibration_says_how_it_was_linked(store, lake):
     assert found.refusal is None
 
 
+@pytest.mark.local
 def test_missing_items_names_practised_skills_worst_band_only(store, lake):
     assert report_items.missing_items(store.read) is None
 
@@ -456,6 +464,7 @@ def test_curves_show_telling_items_once_each(store, lake):
     assert report_items.curves(store.read, None, {}, SETTINGS) == ()
 
 
+@pytest.mark.local
 def test_publish_report_of_an_empty_lake_says_what_is_not_there(context):
     ready = context(TASKS["publish_report"])
 

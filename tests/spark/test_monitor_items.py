@@ -142,6 +142,7 @@ def test_monitor_items_finds_what_moved_and_keeps_what_it_found(store, context, 
     assert not rows(third.filter(f"item_id = 's:item{DRIFTED:02}'"), "is_anchor")[0][0]
 
 
+@pytest.mark.local
 def test_monitor_items_names_groups_and_answers_of_enough_students_only(store, context, write):
     """Item 3 is harder for one of two groups; a group of four students is not named."""
     against = B + np.where(np.arange(16) == 3, 1.8, 0.0)
@@ -168,6 +169,7 @@ def test_monitor_items_names_groups_and_answers_of_enough_students_only(store, c
     assert answers["A"]["point_biserial"] > 0.2
 
 
+@pytest.mark.local
 def test_monitor_items_without_a_calibration_counts_and_says_no_more(store, context, write):
     events = cohort(7, "a", b=B[:3], day=0, n_students=40)
     for event in events[:30]:

@@ -313,10 +313,12 @@ def test_detect_drift_parts_fit_together():
     np.testing.assert_allclose(found.delta, found.delta_b - found.shift)
     np.testing.assert_allclose(found.p, 2 * norm.sf(np.abs(found.delta / found.delta_se)))
     np.testing.assert_allclose(found.q, benjamini_hochberg(found.p))
-    flagged = (found.q < SETTINGS.false_discovery_rate) & (np.abs(found.delta) >= SETTINGS.watch)
+    likely = found.q < SETTINGS.watch_false_discovery_rate
+    flagged = likely & (np.abs(found.delta) >= SETTINGS.watch)
     np.testing.assert_array_equal(flagged, np.isin(found.status, ["watch", "act"]))
+    certain = found.q < SETTINGS.false_discovery_rate
     np.testing.assert_array_equal(
-        flagged & (np.abs(found.delta) >= SETTINGS.act), found.status == "act"
+        certain & (np.abs(found.delta) >= SETTINGS.act), found.status == "act"
     )
     assert found.is_anchor.all()
     assert found.shifts[0].n_anchors == N_ITEMS

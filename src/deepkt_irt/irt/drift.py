@@ -148,9 +148,9 @@ def detect_drift(
     as the window's students ask for. So later windows can be judged by themselves, with the
     state of those before.
 
-    An item is flagged by its window if q is below the false discovery rate and |delta| reaches
-    `watch` or `act`; as slow drift if a running sum is over its limit and the accumulated change
-    reaches them.
+    An item is flagged by its window if q is below a false discovery rate, which is stricter for
+    `act`, and |delta| reaches `watch` or `act`; as slow drift if a running sum is over its limit and
+    the accumulated change reaches them.
 
     Args:
         responses: First attempts of one or more windows.
@@ -268,8 +268,11 @@ def _judged(
     p = np.where(judged, 2 * ndtr(-np.abs(delta / delta_se)), np.nan)
     q = benjamini_hochberg(p)
     after = state.updated(item[judged], delta[judged], variance[judged], settings=settings)
-    significant = judged & (q < settings.false_discovery_rate)
-    verdict = _verdict(judged, np.where(significant, delta, 0.0), item, after, settings)
+    weak, strong = q < settings.watch_false_discovery_rate, q < settings.false_discovery_rate
+    # what is only likely is watched, however large it looks
+    most = np.where(strong, np.inf, np.nextafter(settings.act, 0))
+    significant = np.where(judged & weak, np.clip(delta, -most, most), 0.0)
+    verdict = _verdict(judged, significant, item, after, settings)
     cells = {
         "item": item,
         "window": np.full(len(item), shift.window),

@@ -215,12 +215,7 @@ def _screened_link(
         refusal = _unfit(anchors, b_old, b_new, settings)
     screened = candidates & ~anchors
     correlation = correlation_of(b_old[anchors], b_new[anchors])
-    reliable = _reliability(old, anchors) * _reliability(new, anchors)
-    if refusal is None and correlation < settings.min_correlation * np.sqrt(reliable):
-        refusal = (
-            f"the anchors' difficulties correlate by {correlation:.3f} with errors, "
-            f"{correlation / np.sqrt(reliable):.3f} without; {settings.min_correlation} is needed"
-        )
+    refusal = refusal or _disagreement(old, new, anchors, settings)
     if refusal is not None:
         nobody = np.zeros_like(anchors)
         return Link("none", nobody, screened, correlation=correlation, refusal=refusal)
@@ -236,6 +231,20 @@ def _screened_link(
         covariance=float(covariance[0, 1]),
         correlation=correlation,
         sd_ratio=float(line.slope * b_new[anchors].std() / b_old[anchors].std()),
+    )
+
+
+def _disagreement(
+    old: Estimates, new: Estimates, anchors: BoolArray, settings: LinkingSettings
+) -> str | None:
+    """Why the difficulties of these anchors are too unlike, their errors taken off."""
+    found = correlation_of(old.items.difficulty[anchors], new.items.difficulty[anchors])
+    without = found / np.sqrt(_reliability(old, anchors) * _reliability(new, anchors))
+    if without >= settings.min_correlation:
+        return None
+    return (
+        f"the anchors' difficulties correlate by {found:.3f} with errors, {without:.3f} without; "
+        f"{settings.min_correlation} is needed"
     )
 
 
