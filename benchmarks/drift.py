@@ -202,7 +202,7 @@ def by_mantel_haenszel(case: Case) -> IntArray:
     variance = ((a + b) * (c + d) * (a + c) * (b + d) / (n**2 * (n - 1))).sum(axis=1)
     statistic = (np.abs(a.sum(axis=1) - expected) - 0.5) ** 2 / variance
     cuts_of = DriftSettings()
-    significant = benjamini_hochberg(chi2.sf(statistic, 1)) < cuts_of.false_discovery_rate
+    significant = benjamini_hochberg(chi2.sf(statistic, 1)) < cuts_of.watch_false_discovery_rate
     flagged = significant & (np.abs(log_odds) >= cuts_of.watch)
     return np.where(flagged, -np.sign(log_odds), 0).astype(np.int64)
 
@@ -448,9 +448,9 @@ time within tenths of earlier ability."""
 
 _READING = """The rules that do not look at ability flag a large share of sound items as soon as the
 cohort changes. What limits power here is the number of responses: with abilities known exactly it
-is hardly higher. Who wants more from a single window can double the false discovery rate, and stays
-below 1 % of false positives; a change that stays is found by the next windows. A thin calibration
-hides changes of its own size, as it must, and does not add up to slow drift."""
+is hardly higher. Likely drift is watched at a false discovery rate that costs few false alarms and
+finds more; what is to be acted on must be surer; a change that stays is found by the next windows.
+A thin calibration hides changes of its own size, as it must, and does not add up to slow drift."""
 
 
 def section() -> str:

@@ -55,7 +55,7 @@ class CalibrationSettings(_Frozen):
     min_responses: int = Field(5, ge=1, description="fewer first attempts: item not calibrated")
     min_responses_2pl: int = Field(500, ge=50, description="fewer: 1PL; no slope is reported")
     min_responses_3pl: int = Field(
-        1000, ge=100, description="fewer: guessing is not estimated (only guessable items)"
+        500, ge=100, description="fewer: guessing is not estimated (only guessable items)"
     )
     max_levels: int = Field(
         6, ge=3, le=12, description="more score levels: the item counts as right or wrong"

@@ -132,3 +132,26 @@ def test_calibrate_mixed_models_share_one_scale():
         inside.append(np.abs(fitted.discrimination - a) < 1.96 * fitted.discrimination_se)
     assert abs(np.mean(gaps)) < 0.03
     assert 0.90 < np.mean([each[often] for each in inside]) < 0.975
+
+
+def test_calibrate_1pl_beside_2pl_knows_that_slopes_differ():
+    """Thin items have slopes like those of the others, though nobody knows which."""
+    thin = np.arange(60) < 30
+    inside = []
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        theta, b = rng.normal(size=2_000), rng.normal(size=60)
+        a = rng.lognormal(0, 0.3, 60)
+        student, item = np.nonzero(rng.random((2_000, 60)) < np.where(thin, 0.1, 0.5))
+        right = rng.random(len(student)) < expit(a[item] * (theta[student] - b[item]))
+
+        fitted = calibrate(
+            Responses(student, item, right.astype(np.int64), 2_000, 60),
+            settings=CalibrationSettings(),
+        )
+
+        assert np.isnan(fitted.discrimination).tolist() == thin.tolist()
+        error = fitted.difficulty / fitted.scale - b
+        inside.append(np.abs(error) < 1.96 * fitted.difficulty_se / fitted.scale)
+    assert 0.92 < np.mean([each[thin] for each in inside]) < 0.985
+    assert 0.92 < np.mean([each[~thin] for each in inside]) < 0.98

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.irt.posterior import Abilities
+from deepkt_irt.irt.posterior import Abilities, mode_of
 from deepkt_irt.irt.quadrature import prior_weights
 from deepkt_irt.irt.student_chunks import (
     NODES,
@@ -153,7 +153,7 @@ def estimate_abilities(  # noqa: PLR0913 - the columns of the responses, and the
         mass = _normalised(chunk.log_likelihood() - 0.5 * z**2)
         mean = mass @ theta
         sd = np.sqrt(np.maximum(mass @ theta**2 - mean**2, 0.0))
-        found[:, who] = mean, sd, _mode(mass, theta)
+        found[:, who] = mean, sd, mode_of(mass, theta)
         n[who] = chunk.n_counted
     ability, ability_sd, mode = np.where(n > 0, found, np.nan)
     return Abilities(ability, ability_sd, mode, n)
@@ -315,14 +315,3 @@ def _normalised(logs: FloatArray) -> FloatArray:
     """Masses proportional to exp(logs), rows summing to 1."""
     mass: FloatArray = np.exp(logs - logs.max(axis=1, keepdims=True))
     return mass / mass.sum(axis=1, keepdims=True)
-
-
-def _mode(mass: FloatArray, theta: FloatArray) -> FloatArray:
-    """Abilities where each row is highest, by a parabola through the best node and two beside."""
-    row = np.arange(len(mass))
-    best = np.clip(mass.argmax(axis=1), 1, len(theta) - 2)
-    left, middle, right = (np.log(np.maximum(mass[row, best + k], _TINY)) for k in (-1, 0, 1))
-    bend = left - 2 * middle + right
-    step = 0.5 * np.divide(left - right, bend, out=np.zeros_like(bend), where=bend < 0)
-    result: FloatArray = theta[best] + np.clip(step, -1, 1) * (theta[1] - theta[0])
-    return result

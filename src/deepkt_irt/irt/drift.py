@@ -149,8 +149,8 @@ def detect_drift(
     state of those before.
 
     An item is flagged by its window if q is below a false discovery rate, which is stricter for
-    `act`, and |delta| reaches `watch` or `act`; as slow drift if a running sum is over its limit and
-    the accumulated change reaches them.
+    `act`, and |delta| reaches `watch` or `act`; as slow drift if a running sum is over its limit
+    and the accumulated change reaches them.
 
     Args:
         responses: First attempts of one or more windows.

@@ -15,6 +15,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+_MIN_SLOPES = 10
+
 
 @dataclass(frozen=True)
 class FittedItems:
@@ -23,7 +25,8 @@ class FittedItems:
     Attributes:
         items: Their curves, in logits; NaN thresholds for an item with too few responses.
         model: 1PL, 2PL, 3PL or GRM; empty if not calibrated.
-        difficulty_se: Standard error of the difficulty (of the mean threshold).
+        difficulty_se: Standard error of the difficulty (of the mean threshold). Where no slope was
+            estimated but others were, it holds how much slopes differ.
         discrimination: a; NaN unless estimated for the item.
         discrimination_se: Its standard error.
         guessing: c; NaN unless estimated for the item.
@@ -86,6 +89,10 @@ def in_logits(
     c = expit(curves.guess_logit)
     pooled = state.pooled(estimate.group_sizes)
     by_mean, by_step, by_slope, by_guess, across = _errors(estimate, thresholds / scale)
+    doubt = _doubt_about_slopes(curves.slope, by_slope, design.has_slope)
+    of_slope = np.where(design.shares_slope, doubt, 0.0)
+    by_mean = np.hypot(by_mean, of_slope * _mean(thresholds / scale))
+    by_step = np.hypot(by_step, of_slope[:, None] * thresholds / scale)
     n_items = len(selection.n_responses)
 
     def whole(values: FloatArray, missing: float = np.nan) -> FloatArray:
@@ -119,6 +126,12 @@ def in_logits(
     )
 
 
+def _mean(thresholds: FloatArray) -> FloatArray:
+    """Of each item's thresholds, (items,)."""
+    mean: FloatArray = np.nanmean(thresholds, axis=1)
+    return mean
+
+
 def _errors(
     estimate: Estimate, b: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -147,3 +160,15 @@ def _errors(
     by_guess = np.sqrt(covariance[:, -1, -1])
     with_slope = -np.einsum("ip,ip->i", gradient, block[:, :, 0]) / curves.slope
     return by_mean, by_step, by_slope, by_guess, with_slope
+
+
+def _doubt_about_slopes(slope: FloatArray, slope_se: FloatArray, own: BoolArray) -> float:
+    """Standard deviation of the log slopes that were estimated, their errors taken off.
+
+    An item without a slope of its own has one like theirs, and b is off by as much in proportion.
+    0 where too few were estimated to tell.
+    """
+    if own.sum() < _MIN_SLOPES:
+        return 0.0
+    relative = slope_se[own] / slope[own]
+    return float(np.sqrt(max(np.log(slope[own]).var() - (relative**2).mean(), 0.0)))

@@ -53,10 +53,10 @@ def abilities(
     mass, _ = block.posterior(tables(state, z))
     mean = mass @ z
     variance = np.maximum(mass @ z**2 - mean**2, np.finfo(float).tiny)
-    return scale * np.array([mean, np.sqrt(variance), _mode(mass, z)])
+    return scale * np.array([mean, np.sqrt(variance), mode_of(mass, z)])
 
 
-def _mode(mass: FloatArray, z: FloatArray) -> FloatArray:
+def mode_of(mass: FloatArray, z: FloatArray) -> FloatArray:
     """Highest point of each posterior, by a parabola through the three highest logs."""
     row = np.arange(len(mass))
     top = np.clip(mass.argmax(axis=1), 1, len(z) - 2)
