@@ -13,9 +13,9 @@ import pandas as pd
 
 from deepkt_irt.irt.ability import sequential_probabilities
 from deepkt_irt.irt.calibration import Calibration, calibrate
-from deepkt_irt.irt.linking import Estimates, Link, Stability, link
+from deepkt_irt.irt.linking import Estimates, Link, link
 from deepkt_irt.irt.responses import Responses
-from deepkt_irt.irt.stability import stability
+from deepkt_irt.irt.stability import Stability, stability
 from deepkt_irt.knowledge_tracing.baselines import item_means
 from deepkt_irt.settings import CalibrationSettings, DriftSettings, LinkingSettings
 from held_out import INTERVALS, Comparison, FloatArray, IntArray

@@ -8,9 +8,9 @@ from scipy.special import expit
 
 from deepkt_irt.irt.calibration import calibrate
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.irt.linking import Estimates, Link, Stability, link
+from deepkt_irt.irt.linking import Estimates, Link, link
 from deepkt_irt.irt.responses import Responses
-from deepkt_irt.irt.stability import stability
+from deepkt_irt.irt.stability import Stability, stability
 from deepkt_irt.irt.transformation import mean_mean, mean_sigma
 from deepkt_irt.settings import CalibrationSettings, LinkingSettings
 
