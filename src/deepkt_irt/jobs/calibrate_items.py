@@ -41,10 +41,14 @@ _OWN = (CALIBRATIONS, ITEM_PARAMETERS, CALIBRATION_RESPONSES, STUDENT_ABILITIES)
 
 @dataclass(frozen=True)
 class _Fit:
-    """What a calibration found on its own scale; abilities are a frame of all students."""
+    """What a calibration found on its own scale; abilities are a frame of all students.
+
+    The reliability is None if it is still to be worked out from that frame.
+    """
 
     items: FittedItems
     abilities: "DataFrame"
+    reliability: float | None
 
 
 @task(
@@ -80,7 +84,7 @@ def calibrate_items(ctx: JobContext) -> Metrics:
     ctx.replace(ITEM_PARAMETERS, ctx.frame(ITEM_PARAMETERS, rows.assign(**stamp)), where=this)
     ctx.replace(STUDENT_ABILITIES, _abilities(fit, found, stamp), where=this)
     left_out = _left_out(attempts)
-    head = _head(ctx, fit.items, found, selection)
+    head = _head(ctx, fit, found, selection)
     head |= {"n_rapid": left_out["rapid"], "reference_version": _reference(found, before)}
     # last, because a version counts from the moment its row is here
     ctx.replace(CALIBRATIONS, ctx.frame(CALIBRATIONS, pd.DataFrame([head | stamp])), where=this)
@@ -97,7 +101,7 @@ def _fitted(ctx: JobContext, selection: Selection, fixed: FixedItems | None = No
         population = _population(students)
         state, items = fit_items(workers, selection, population, settings=settings, fixed=fixed)
         everyone = state.pooled(population.group_sizes)
-        return _Fit(items, workers.abilities(everyone, items.scale))
+        return _Fit(items, workers.abilities(everyone, items.scale), None)
     # sorted, so that the order in which rows come changes no digit
     rows = students.toArrow().sort_by("student_key")
     cells, group = cells_and_groups(rows, selection.n_cells)
@@ -110,7 +114,8 @@ def _fitted(ctx: JobContext, selection: Selection, fixed: FixedItems | None = No
             "n_responses": found.students.student_n,
         }
     )
-    return _Fit(found, ctx.spark.createDataFrame(abilities))
+    frame = ctx.spark.createDataFrame(abilities)
+    return _Fit(found, frame, found.students.reliability)
 
 
 def _population(students: "DataFrame") -> Population:
@@ -225,9 +230,7 @@ def _abilities(fit: _Fit, found: Link, stamp: dict[str, Any]) -> "DataFrame":
     )
 
 
-def _head(
-    ctx: JobContext, fitted: FittedItems, found: Link, selection: Selection
-) -> dict[str, object]:
+def _head(ctx: JobContext, fit: _Fit, found: Link, selection: Selection) -> dict[str, object]:
     """The row of gold.calibrations, without its version."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -238,6 +241,9 @@ def _head(
         F.var_pop("ability").alias("spread"),
         F.avg(F.col("ability_sd") ** 2).alias("doubt"),
     ).collect()[0]
+    # a link changes no reliability; sums of rows in whatever order would change its last digits
+    of_rows = row["spread"] / (row["spread"] + row["doubt"])
+    fitted = fit.items
     mean, sd = found.apply_to_abilities(fitted.population_mean, fitted.population_sd)
     return {
         "n_students": row["n"],
@@ -245,7 +251,7 @@ def _head(
         "n_responses": int(selection.counts.sum()),
         "iterations": fitted.n_iterations,
         "log_likelihood": fitted.log_likelihood,
-        "reliability": row["spread"] / (row["spread"] + row["doubt"]),
+        "reliability": of_rows if fit.reliability is None else fit.reliability,
         "population_mean": float(mean),
         "population_sd": float(sd),
         "link_method": found.method,
