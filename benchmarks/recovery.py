@@ -216,8 +216,9 @@ above, {_REPLICATIONS} replications. By default a slope is refused below
 
 {table(header, rows)}
 
-Where guessing is refused on an item that has it, the item looks easier than it is and its interval
-does not know; where a slope is refused, the interval takes it for that of all 1PL items."""
+Where c is not estimated on an item that has it, it is assumed, b lies a little low and its interval
+is too narrow; where a slope is refused, the interval knows how much the slopes differ that were
+estimated beside it."""
 
 
 def _sized(seed: int) -> Recovered:
