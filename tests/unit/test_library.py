@@ -77,9 +77,30 @@ def test_calibrate_levels_and_shares_of_credit_are_one():
     by_level = calibrate(levels, settings=SMALL)
     by_share = calibrate(levels.assign(score=levels["score"] / 2), settings=SMALL)
 
+    again = by_level.abilities(levels)
+    np.testing.assert_allclose(again["ability"], by_level.students["ability"], atol=2e-3)
+    halves = by_share.abilities(levels.assign(score=levels["score"] / 2))
+    np.testing.assert_allclose(halves["ability"], again["ability"])
     assert by_level.items["model"].tolist() == ["GRM"] * 4
     pd.testing.assert_frame_equal(by_level.items, by_share.items)
     np.testing.assert_allclose(by_level.parameters.thresholds, thresholds, atol=0.4)
+
+
+def test_calibrate_takes_as_many_levels_as_the_settings_allow():
+    thresholds = np.tile(np.linspace(-1.5, 1.5, 7), (4, 1))
+    items = ItemParameters(thresholds, np.ones(4), np.zeros(4))
+    shares = answers(items=items, n_students=900).assign(score=lambda f: f["score"] / 7)
+    more = SMALL.model_copy(update={"max_levels": 9})
+
+    assert calibrate(shares, settings=SMALL).items["model"].tolist() == ["1PL"] * 4
+    assert calibrate(shares, settings=more).items["model"].tolist() == ["GRM"] * 4
+
+
+def test_abilities_of_scores_above_full_credit_are_refused():
+    found = calibrate(answers(), settings=SMALL)
+
+    with pytest.raises(ValueError, match=r"row 1 .*above full credit"):
+        found.abilities([("x", "i0", 1), ("x", "i1", 2)])
 
 
 def test_calibrate_groups_and_guessable_items_are_taken_up():

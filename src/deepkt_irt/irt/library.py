@@ -52,6 +52,8 @@ class CalibratedTest:
         groups: By group: mean and sd of ability.
         n_repeated: Responses left out because the student had answered the item before.
         calibration: All of it as arrays, in the order of the tables.
+        responses: What it was made of.
+        full_credit: Score that is full credit: an item's highest level, or 1, (items,).
     """
 
     items: pd.DataFrame
@@ -60,6 +62,7 @@ class CalibratedTest:
     n_repeated: int
     calibration: Calibration
     responses: Responses
+    full_credit: FloatArray
 
     @property
     def parameters(self) -> ItemParameters:
@@ -106,12 +109,12 @@ class CalibratedTest:
             ValueError: If the data cannot be read.
         """
         answers = _answers(data, _names(student, item, score, None))
-        known = answers[answers["item"].isin(self.items.index)]
+        first = answers.drop_duplicates(["student", "item"])
+        known = first[first["item"].isin(self.items.index)]
         at = self.items.index.get_indexer(pd.Index(known["item"])).astype(np.int64)
         codes, students = pd.factorize(known["student"], sort=True)
-        steps = self.responses.n_steps
-        given = known["score"].to_numpy(dtype=np.float64)
-        share = np.where(given > 1, given / steps[at] if steps is not None else 1.0, given)
+        share = known["score"].to_numpy(dtype=np.float64) / self.full_credit[at]
+        _refuse(pd.Series(share > 1, index=known.index), "the score is above full credit")
         found = estimate_abilities(
             codes.astype(np.int64),
             at,
@@ -169,9 +172,10 @@ def calibrate(  # noqa: PLR0913 - the columns of a table
     first = answers.drop_duplicates(["student", "item"])
     student_codes, students = pd.factorize(first["student"], sort=True)
     item_codes, items = pd.factorize(first["item"], sort=True)
-    level, n_steps = _levels(
-        first["score"].to_numpy(dtype=np.float64), item_codes.astype(np.int64), len(items)
-    )
+    settings = settings or CalibrationSettings()
+    scores = first["score"].to_numpy(dtype=np.float64)
+    full_credit = _full_credit(scores, item_codes, len(items))
+    level, n_steps = _levels(scores, item_codes, full_credit, max_levels=settings.max_levels)
     of_student, groups = _groups(first, student_codes)
     responses = Responses(
         student_codes.astype(np.int64),
@@ -191,6 +195,7 @@ def calibrate(  # noqa: PLR0913 - the columns of a table
         n_repeated=len(answers) - len(first),
         calibration=found,
         responses=responses,
+        full_credit=full_credit,
     )
 
 
@@ -233,26 +238,33 @@ def _refuse(wrong: "pd.Series[bool]", problem: str) -> None:
         raise ValueError(f"row {wrong.idxmax()} (of {int(wrong.sum())} such rows): {problem}")
 
 
-def _levels(score: FloatArray, item: IntArray, n_items: int) -> tuple[IntArray, IntArray]:
+def _full_credit(score: FloatArray, item: IntArray, n_items: int) -> FloatArray:
+    """Highest level of items with a score above 1, which have whole levels; 1 of the others."""
+    highest = np.ones(n_items)
+    np.maximum.at(highest, item, score)
+    if ((highest[item] > 1) & (score != np.round(score))).any():
+        raise ValueError("an item has scores above 1 that are no whole levels")
+    return highest
+
+
+def _levels(
+    score: FloatArray, item: IntArray, full_credit: FloatArray, *, max_levels: int
+) -> tuple[IntArray, IntArray]:
     """Level reached of each response, and the steps of each item.
 
-    Items with a score above 1 have whole levels, the others shares of credit: k / K for the
-    smallest K that fits all. Where none fits, full credit is right and anything less wrong.
+    Items with whole levels have as many steps as their highest level; of shares of credit it is
+    the smallest K for which all are k / K. Where none fits, full credit is right and anything
+    less wrong.
     """
-    settings = CalibrationSettings()
-    highest = np.zeros(n_items)
-    np.maximum.at(highest, item, score)
-    whole = highest > 1
-    if (whole[item] & (score != np.round(score))).any():
-        raise ValueError("an item has scores above 1 that are no whole levels")
-    steps = np.where(whole, highest, 0).astype(np.int64)
-    for k in range(1, settings.max_levels):
-        off = np.bincount(item, np.abs(score * k - np.round(score * k)) > _ROUNDING, n_items)
-        steps = np.where((steps == 0) & (off == 0), k, steps)
-    unfit = steps == 0
-    steps = np.maximum(steps, 1)
-    level = np.where(whole[item], score, np.round(score * steps[item]))
-    level = np.where(unfit[item], score > 1 - _ROUNDING, level)
+    steps = np.where(full_credit > 1, full_credit, 0).astype(np.int64)
+    share = score / full_credit[item]
+    for k in range(1, max_levels):
+        off = np.abs(share * k - np.round(share * k)) > _ROUNDING
+        fits = np.bincount(item, off, len(steps)) == 0
+        steps = np.where((steps == 0) & fits, k, steps)
+    unfit, steps = steps == 0, np.maximum(steps, 1)
+    full = share > 1 - _ROUNDING
+    level = np.where(unfit[item], full, np.round(share * steps[item]))
     return level.astype(np.int64), steps
 
 
