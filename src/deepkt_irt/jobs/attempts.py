@@ -88,14 +88,13 @@ def with_levels(attempts: "DataFrame", settings: CalibrationSettings) -> "DataFr
     )
 
 
-def share_of_students(attempts: "DataFrame", most: int) -> "DataFrame":
-    """The attempts, or those of as many students as give about `most` of them.
+def share_of_students(attempts: "DataFrame", most: int, *, n: int) -> "DataFrame":
+    """The n attempts, or those of as many students as give about `most` of them.
 
     Students are chosen by a hash of their key, so the same ones every day.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    n = attempts.count()
     if n <= most:
         return attempts
     kept = int(_HASH_RANGE * most / n)

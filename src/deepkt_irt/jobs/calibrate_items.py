@@ -36,24 +36,22 @@ if TYPE_CHECKING:
 
 BoolArray = NDArray[np.bool_]
 
-_OWN = (CALIBRATIONS, ITEM_PARAMETERS, CALIBRATION_RESPONSES, STUDENT_ABILITIES)
+_OWN = (CALIBRATIONS, ITEM_PARAMETERS, CALIBRATION_RESPONSES)
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """What a calibration found on its own scale; abilities are a frame of all students.
-
-    The reliability is None if it is still to be worked out from that frame.
-    """
+    """What a calibration found on its own scale; abilities are a frame of all students."""
 
     items: FittedItems
     abilities: "DataFrame"
-    reliability: float | None
+    n_students: int
+    reliability: float
 
 
 @task(
     reads=(CANONICAL_LEARNING_EVENTS, ITEMS, USERS, *_OWN),
-    writes=_OWN,
+    writes=(*_OWN, STUDENT_ABILITIES),
     remembers=(ITEM_DRIFT,),
 )
 def calibrate_items(ctx: JobContext) -> Metrics:
@@ -84,7 +82,7 @@ def calibrate_items(ctx: JobContext) -> Metrics:
     ctx.replace(ITEM_PARAMETERS, ctx.frame(ITEM_PARAMETERS, rows.assign(**stamp)), where=this)
     ctx.replace(STUDENT_ABILITIES, _abilities(fit, found, stamp), where=this)
     left_out = _left_out(attempts)
-    head = _head(ctx, fit, found, selection)
+    head = _head(fit, found, selection)
     head |= {"n_rapid": left_out["rapid"], "reference_version": _reference(found, before)}
     # last, because a version counts from the moment its row is here
     ctx.replace(CALIBRATIONS, ctx.frame(CALIBRATIONS, pd.DataFrame([head | stamp])), where=this)
@@ -101,12 +99,14 @@ def _fitted(ctx: JobContext, selection: Selection, fixed: FixedItems | None = No
         population = _population(students)
         state, items = fit_items(workers, selection, population, settings=settings, fixed=fixed)
         everyone = state.pooled(population.group_sizes)
-        return _Fit(items, workers.abilities(everyone, items.scale), None)
+        abilities = workers.abilities(everyone, items.scale)
+        n_students = int(population.group_sizes.sum())
+        return _Fit(items, abilities, n_students, _reliability(abilities))
     # sorted, so that the order in which rows come changes no digit
     rows = students.toArrow().sort_by("student_key")
     cells, group = cells_and_groups(rows, selection.n_cells)
     found = calibrate_cells(cells, group, selection, settings=settings, fixed=fixed)
-    abilities = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "student_key": rows.column("student_key").to_pandas(),
             "ability": found.students.ability,
@@ -114,8 +114,17 @@ def _fitted(ctx: JobContext, selection: Selection, fixed: FixedItems | None = No
             "n_responses": found.students.student_n,
         }
     )
-    frame = ctx.spark.createDataFrame(abilities)
-    return _Fit(found, frame, found.students.reliability)
+    return _Fit(found, ctx.spark.createDataFrame(frame), len(frame), found.students.reliability)
+
+
+def _reliability(abilities: "DataFrame") -> float:
+    """As of abilities in memory: variance of the EAPs over it plus the mean posterior variance."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    spread, doubt = abilities.agg(F.var_pop("ability"), F.avg(F.col("ability_sd") ** 2)).collect()[
+        0
+    ]
+    return float(spread / (spread + doubt))
 
 
 def _population(students: "DataFrame") -> Population:
@@ -230,28 +239,17 @@ def _abilities(fit: _Fit, found: Link, stamp: dict[str, Any]) -> "DataFrame":
     )
 
 
-def _head(ctx: JobContext, fit: _Fit, found: Link, selection: Selection) -> dict[str, object]:
+def _head(fit: _Fit, found: Link, selection: Selection) -> dict[str, object]:
     """The row of gold.calibrations, without its version."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    version = ctx.as_of.strftime("%Y%m%dT%H%M%SZ")
-    students = ctx.read(STUDENT_ABILITIES).filter(F.col("calibration_version") == version)
-    row = students.agg(
-        F.count("*").alias("n"),
-        F.var_pop("ability").alias("spread"),
-        F.avg(F.col("ability_sd") ** 2).alias("doubt"),
-    ).collect()[0]
-    # a link changes no reliability; sums of rows in whatever order would change its last digits
-    of_rows = row["spread"] / (row["spread"] + row["doubt"])
     fitted = fit.items
     mean, sd = found.apply_to_abilities(fitted.population_mean, fitted.population_sd)
     return {
-        "n_students": row["n"],
+        "n_students": fit.n_students,
         "n_items": len(selection.kept),
         "n_responses": int(selection.counts.sum()),
         "iterations": fitted.n_iterations,
         "log_likelihood": fitted.log_likelihood,
-        "reliability": of_rows if fit.reliability is None else fit.reliability,
+        "reliability": fit.reliability,
         "population_mean": float(mean),
         "population_sd": float(sd),
         "link_method": found.method,

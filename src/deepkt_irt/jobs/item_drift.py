@@ -73,10 +73,11 @@ def new_drift(ctx: JobContext, attempts: "DataFrame") -> pd.DataFrame | None:
     last = ctx.read(ITEM_DRIFT).agg(F.max("window_start")).collect()[0][0]
     done = -1 if last is None else _index(last, settings)
     new = timed.filter((F.col("window") < ended) & (F.col("window") > done))
-    found = _collected(ctx, new, held)
-    if found.empty:
+    sizes = {row["window"]: row["count"] for row in new.groupBy("window").count().collect()}
+    if not sizes:
         return None
-    return _judged(ctx, found, held, settings)
+    seen = share_of_students(new, settings.max_responses, n=sum(sizes.values()))
+    return _judged(ctx, _collected(ctx, seen, sorted(sizes), held), held, settings)
 
 
 def _window_of(settings: DriftSettings) -> "Column":
@@ -122,7 +123,7 @@ def _chain(heads: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return mine.sort_values("calibration_version")
 
 
-def _collected(ctx: JobContext, new: "DataFrame", held: _Held) -> pd.DataFrame:
+def _collected(ctx: JobContext, new: "DataFrame", windows: list[int], held: _Held) -> pd.DataFrame:
     """The responses of new windows with what was known of each student before, in order."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -134,9 +135,8 @@ def _collected(ctx: JobContext, new: "DataFrame", held: _Held) -> pd.DataFrame:
         "ability_sd",
         F.col("n_responses").alias("n_known"),
     )
-    versions = F.create_map(*_pairs(new, held, ctx.settings.drift))
-    seen = share_of_students(new, ctx.settings.drift.max_responses)
-    known = seen.withColumn("calibration_version", versions[F.col("window")]).join(
+    versions = F.create_map(*_pairs(windows, held, ctx.settings.drift))
+    known = new.withColumn("calibration_version", versions[F.col("window")]).join(
         abilities, ["calibration_version", "student_key"], "left"
     )
     timed = known.join(usual, "item_id").withColumn(
@@ -156,17 +156,17 @@ def _collected(ctx: JobContext, new: "DataFrame", held: _Held) -> pd.DataFrame:
     return found.sort_values(["window", "student_key", "sequence_number"]).reset_index(drop=True)
 
 
-def _pairs(new: "DataFrame", held: _Held, settings: DriftSettings) -> list["Column"]:
+def _pairs(windows: list[int], held: _Held, settings: DriftSettings) -> list["Column"]:
     """Alternately each new window and the last version made before it; null if there is none."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     pairs: list[Column] = []
     made = pd.to_datetime(held.chain["calibrated_at"], utc=True)
-    for window in sorted(row[0] for row in new.select("window").distinct().collect()):
+    for window in windows:
         before = held.chain["calibration_version"][made <= _start(window, settings)]
         version = None if before.empty else str(before.iloc[-1])
         pairs += [F.lit(window), F.lit(version).cast("string")]
-    return pairs or [F.lit(0), F.lit(None).cast("string")]
+    return pairs
 
 
 def _start(window: int, settings: DriftSettings) -> datetime:

@@ -215,7 +215,8 @@ class ItemJudge:
 def collected(attempts: "DataFrame", users: "DataFrame", most: int) -> pd.DataFrame:
     """First attempts that count with the student's group, sorted; bounded by `most` rows."""
     groups = users.select("student_key", "student_group")
-    rows = share_of_students(attempts, most).join(groups, "student_key", "left")
+    seen = share_of_students(attempts, most, n=attempts.count())
+    rows = seen.join(groups, "student_key", "left")
     columns = ("student_key", "item_id", "share", "answer", "student_group")
     found = rows.select(*columns).toPandas()
     return found.sort_values(["student_key", "item_id"]).reset_index(drop=True)
