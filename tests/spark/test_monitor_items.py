@@ -141,6 +141,15 @@ def test_monitor_items_finds_what_moved_and_keeps_what_it_found(store, context, 
     assert rows(third.filter("status = 'act'"), "item_id") == [(f"s:item{DRIFTED:02}",)]
     assert not rows(third.filter(f"item_id = 's:item{DRIFTED:02}'"), "is_anchor")[0][0]
 
+    # a window with too few responses says nothing, so what was found before stands
+    few = cohort(8, "d", b=moved, day=86, n_students=10)
+    write(before, after, cohort(3, "c", b=moved, day=58), few)
+    monitor_items(context(MONITOR, settings=SMALL, as_of=FIRST_DAY + timedelta(days=120)))
+    drift, health = store.read(ITEM_DRIFT), store.read(ITEM_HEALTH)
+    last = drift.filter(f"item_id = 's:item{DRIFTED:02}'").orderBy("window_start").collect()[-1]
+    assert last["status"] == "insufficient_data"
+    assert rows(health.filter("drift_status = 'act'"), "item_id") == [(f"s:item{DRIFTED:02}",)]
+
 
 @pytest.mark.local
 def test_monitor_items_names_groups_and_answers_of_enough_students_only(store, context, write):

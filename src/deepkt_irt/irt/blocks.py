@@ -121,8 +121,7 @@ class Block:
 
     @property
     def _is_dense(self) -> bool:
-        n_students, n_cells = self.cells.shape
-        return bool(self.cells.nnz >= _DENSE_FROM * n_students * n_cells)
+        return _is_dense(self.cells)
 
     def _matrix(self) -> csr_array | FloatArray:
         """A dense copy where most cells are filled, for the speed of a dense product."""
@@ -188,6 +187,10 @@ def _total[Sum: (Expected, ScoreProducts)](blocks: list[Block], of: Callable[[Bl
     return total
 
 
+def _is_dense(cells: csr_array) -> bool:
+    return bool(cells.nnz >= _DENSE_FROM * cells.shape[0] * cells.shape[1])
+
+
 def in_blocks(cells: csr_array, group: IntArray, *, n_nodes: int) -> list[Block]:
     """Cut students into blocks of bounded size, whatever their order.
 
@@ -197,7 +200,7 @@ def in_blocks(cells: csr_array, group: IntArray, *, n_nodes: int) -> list[Block]
         n_nodes: Quadrature nodes.
     """
     widest = max(n_nodes, 1)
-    if cells.nnz >= _DENSE_FROM * cells.shape[0] * cells.shape[1]:
+    if _is_dense(cells):
         widest = max(widest, cells.shape[1])
     rows = max(1, _BLOCK_CELLS // widest)
     return [

@@ -80,12 +80,21 @@ def with_levels(attempts: "DataFrame", settings: CalibrationSettings) -> "DataFr
     steps = reduce(
         lambda other, k: F.when(F.col(f"k{k}"), k).otherwise(other), reversed(candidates), F.lit(1)
     )
+    return attempts.join(found.select("item_id", steps.alias("n_steps")), "item_id").withColumn(
+        "level", level_reached()
+    )
+
+
+def level_reached() -> "Column":
+    """Level that a share of credit is, by the columns share and n_steps, 0 to n_steps.
+
+    On an item with one step full credit is right and anything less wrong.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
     graded = F.round(F.col("n_steps") * F.col("share"))
     full = F.col("share") > 1 - _ROUNDING
-    level = F.when(F.col("n_steps") > 1, graded).otherwise(full.cast("int")).cast("int")
-    return attempts.join(found.select("item_id", steps.alias("n_steps")), "item_id").withColumn(
-        "level", level
-    )
+    return F.when(F.col("n_steps") > 1, graded).otherwise(full.cast("int")).cast("int")
 
 
 def share_of_students(attempts: "DataFrame", most: int, *, n: int) -> "DataFrame":

@@ -1,6 +1,9 @@
 """Calibrated items read from their table: curves with errors, and the scale they are on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 FloatArray = NDArray[np.float64]
+
+FLAGGED = ("watch", "act")  # statuses of drift
 
 
 @dataclass(frozen=True)
@@ -104,17 +109,33 @@ def _floats(values: "pd.Series[float]") -> FloatArray:
     return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
+def flagged_since(windows: Iterable[tuple[datetime, str]]) -> datetime | None:
+    """Start of the windows flagged in a row, up to the last; None if that is not flagged.
+
+    Args:
+        windows: Start and status of an item's judged windows, oldest first.
+    """
+    in_a_row = takewhile(lambda each: each[1] in FLAGGED, reversed(list(windows)))
+    return min((start for start, _ in in_a_row), default=None)
+
+
 def null_where_missing(values: FloatArray) -> "pd.Series[Any]":
     """NaN means not estimated or not defined, which a table says with null."""
     return pd.Series([None if np.isnan(each) else float(each) for each in values], dtype=object)
+
+
+def judged(drift: "DataFrame") -> "DataFrame":
+    """The rows of gold.item_drift in which there were enough responses."""
+    return drift.filter("status <> 'insufficient_data'")
 
 
 def last_judged(drift: "DataFrame") -> "DataFrame":
     """Of each item the latest row of gold.item_drift in which there were enough responses."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    judged = drift.filter("status <> 'insufficient_data'")
-    last = judged.groupBy("item_id").agg(
-        F.max_by(F.struct(*drift.columns), "window_start").alias("last")
+    last = (
+        judged(drift)
+        .groupBy("item_id")
+        .agg(F.max_by(F.struct(*drift.columns), "window_start").alias("last"))
     )
     return last.select("last.*")

@@ -1,10 +1,10 @@
 """Reads what is known of single items, for their dossiers and their pages in the report."""
 
 from datetime import UTC, datetime
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import NoData, UsageError
+from deepkt_irt.jobs.calibrated import flagged_since
 from deepkt_irt.jobs.report_items import observed_shares, parsed_item
 from deepkt_irt.jobs.report_students import Read
 from deepkt_irt.reporting.item_data import Dot, DriftWindow, ItemDossier, ItemVersion
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _CANDIDATES = 10
 _TITLE = 50  # characters of a candidate's title
-_FLAGGED = ("watch", "act")
 _AS_THEY_ARE = (
     *("n_responses", "exposure", "p_value", "p_low", "p_high", "item_theta_correlation"),
     *("omit_rate", "hint_rate", "answer_requested_rate"),
@@ -242,7 +241,9 @@ def _facts(
     health: Any,  # noqa: ANN401 - a Spark row
     windows: tuple[DriftWindow, ...],
 ) -> ItemFacts:
-    item, last = versions[0].item if versions else None, windows[-1] if windows else None
+    item = versions[0].item if versions else None
+    known = [each for each in windows if each.status != "insufficient_data"]
+    last = known[-1] if known else None
     return ItemFacts(
         **{name: health[name] for name in _AS_THEY_ARE},
         model=item.model if item else None,
@@ -258,14 +259,8 @@ def _facts(
         drift_direction=last.direction if last else None,
         drift_likely_cause=last.likely_cause if last else None,
         drift_delta=last.delta if last else None,
-        drift_since=flagged_since(windows),
+        drift_since=flagged_since((each.start, each.status) for each in known),
     )
-
-
-def flagged_since(windows: tuple[DriftWindow, ...]) -> datetime | None:
-    """Start of the windows flagged in a row, up to the last; None if that is not flagged."""
-    in_a_row = takewhile(lambda each: each.status in _FLAGGED, reversed(windows))
-    return min((each.start for each in in_a_row), default=None)
 
 
 def _instant(seconds: int | None) -> datetime | None:

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from deepkt_irt.jobs.attempts import first_attempts, with_rapid_guesses
-from deepkt_irt.jobs.calibrated import CalibratedItems, latest
+from deepkt_irt.jobs.calibrated import (
+    FLAGGED,
+    CalibratedItems,
+    flagged_since,
+    judged,
+    last_judged,
+    latest,
+)
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.item_drift import new_drift
 from deepkt_irt.jobs.item_statistics import ItemJudge, Record, collected, counted
@@ -23,8 +30,6 @@ from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, USERS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_FLAGGED = ("watch", "act")
 
 
 @task(
@@ -59,7 +64,7 @@ def monitor_items(ctx: JobContext) -> Metrics:
         "windows": 0 if found is None else found["window_start"].nunique(),
         "items": len(health),
         **{f"items_{name}": int(statuses.get(name, 0)) for name in ("act", "watch", "good")},
-        "items_drifting": int(health["drift_status"].isin(_FLAGGED).sum()),
+        "items_drifting": int(health["drift_status"].isin(FLAGGED).sum()),
     }
 
 
@@ -94,30 +99,25 @@ def _about(ctx: JobContext, calibrated: CalibratedItems | None) -> pd.DataFrame:
 
 
 def _latest_drift(ctx: JobContext) -> pd.DataFrame:
-    """The latest window of each item, and since when it has been flagged in a row."""
-    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
-    from pyspark.sql import functions as F  # noqa: PLC0415
+    """The latest judged window of each item, and since when it has been flagged in a row."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    newest = Window.partitionBy("item_id").orderBy(F.desc("window_start"))
-    calm = F.when(~F.col("status").isin(*_FLAGGED), F.col("window_start"))
-    flagged = F.when(F.col("status").isin(*_FLAGGED), F.col("window_start"))
-    last_calm = F.max(calm).over(Window.partitionBy("item_id"))
-    history = ctx.read(ITEM_DRIFT).withColumns(
-        {"place": F.row_number().over(newest), "last_calm": last_calm}
-    )
-    in_a_row = flagged.isNotNull() & (
-        F.col("last_calm").isNull() | (F.col("window_start") > F.col("last_calm"))
-    )
-    since = F.min(F.when(in_a_row, F.col("window_start"))).over(Window.partitionBy("item_id"))
-    latest_rows = history.withColumn("drift_since", since).filter("place = 1")
-    return latest_rows.select(
+    drift = ctx.read(ITEM_DRIFT)
+    latest_rows = last_judged(drift).select(
         "item_id",
         F.col("status").alias("drift_status"),
         F.col("direction").alias("drift_direction"),
         F.col("likely_cause").alias("drift_likely_cause"),
         F.col("delta").alias("drift_delta"),
-        "drift_since",
-    ).toPandas()
+    )
+    history = judged(drift).select("item_id", "window_start", "status").toPandas()
+    windows = history.sort_values("window_start").groupby("item_id")
+    since = {
+        item: flagged_since(zip(own["window_start"], own["status"], strict=True))
+        for item, own in windows
+    }
+    found = latest_rows.toPandas()
+    return found.assign(drift_since=found["item_id"].map(since))
 
 
 def _without_nan(record: dict[Any, Any]) -> Record:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from deepkt_irt.irt.fit import wilson
 from deepkt_irt.irt.forms import Gap, coverage_gaps, normal_abilities
-from deepkt_irt.jobs.attempts import first_attempts, with_rapid_guesses
+from deepkt_irt.jobs.attempts import first_attempts, level_reached, with_rapid_guesses
 from deepkt_irt.jobs.calibrated import latest
 from deepkt_irt.jobs.report_students import Read
 from deepkt_irt.reporting.item_data import (
@@ -33,7 +33,7 @@ from deepkt_irt.tables.gold_items import (
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 READS = (
     CANONICAL_LEARNING_EVENTS,
@@ -51,7 +51,6 @@ _MIN_DOT = 10  # students in a band, below which a share says little
 _CURVE_ITEMS = 300  # of these, most answered ones, the worst fitting is shown
 _FLAGGED = 30
 _MISSING = 15
-_FULL_CREDIT = 0.999  # of a share of credit, below which an item without steps is not right
 
 
 def latest_calibration(read: Read) -> CalibrationNote | None:
@@ -139,22 +138,15 @@ def observed_shares(
     judged = attempts.join(
         parameters.select("item_id", F.size("thresholds").alias("n_steps")), "item_id"
     ).join(ability, "student_key")
+    credit = level_reached() / F.col("n_steps")
     band = F.floor(F.col("ability") / _DOT_BAND).alias("band")
     rows = judged.groupBy("item_id", band).agg(
-        F.avg("ability").alias("ability"), F.avg(_credit()).alias("share"), F.count("*").alias("n")
+        F.avg("ability").alias("ability"), F.avg(credit).alias("share"), F.count("*").alias("n")
     )
     dots: dict[str, tuple[Dot, ...]] = {}
     for row in rows.filter(F.col("n") >= _MIN_DOT).orderBy("item_id", "band").collect():
         dots[row["item_id"]] = (*dots.get(row["item_id"], ()), _dot(row))
     return dots
-
-
-def _credit() -> "Column":
-    """Share of credit as the item's curve means it: with steps, or all or nothing."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    full = (F.col("share") > _FULL_CREDIT).cast("double")
-    return F.when(F.col("n_steps") > 1, F.col("share")).otherwise(full)
 
 
 def _dot(row: Any) -> Dot:  # noqa: ANN401 - a Spark row

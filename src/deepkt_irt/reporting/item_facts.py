@@ -63,7 +63,7 @@ class ItemFacts:
         discrimination: a; None if not estimated.
         guessing: c; None if not estimated.
         is_guessable: Whether options are offered.
-        drift_status: Of the latest window: stable, watch, act or insufficient_data.
+        drift_status: Of the latest window with enough responses: stable, watch or act.
         drift_direction: harder or easier.
         drift_likely_cause: What to look at first, in words.
         drift_delta: Change of difficulty in the latest window, logits.

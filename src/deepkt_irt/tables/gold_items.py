@@ -205,7 +205,12 @@ ITEM_HEALTH = Table(
             "point_biserial:double,is_key:boolean>>",
             "answers chosen, where the source tells them",
         ),
-        Column("drift_status", "string", "of the latest window; null if none", nullable=True),
+        Column(
+            "drift_status",
+            "string",
+            "of the latest window with enough responses; null if none",
+            nullable=True,
+        ),
         Column("status", "string", "good, watch, act or insufficient_data"),
         Column("reasons", "array<string>", "what was found, worst first"),
         Column("suggested_action", "string", "null if nothing needs doing", nullable=True),
