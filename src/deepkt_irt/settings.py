@@ -141,7 +141,7 @@ class DriftSettings(_Frozen):
 class DifSettings(_Frozen):
     """Whether an item treats groups of equal ability alike."""
 
-    n_strata: int = Field(20, ge=3, description="bands of ability that are compared within")
+    n_strata: int = Field(10, ge=3, description="bands of ability that are compared within")
     min_group: int = Field(50, ge=10, description="responses of a group on an item, at least")
     suppress_below: int = Field(10, ge=1, description="students; smaller groups are not named")
     false_discovery_rate: float = Field(0.05, gt=0, lt=1, description="over items and groups")

@@ -106,3 +106,31 @@ def test_matching_by_items_without_dif_frees_the_others_of_it():
     )
     assert before > 0.3
     assert abs(after) < 0.5 * before
+
+
+@pytest.mark.parametrize(("n_items", "off"), [(6, 1.0), (16, 0.5)])
+def test_short_test_of_equal_slopes_still_compares_groups(n_items, off):
+    """Each group has few matches of its own: in 20 bands most would hold one group only."""
+    b, group = np.linspace(-1.5, 1.5, n_items), np.repeat([0, 1], 160)
+    student, item = (x.ravel() for x in np.indices((320, n_items)))
+    planted, sound = [], []
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        theta = rng.normal(size=320) - 0.3 * group
+        harder = np.where((item == 2) & (group[student] == 1), 1.5, 0.0)
+        right = rng.random(len(item)) < expit(theta[student] - b[item] - harder)
+        found = compare_groups(
+            student,
+            item,
+            right.astype(float),
+            group=group,
+            items=ItemParameters.dichotomous(b),
+            population_mean=-0.15,
+            population_sd=1.0,
+            settings=SETTINGS,
+        ).mantel_haenszel
+        planted.append(found.delta[1, 2])
+        sound.append(np.delete(found.p[1], 2))
+    # six items match coarsely, which leaves a part of the difference in ability
+    assert np.mean(planted) == pytest.approx(-2.35 * 1.5, abs=off)
+    assert np.mean(np.concatenate(sound) < 0.05) < 0.1
