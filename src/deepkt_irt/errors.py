@@ -7,6 +7,7 @@ DeepktError                  caught only by the command line: exit code 1
 ├── QualityViolation         a declared check failed on too many rows
 ├── UndeclaredAccess         a task touched a table or model it did not declare
 ├── NotTrained               predictions asked of a model that does not exist yet
+├── ModelRefused             a trained model leaks, or is none that may be registered
 ├── NoConvergence            an estimator stopped before it converged
 ├── NoData                   there is nothing to work on
 └── BackendUnavailable       an outside system did not answer or cannot be written
@@ -57,6 +58,14 @@ class NotTrained(DeepktError):
 
     def __init__(self, model: str) -> None:
         super().__init__(f"model {model} has no champion version; run its training task first")
+
+
+class ModelRefused(DeepktError):
+    """A trained model must not be registered."""
+
+    def __init__(self, model: str, reasons: Sequence[str]) -> None:
+        super().__init__(f"model {model} is not registered: {'; '.join(reasons)}")
+        self.reasons = tuple(reasons)
 
 
 class NoConvergence(DeepktError):

@@ -1,203 +1,240 @@
 """A saved model is the same model, and what it says of the next item is what it would have said."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
-import pandas as pd
 import pytest
-import torch
-from mlflow.pyfunc.model import PythonModelContext
 
-from deepkt_irt.knowledge_tracing.sakt import Sakt
-from deepkt_irt.knowledge_tracing.scoring import Scorer, score_candidates, seen_in_training
-from deepkt_irt.knowledge_tracing.sequences import windows_in_order
-from deepkt_irt.knowledge_tracing.training import predict
-from deepkt_irt.serving import SaktService
-from deepkt_irt.settings import SaktSettings
+from deepkt_irt.errors import NoData
+from deepkt_irt.knowledge_tracing.histories import Histories
+from deepkt_irt.knowledge_tracing.item_evidence import ItemEvidence
+from deepkt_irt.knowledge_tracing.scoring import KnowledgeTracer, with_candidates
+from made_up_histories import (
+    ITEM_SKILLS,
+    LENGTHS,
+    N_ITEMS,
+    PUBLISHED,
+    SMALL,
+    edited,
+    every_third,
+    made_up,
+    untrained,
+)
 
-N_ITEMS, N_SKILLS = 8, 4
-SETTINGS = SaktSettings(width=16, heads=2, batch_size=3)
-ITEM_SKILLS = np.array([[0, 0], [1, 0], [2, 0], [3, 1], [4, 0], [1, 2], [2, 3], [3, 0], [4, 1]])
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def scorer():
-    torch.manual_seed(5)
-    model = Sakt(N_ITEMS, N_SKILLS, SETTINGS)
-    with torch.no_grad():  # away from the start, where much is still zero
-        for tensor in (*model.parameters(), model.share_right_difficulty):
-            tensor.add_(0.3 * torch.randn_like(tensor))
-    seen = np.array([*[True] * N_ITEMS, False])  # the last item was met by test students only
-    return Scorer(model.eval(), SETTINGS, seen)
+MODELS = {"default": untrained(), "published": untrained(PUBLISHED)}
+architectures = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+QUERIES = np.array([1, N_ITEMS - 1, N_ITEMS, N_ITEMS + 1, 10_000, 0])
 
 
-def history(student, length, *, split="train", context=0):
-    rng = np.random.default_rng(student)
-    items = rng.integers(1, N_ITEMS + 1, length)
-    return {
-        "student_key": f"student {student}",
-        "window_index": 0,
-        "context_length": context,
-        "split": split,
-        "item_indexes": items,
-        "skill_indexes": [ITEM_SKILLS[item][ITEM_SKILLS[item] > 0] for item in items],
-        "correct": rng.integers(0, 2, length),
-    }
+def fitted(settings=SMALL, **options):
+    model = KnowledgeTracer(settings, **options)
+    histories = made_up()
+    model.fit(histories, every_third(histories))
+    return model
 
 
-def cut(row, n):
-    """The history without its last n steps."""
-    arrays = ("item_indexes", "skill_indexes", "correct")
-    return row | {name: row[name][: len(row[name]) - n] for name in arrays}
+def without_last(histories):
+    """Each segment without its last response."""
+    last = np.zeros(len(histories), dtype=bool)
+    last[histories.offsets[1:] - 1] = True
+    names = ("item", "skills", "correct", "latency_ms", "hint_count", "attempt_count")
+    columns = {name: getattr(histories, name)[~last] for name in (*names, "first_action")}
+    return Histories.of(offsets=histories.offsets - np.arange(histories.n_segments + 1), **columns)
 
 
-ROWS = [history(student, length) for student, length in enumerate((2, 9, 5, 5, 7, 12, 3))]
+def asked_of(model, histories, asked, skills=ITEM_SKILLS):
+    """Predictions by segment."""
+    extended, chosen = with_candidates(histories, asked, skills)
+    found = model.predict(extended, chosen)
+    return np.split(found, np.cumsum([len(each) for each in asked])[:-1])
 
 
-def test_scorer_loaded_predicts_exactly_what_the_saved_one_did(scorer, tmp_path):
-    windows = windows_in_order(pd.DataFrame(ROWS))
-    everyone = np.arange(len(windows))
+@architectures
+def test_loaded_model_predicts_exactly_what_the_saved_one_did(model, tmp_path):
+    histories = made_up(seed=8)
 
-    scorer.save(tmp_path / "model")
-    loaded = Scorer.load(tmp_path / "model")
+    model.save(tmp_path / "new" / "folder")
+    loaded = KnowledgeTracer.load(tmp_path / "new" / "folder")
 
     np.testing.assert_array_equal(
-        predict(loaded.model, windows, everyone), predict(scorer.model, windows, everyone)
+        loaded.predict(histories, histories.asked), model.predict(histories, histories.asked)
     )
-    assert loaded.settings == scorer.settings
-    assert loaded.seen_items.tolist() == scorer.seen_items.tolist()
-    assert not loaded.model.training  # dropout would make predictions differ between calls
+    assert loaded.settings == model.settings
+    assert loaded.knows(QUERIES).tolist() == model.knows(QUERIES).tolist()
+    assert not loaded.network.training  # dropout would make predictions differ between calls
+    assert loaded.trained is None
 
 
-def test_knows_only_items_met_in_training(scorer):
-    asked = np.array([1, N_ITEMS - 1, N_ITEMS, N_ITEMS + 1, 10_000])
+def test_saved_settings_can_be_read_and_name_the_sizes(tmp_path):
+    MODELS["default"].save(tmp_path)
 
-    assert scorer.knows(asked).tolist() == [True, True, False, False, False]
-    assert scorer.knows(asked.reshape(5, 1)).shape == (5, 1)
+    config = json.loads((tmp_path / "config.json").read_text())
 
-
-def test_seen_in_training_counts_no_item_of_other_students():
-    rows = [
-        history(0, 0) | {"item_indexes": [2, 3], "skill_indexes": [[], []], "correct": [0, 1]},
-        history(1, 0, split="validation")
-        | {"item_indexes": [4], "skill_indexes": [[]], "correct": [1]},
-        history(2, 0, split="test") | {"item_indexes": [5], "skill_indexes": [[]], "correct": [1]},
-    ]
-
-    seen = seen_in_training(windows_in_order(pd.DataFrame(rows)), n_items=N_ITEMS)
-
-    assert np.flatnonzero(seen).tolist() == [2, 3]
-    assert len(seen) == N_ITEMS + 1
+    assert (config["n_items"], config["n_skills"]) == (N_ITEMS - 1, 4)
+    assert config["settings"] == SMALL.model_dump()
 
 
-def test_predict_of_later_windows_says_nothing_of_their_context(scorer):
-    whole, later = windows_in_order(pd.DataFrame(ROWS)), windows_in_order(pd.DataFrame(ROWS))
-    later.context[:] = later.lengths - 2
-    everyone = np.arange(len(whole))
+@pytest.mark.parametrize("settings", [SMALL, PUBLISHED], ids=["default", "published"])
+def test_fit_twice_gives_the_same_predictions_and_says_how_training_went(settings):
+    told = []
 
-    found = predict(scorer.model, later, everyone)
+    first, second = fitted(settings, on_epoch=told.append), fitted(settings)
 
-    assert len(found) == 2 * len(ROWS)
-    expected = predict(scorer.model, whole, everyone)[later.scored_steps(everyone)]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("size", [1, 3, 64])
-def test_predict_gives_the_order_asked_for_whatever_the_batches(scorer, size):
-    windows = windows_in_order(pd.DataFrame(ROWS))
-    chosen = np.array([4, 0, 6, 2])
-
-    found = predict(scorer.model, windows, chosen, size=size)
-
-    alone = [predict(scorer.model, windows, chosen[n : n + 1]) for n in range(len(chosen))]
-    np.testing.assert_allclose(found, np.concatenate(alone), rtol=1e-5)
+    histories = made_up(seed=8)
+    np.testing.assert_array_equal(
+        first.predict(histories, histories.asked), second.predict(histories, histories.asked)
+    )
+    assert first.trained.epochs == tuple(told)
+    assert 1 <= len(told) <= settings.max_epochs
 
 
-def test_score_candidates_equal_what_predict_says_once_the_item_is_asked(scorer):
-    whole = windows_in_order(pd.DataFrame(ROWS))
-    before = windows_in_order(pd.DataFrame([cut(row, 1) for row in ROWS]))
+def test_fit_goes_on_from_its_checkpoint(tmp_path):
+    def kill(epoch):
+        if epoch.number == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fitted(checkpoint=tmp_path / "state.pt", on_epoch=kill)
+    told = []
+    resumed = fitted(checkpoint=tmp_path / "state.pt", on_epoch=told.append)
+
+    histories = made_up(seed=8)
+    np.testing.assert_array_equal(
+        resumed.predict(histories, histories.asked), fitted().predict(histories, histories.asked)
+    )
+    assert [epoch.number for epoch in told] == [2]
+
+
+def test_fit_knows_nothing_of_answers_that_are_neither_trained_nor_validated_on():
+    histories = made_up()
+    split = every_third(histories)
+    test = histories.student_of_response >= len(LENGTHS) - 3
+    split = replace(split, train=split.train & ~test, validation=split.validation & ~test)
+    first, second = KnowledgeTracer(SMALL), KnowledgeTracer(SMALL)
+
+    first.fit(histories, split)
+    second.fit(edited(histories, test), split)
+
+    new = made_up(seed=8)
+    np.testing.assert_array_equal(first.predict(new, new.asked), second.predict(new, new.asked))
+
+
+def test_fit_all_training_answers_alike_is_refused():
+    histories = made_up()
+    split = every_third(histories)
+    alike = replace(histories, correct=np.where(split.train, 1, histories.correct))
+
+    with pytest.raises(NoData, match="all alike"):
+        KnowledgeTracer(SMALL).fit(alike, split)
+
+
+def test_fit_evidence_on_each_item_is_of_the_training_students():
+    histories = made_up()
+    split = every_third(histories)
+
+    evidence = fitted().evidence
+
+    alone = ItemEvidence.of(histories, split.train, np.zeros(histories.n_segments, dtype=np.int64))
+    assert evidence.n[0].tolist() == alone.n[0].tolist()
+    assert len(evidence.n) == SMALL.evidence_groups + 1
+    np.testing.assert_allclose(evidence.n[1:].sum(axis=0), 2 * evidence.n[0])
+
+
+def test_knows_only_items_that_training_students_met():
+    histories = made_up(items=8)
+    histories.item[every_third(histories).validation] = N_ITEMS
+    model = KnowledgeTracer(SMALL)
+
+    model.fit(histories, every_third(histories))
+
+    assert model.knows(QUERIES).tolist() == [True, False, False, False, False, False]
+    assert model.knows(QUERIES.reshape(3, 2)).shape == (3, 2)
+    assert model.knows(np.arange(1, 9)).all()
+
+
+@pytest.mark.parametrize("part", ["network", "evidence"])
+def test_model_that_is_not_fitted_says_so(part):
+    with pytest.raises(ValueError, match="not fitted"):
+        getattr(KnowledgeTracer(SMALL), part)
+
+
+@architectures
+def test_predict_of_context_is_refused(model):
+    histories = made_up((4,), visible=np.array([-1, 1, 2, 3]))
+
+    with pytest.raises(ValueError, match="context"):
+        model.predict(histories, np.ones(4, dtype=bool))
+
+
+@architectures
+def test_candidates_are_given_the_probability_that_they_get_once_they_are_asked(model):
+    whole = made_up(seed=8)
     last = whole.offsets[1:] - 1
 
-    found = score_candidates(scorer, before, [whole.item[[at]] for at in last], ITEM_SKILLS)
+    found = asked_of(model, without_last(whole), [whole.item[[at]] for at in last])
 
-    expected = predict(scorer.model, whole, np.arange(len(whole)))[last]
-    np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-5)
+    chosen = np.isin(np.arange(len(whole)), last)
+    np.testing.assert_allclose(np.concatenate(found), model.predict(whole, chosen), atol=1e-6)
 
 
-def test_score_candidates_do_not_depend_on_the_others_asked(scorer):
-    windows = windows_in_order(pd.DataFrame(ROWS))
-    together = [np.array([3, 7, 1])] * len(windows)
+@architectures
+def test_candidates_do_not_depend_on_the_others_asked(model):
+    histories = made_up((7, 0, 12, 30), seed=8)
+    together = [np.array([3, 7, 1, 3])] * 4
 
-    found = score_candidates(scorer, windows, together, ITEM_SKILLS)
+    found = asked_of(model, histories, together)
 
-    for place, item in enumerate([3, 7, 1]):
-        alone = score_candidates(scorer, windows, [np.array([item])] * len(windows), ITEM_SKILLS)
+    for place, item in enumerate([3, 7, 1, 3]):
+        alone = asked_of(model, histories, [np.array([item])] * 4)
         np.testing.assert_allclose(
-            [each[place] for each in found], [each[0] for each in alone], rtol=1e-5
+            [each[place] for each in found], [each[0] for each in alone], atol=1e-6
         )
+    assert all(np.ptp(each[:3]) > 1e-4 for each in found)
 
 
-def test_score_candidates_none_asked_and_none_answered_are_no_obstacle(scorer):
-    windows = windows_in_order(pd.DataFrame([history(1, 0), history(2, 6)]))
-    empty = int(windows.lengths.argmin())
-    asked = [np.zeros(0, dtype=np.int64)] * 2
-    asked[empty] = np.array([2, 5])
+def test_with_candidates_keeps_the_histories_and_the_order_asked():
+    histories = made_up((3, 0, 2), seed=8, visible=np.array([0, -1, 1, -1, 0]))
+    asked = [np.array([5, 2]), np.array([9]), np.zeros(0, dtype=np.int64)]
 
-    found = score_candidates(scorer, windows, asked, ITEM_SKILLS)
+    extended, chosen = with_candidates(histories, asked, ITEM_SKILLS)
 
-    assert [len(each) for each in found] == [len(each) for each in asked]
-    assert ((found[empty] > 0) & (found[empty] < 1)).all()
+    assert extended.offsets.tolist() == [0, 5, 6, 8]
+    assert np.flatnonzero(chosen).tolist() == [3, 4, 5]
+    assert extended.item[chosen].tolist() == [5, 2, 9]
+    assert extended.skills[chosen].tolist() == ITEM_SKILLS[[5, 2, 9]].tolist()
+    assert extended.visible[chosen].tolist() == [3, 3, 0]
+    for name in ("item", "skills", "correct", "visible", "latency_ms", "first_action"):
+        np.testing.assert_array_equal(getattr(extended, name)[~chosen], getattr(histories, name))
+    assert extended.student.tolist() == histories.student.tolist()
 
 
-def test_score_candidates_item_beyond_the_vocabulary_is_judged_by_its_skills(scorer):
-    windows = windows_in_order(pd.DataFrame(ROWS[:1]))
-    skills = np.vstack([ITEM_SKILLS, ITEM_SKILLS[[3]], ITEM_SKILLS[[4]]])
+def test_with_candidates_of_more_skills_than_any_step_had():
+    histories = made_up((2,), skills=np.array([[1], [2]]))
+
+    extended, _ = with_candidates(histories, [np.array([5])], ITEM_SKILLS)
+
+    assert extended.skills.tolist() == [[1, 0], [2, 0], [2, 4]]
+
+
+def test_with_candidates_skills_by_place():
+    histories = made_up((2, 1), skills=np.array([[1, 2], [2, 0], [3, 0]]))
+    own = np.array([[4], [1]])
+
+    extended, chosen = with_candidates(
+        histories, [np.array([700]), np.array([700])], own, by_place=True
+    )
+
+    assert extended.skills[chosen].tolist() == [[4, 0], [1, 0]]
+
+
+@architectures
+def test_candidate_added_after_training_is_judged_by_its_skills(model):
+    histories = made_up((6,), seed=8)
+    skills = np.vstack([ITEM_SKILLS, ITEM_SKILLS[[3]], ITEM_SKILLS[[7]]])
     skills[0] = ITEM_SKILLS[3]  # an item of no index, with the same skills
 
-    (found,) = score_candidates(scorer, windows, [np.array([0, N_ITEMS + 1, N_ITEMS + 2])], skills)
+    (found,) = asked_of(model, histories, [np.array([0, N_ITEMS + 1, N_ITEMS + 2])], skills)
 
-    assert found[1] == pytest.approx(found[0])
+    assert found[1] == pytest.approx(found[0], abs=1e-6)
     assert abs(found[2] - found[1]) > 1e-4
-
-
-@pytest.fixture
-def service(scorer, tmp_path):
-    scorer.save(tmp_path / "model")
-    made = SaktService()
-    made.load_context(PythonModelContext({"model": str(tmp_path / "model")}, None))
-    return made
-
-
-def test_service_says_what_the_scorer_says_row_by_row(scorer, service):
-    asked = [3, 1, 8]
-    history_columns = ("item_indexes", "skill_indexes", "correct")
-    served = [
-        {name: row[name] for name in history_columns}
-        | {"asked_item": item, "asked_skills": ITEM_SKILLS[item][ITEM_SKILLS[item] > 0]}
-        for row, item in zip(ROWS, asked, strict=False)
-    ]
-
-    found = service.predict(None, pd.DataFrame(served))
-
-    assert len(found) == len(asked)
-    for row, item, p in zip(ROWS, asked, found, strict=False):
-        windows = windows_in_order(pd.DataFrame([row]))
-        (expected,) = score_candidates(scorer, windows, [np.array([item])], ITEM_SKILLS)
-        assert p == pytest.approx(expected[0], rel=1e-5)
-
-
-@pytest.mark.parametrize("item", [2, N_ITEMS + 5], ids=["known item", "item added later"])
-@pytest.mark.parametrize("skills", [[1, 3], []], ids=["two skills", "no skill"])
-def test_service_student_without_a_history_gets_a_prediction(service, item, skills):
-    row = {"item_indexes": [], "skill_indexes": [], "correct": []}
-    asked = {"asked_item": item, "asked_skills": skills}
-
-    (found,) = service.predict(None, pd.DataFrame([row | asked]))
-
-    assert 0 < found < 1

@@ -1,12 +1,28 @@
 """The model store on a real SQLite file."""
 
-import pytest
+import socket
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
-from deepkt_irt.errors import BackendUnavailable, NotTrained
-from deepkt_irt.serving import SaktService
-from deepkt_irt.tracking import ModelStore, Training
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.pyfunc.model import PythonModel
+
+from deepkt_irt.errors import BackendUnavailable, NotTrained, UsageError
+from deepkt_irt.tracking import ModelStore, Provenance, Training, Version, signature_of
 
 pytestmark = pytest.mark.slow
+
+AT = datetime(2026, 3, 1, 2, tzinfo=UTC)
+
+
+class Half(PythonModel):
+    """Says one half of everything."""
+
+    def predict(self, context, model_input, params=None):
+        return np.full(len(model_input), 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -15,13 +31,20 @@ def models(tmp_path_factory):
     return ModelStore(f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri())
 
 
-def register(models, key):
+def register(models, key, *, model="sakt", provenance=None, **described):
     def save(folder):
         folder.mkdir()
         (folder / "weights").write_text(key)
 
-    training = Training(key, {"width": 8}, {"auc": 0.7}, [{"loss": 0.6}, {"loss": 0.5}], ["numpy"])
-    return models.register("sakt", training, save=save, service=SaktService())
+    training = Training(
+        key,
+        {"width": 8},
+        {"auc": 0.7},
+        [{"loss": 0.6}, {"loss": 0.5}],
+        ["numpy"],
+        provenance,
+    )
+    return models.register(model, training, save=save, service=Half(), **described)
 
 
 def test_store_from_empty_to_champion(models, tmp_path):
@@ -56,3 +79,106 @@ def test_store_that_cannot_be_opened_says_so(tmp_path):
 
     with pytest.raises(BackendUnavailable, match="MLflow could not"):
         ModelStore(f"sqlite:///{tmp_path / 'file' / 'x.db'}", None).champion("sakt")
+
+
+def test_rollback_follows_the_champions_back_and_says_from_where_to_where(models):
+    first, second, third = (register(models, key, model="rolled") for key in "abc")
+    models.set_champion(first)
+    models.set_champion(second, at=AT, reason="better")
+    models.set_champion(second)  # a job that runs again
+    models.set_champion(third)
+
+    assert models.roll_back("rolled") == (third, second)
+    assert models.roll_back("rolled", at=AT) == (second, first)
+    assert models.champion("rolled") == first
+    assert [models.was_rolled_back(each) for each in (first, second, third)] == [False, True, True]
+    with pytest.raises(UsageError, match="model rolled: version 1 has no champion before it"):
+        models.roll_back("rolled")
+    facts = {each.version.number: each for each in models.versions("rolled")}
+    assert list(facts) == ["3", "2", "1"]
+    assert [each.is_champion for each in facts.values()] == [False, False, True]
+    assert facts["2"].tags["champion_since_2"] == AT.isoformat()
+    assert facts["2"].tags["champion_until_2"] == AT.isoformat()
+    assert facts["2"].tags["champion_reason_2"] == "better"
+
+
+def test_rollback_of_a_model_without_champion_says_so(models):
+    with pytest.raises(NotTrained, match="nothing"):
+        models.roll_back("nothing")
+
+
+def test_promotion_cut_off_before_the_alias_is_mended_by_running_again(models, monkeypatch):
+    first, second = (register(models, key, model="cut") for key in "ab")
+    models.set_champion(first)
+    with monkeypatch.context() as patched:
+        patched.setattr(models._client, "set_registered_model_alias", killed)
+        with pytest.raises(KeyboardInterrupt):
+            models.set_champion(second)
+    assert models.champion("cut") == first
+
+    models.set_champion(second)
+
+    assert models.champion("cut") == second
+    assert models.roll_back("cut") == (second, first)
+
+
+def killed(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_decision_is_kept_with_its_reasons_and_figures(models):
+    version = register(models, "a", model="judged")
+
+    reasons = ["not better beyond chance: AUC .7", "x" * 2000]
+    models.note_decision(
+        version, promoted=False, reasons=reasons, at=AT, metrics={"test_auc": 0.7012}
+    )
+
+    (facts,) = models.versions("judged")
+    assert facts.tags["decision"] == "kept back"
+    assert facts.tags["decision_reasons"].startswith("not better beyond chance: AUC .7; xxx")
+    assert facts.tags["decided_at"] == AT.isoformat()
+    assert facts.metrics["test_auc"] == 0.7012
+    assert facts.metrics["auc"] == 0.7
+
+
+def test_version_carries_provenance_signature_and_example(models):
+    given = pd.DataFrame({"items": [np.array([1, 2]), np.array([3])], "asked": [4, 5]})
+    provenance = Provenance("P1", "d1", "c1", tables={"gold.sakt_sequences": 3})
+
+    version = register(
+        models,
+        "a",
+        model="described",
+        provenance=provenance,
+        signature=signature_of(given, np.array([0.5, 0.6])),
+        input_example=given,
+    )
+
+    (facts,) = models.versions("described")
+    assert facts.version == version
+    assert provenance.tags.items() <= facts.tags.items()
+    described = mlflow.models.get_model_info(f"models:/described/{version.number}")
+    assert described.signature.inputs.input_names() == ["items", "asked"]
+    assert str(described.signature.inputs.inputs[0].type) == "Array(long)"
+    assert described.saved_input_example_info is not None
+
+
+def test_tags_are_found_where_a_search_does_not_give_them(models, monkeypatch):
+    version = register(models, "key", model="searched")
+    search = models._client.search_model_versions
+
+    def without_tags(condition):
+        return [SimpleNamespace(version=each.version) for each in search(condition)]
+
+    monkeypatch.setattr(models._client, "search_model_versions", without_tags)
+
+    assert models.version_of_training("searched", "key") == version
+
+
+def test_serving_on_a_port_that_is_taken_says_so(models):
+    version = Version("sakt", "1", "run")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{port}"):
+            models.serve(version, host="127.0.0.1", port=port, on_ready=print)

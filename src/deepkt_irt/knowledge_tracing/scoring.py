@@ -1,100 +1,204 @@
-"""A trained model as files, and predictions from it without training again."""
+"""A knowledge-tracing model as a whole: fitted, kept as files, and predicting without training."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import nn
 
+from deepkt_irt.knowledge_tracing.histories import (
+    BoolArray,
+    FloatArray,
+    Histories,
+    IntArray,
+    Split,
+)
+from deepkt_irt.knowledge_tracing.inputs import Inputs, inputs_of
+from deepkt_irt.knowledge_tracing.item_evidence import ItemEvidence
 from deepkt_irt.knowledge_tracing.sakt import Sakt
-from deepkt_irt.knowledge_tracing.sequences import Windows, batch_of
+from deepkt_irt.knowledge_tracing.tracer import Tracer
+from deepkt_irt.knowledge_tracing.training import Trained, predict, train
+from deepkt_irt.knowledge_tracing.training_state import Epoch
 from deepkt_irt.settings import SaktSettings
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
-_WEIGHTS, _CONFIG, _SEEN = "weights.pt", "config.json", "seen_items.npy"
+_WEIGHTS, _CONFIG, _EVIDENCE = "weights.pt", "config.json", "evidence.npz"
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """A model with what is needed to use it.
+class KnowledgeTracer:
+    """Chance of a right answer on any item, from a student's history.
+
+    Args:
+        settings: Architecture and training.
+        checkpoint: File that a training goes on from; None: nothing is kept.
+        on_epoch: Told of each epoch.
 
     Attributes:
-        model: Trained weights.
-        settings: Its architecture.
-        seen_items: Whether an item index was met in training, (items + 1,).
+        trained: The way training went; None before `fit` and after `load`.
     """
 
-    model: Sakt
-    settings: SaktSettings
-    seen_items: NDArray[np.bool_]
+    def __init__(
+        self,
+        settings: SaktSettings,
+        *,
+        checkpoint: Path | None = None,
+        on_epoch: Callable[[Epoch], None] = lambda _: None,
+    ) -> None:
+        self.settings, self.trained = settings, None
+        self._checkpoint, self._on_epoch = checkpoint, on_epoch
+        self._network: nn.Module | None = None
+        self._evidence: ItemEvidence | None = None
 
-    def knows(self, items: IntArray) -> NDArray[np.bool_]:
+    trained: Trained | None
+
+    def fit(self, histories: Histories, split: Split) -> None:
+        """Learn from the training responses, and stop by the validation responses.
+
+        Raises:
+            NoData: If either are missing or all alike.
+        """
+        torch.manual_seed(self.settings.seed)
+        group = _dealt(histories, split.train, self.settings)
+        self._evidence = ItemEvidence.of(histories, split.train, group)
+        used = split.train | split.validation
+        inputs = inputs_of(histories, self._evidence, used, group)
+        network = _network(histories.n_items, histories.n_skills, self.settings)
+        if isinstance(network, Tracer):
+            network.measure(inputs, torch.from_numpy(split.train))
+        self.trained = train(
+            network,
+            histories,
+            inputs,
+            split,
+            self.settings,
+            checkpoint=self._checkpoint,
+            on_epoch=self._on_epoch,
+        )
+        self._network = self.trained.network
+
+    @property
+    def network(self) -> nn.Module:
+        """The fitted network."""
+        if self._network is None:
+            raise ValueError("the model is not fitted: call fit or load first")
+        return self._network
+
+    @property
+    def evidence(self) -> ItemEvidence:
+        """What training students' answers say of items."""
+        if self._evidence is None:
+            raise ValueError("the model is not fitted: call fit or load first")
+        return self._evidence
+
+    def predict(self, histories: Histories, chosen: BoolArray) -> FloatArray:
+        """Probability of a right answer on the chosen responses, in their order.
+
+        Args:
+            histories: Of any students.
+            chosen: (responses,); all of them must be asked.
+        """
+        return predict(
+            self.network, histories, self.inputs(histories, chosen), chosen, self.settings
+        )
+
+    def inputs(self, histories: Histories, chosen: BoolArray) -> Inputs:
+        """What the network is fed to predict the chosen responses."""
+        device = next(self.network.parameters()).device
+        return inputs_of(histories, self.evidence, chosen).to(device)
+
+    def knows(self, item: IntArray) -> BoolArray:
         """Whether each item was met in training; the others are judged by their skills."""
-        inside = items < len(self.seen_items)
-        return inside & self.seen_items[np.where(inside, items, 0)]
+        return self.evidence.known(item)
 
     def save(self, folder: Path) -> None:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        torch.save(self.model.state_dict(), folder / _WEIGHTS)
-        np.save(folder / _SEEN, self.seen_items)
+        torch.save(self.network.state_dict(), folder / _WEIGHTS)
+        np.savez(folder / _EVIDENCE, **vars(self.evidence))
         config = {
-            "n_items": self.model.n_items,
-            "n_skills": self.model.n_skills,
+            "n_items": self.evidence.n_items,
+            "n_skills": self.evidence.by_skill.shape[1] - 1,
             "settings": self.settings.model_dump(),
         }
         (folder / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True))
 
     @classmethod
-    def load(cls, folder: Path) -> "Scorer":
+    def load(cls, folder: Path) -> Self:
         """Read a model from a folder."""
         config = json.loads((folder / _CONFIG).read_text())
-        settings = SaktSettings(**config["settings"])
-        model = Sakt(config["n_items"], config["n_skills"], settings)
-        model.load_state_dict(torch.load(folder / _WEIGHTS, weights_only=True))
-        return cls(model.eval(), settings, np.load(folder / _SEEN))
+        made = cls(SaktSettings(**config["settings"]))
+        network = _network(config["n_items"], config["n_skills"], made.settings)
+        network.load_state_dict(torch.load(folder / _WEIGHTS, weights_only=True))
+        made._network = network.eval()
+        with np.load(folder / _EVIDENCE) as kept:
+            made._evidence = ItemEvidence(**kept)
+        return made
 
 
-def seen_in_training(windows: Windows, *, n_items: int) -> NDArray[np.bool_]:
-    """Which item indexes the training students answered, (n_items + 1,)."""
-    seen = np.zeros(n_items + 1, dtype=bool)
-    seen[windows.item[windows.scored_steps(windows.of_split("train"))]] = True
-    return seen
-
-
-def score_candidates(
-    scorer: Scorer, windows: Windows, asked: list[IntArray], item_skills: IntArray
-) -> list[FloatArray]:
-    """Chance of a right answer on each candidate if it were asked next.
+def with_candidates(
+    histories: Histories,
+    asked: list[IntArray],
+    item_skills: IntArray,
+    *,
+    by_place: bool = False,
+) -> tuple[Histories, BoolArray]:
+    """Histories in which each candidate item is asked next, and which responses these are.
 
     Args:
-        scorer: The model.
-        windows: The latest window of each student.
-        asked: Item indexes of each window's candidates; lengths may differ.
+        histories: One segment a student.
+        asked: Item indexes of each segment's candidates; lengths may differ.
         item_skills: Skills of every item index, 0 where fewer, (items + 1, skills).
+        by_place: The skills are given by place among the candidates instead, (candidates, skills).
 
     Returns:
-        Probabilities in the order of `asked`.
+        The histories with candidates after each segment, in the order of `asked`. Their answers
+        are unknown and no prediction rests on them.
     """
-    results: list[FloatArray] = [np.zeros(0)] * len(windows)
-    by_length = np.argsort(windows.lengths, kind="stable")
-    with torch.inference_mode():
-        for begin in range(0, len(by_length), scorer.settings.batch_size):
-            group = by_length[begin : begin + scorer.settings.batch_size]
-            batch = batch_of(windows, group)
-            most = max(1, *(len(asked[w]) for w in group))
-            items = np.zeros((len(group), most), dtype=np.int64)
-            for row, window in enumerate(group):
-                items[row, : len(asked[window])] = asked[window]
-            logits = scorer.model.candidates(
-                torch.from_numpy(items),
-                torch.from_numpy(item_skills[items]),
-                (batch.item, batch.skills, batch.correct, batch.valid),
-            )
-            probabilities = torch.sigmoid(logits).double().numpy()
-            for row, window in enumerate(group):
-                results[window] = probabilities[row, : len(asked[window])]
-    return results
+    n_asked = np.array([len(items) for items in asked], dtype=np.int64)
+    items = np.concatenate([np.zeros(0, dtype=np.int64), *asked])
+    segment = np.concatenate([histories.segment, np.repeat(np.arange(len(asked)), n_asked)])
+    order = np.argsort(segment, kind="stable")
+    is_candidate = order >= len(histories)
+
+    def extended(values: IntArray | FloatArray, added: IntArray | FloatArray) -> FloatArray:
+        joined: FloatArray = np.concatenate([values, added])[order]
+        return joined
+
+    width = max(histories.skills.shape[1], item_skills.shape[1])
+    skills = [
+        np.pad(each, ((0, 0), (0, width - each.shape[1])))
+        for each in (histories.skills, item_skills if by_place else item_skills[items])
+    ]
+    unknown, zeros = np.full(len(items), np.nan), np.zeros(len(items), dtype=np.int64)
+    made = Histories.of(
+        offsets=histories.offsets + np.concatenate([[0], np.cumsum(n_asked)]),
+        item=np.concatenate([histories.item, items])[order],
+        skills=np.concatenate(skills)[order],
+        correct=np.concatenate([histories.correct, zeros])[order],
+        visible=np.concatenate([histories.visible, np.repeat(histories.lengths, n_asked)])[order],
+        latency_ms=extended(histories.latency_ms, unknown),
+        hint_count=extended(histories.hint_count, unknown),
+        attempt_count=extended(histories.attempt_count, unknown),
+        first_action=np.concatenate([histories.first_action, zeros])[order],
+        answered_at=extended(histories.answered_at, unknown),
+        student=histories.student,
+        names=histories.names,
+    )
+    return made, is_candidate
+
+
+def _network(n_items: int, n_skills: int, settings: SaktSettings) -> nn.Module:
+    if settings.architecture == "sakt":
+        return Sakt(n_skills, settings)
+    return Tracer(n_items, n_skills, settings)
+
+
+def _dealt(histories: Histories, train: BoolArray, settings: SaktSettings) -> IntArray:
+    """Group of each segment: training students from 1, by chance; 0 for the others."""
+    student = np.unique(histories.student_of_response[train])
+    rng = np.random.default_rng(settings.seed)
+    group = np.zeros(int(histories.student.max(initial=0)) + 1, dtype=np.int64)
+    group[student] = rng.permutation(np.arange(len(student)) % settings.evidence_groups) + 1
+    return group[histories.student]

@@ -1,117 +1,124 @@
-"""Windows of histories as flat arrays, and their batches."""
+"""Histories from rows of gold.sakt_sequences."""
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-IntArray = NDArray[np.int64]
+from deepkt_irt.knowledge_tracing.histories import FIRST_ACTIONS, FloatArray, Histories, IntArray
+
+STEPS = (
+    "item_indexes",
+    "skill_indexes",
+    "correct",
+    "latency_ms",
+    "hint_counts",
+    "attempt_counts",
+    "first_actions",
+    "answered_at",
+)
+COLUMNS = ("student_key", "window_index", "context_length", "split", *STEPS)
+UNIT_COLUMNS = ("student_key", "unit_id", "visible", "split", *STEPS)
+_CODE = {action: code for code, action in enumerate(FIRST_ACTIONS, start=1)}
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Windows one after another; window w owns steps offsets[w] to offsets[w + 1].
-
-    Attributes:
-        offsets: (windows + 1,).
-        item: Item index of each step, (steps,).
-        skills: Skill indexes of each step, 0 where there are fewer, (steps, skills).
-        correct: 1 right, 0 wrong, (steps,).
-        context: Leading steps of each window that are not scored, (windows,).
-        student: Index of the student of each window, (windows,).
-        split: train, validation or test of each window, (windows,).
-    """
-
-    offsets: IntArray
-    item: IntArray
-    skills: IntArray
-    correct: IntArray
-    context: IntArray
-    student: IntArray
-    split: NDArray[Any]
-
-    def __len__(self) -> int:
-        return len(self.context)
-
-    @property
-    def lengths(self) -> IntArray:
-        """Steps of each window, (windows,)."""
-        return np.diff(self.offsets)
-
-    def of_split(self, split: str) -> IntArray:
-        """Indexes of the windows of a split."""
-        return np.flatnonzero(self.split == split)
-
-    def scored_steps(self, windows: IntArray) -> IntArray:
-        """Indexes of the steps that are scored in some windows, in order."""
-        starts = self.offsets[windows] + self.context[windows]
-        parts = [np.arange(a, b) for a, b in zip(starts, self.offsets[windows + 1], strict=True)]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
-
-    @property
-    def digest(self) -> str:
-        """Names the content, whatever the students' pseudonyms: the version of the data."""
-        content = hashlib.sha256()
-        for part in (self.offsets, self.item, self.skills, self.correct, self.context):
-            content.update(np.ascontiguousarray(part).tobytes())
-        content.update("".join(self.split.tolist()).encode())
-        return content.hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Padded windows: (batch, time) unless said otherwise.
-
-    Attributes:
-        item: Item index, 0 where padded.
-        skills: Skill indexes, (batch, time, skills), 0 where padded.
-        correct: 1.0 right, 0.0 wrong.
-        valid: Whether there is a step.
-        scored: Whether the step is scored in this window.
-    """
-
-    item: torch.Tensor
-    skills: torch.Tensor
-    correct: torch.Tensor
-    valid: torch.Tensor
-    scored: torch.Tensor
-
-
-def windows_of(frame: pd.DataFrame) -> Windows:
-    """Windows from rows of gold.sakt_sequences.
+def histories_of(frame: pd.DataFrame) -> tuple[Histories, NDArray[Any]]:
+    """Whole histories and the split of each, (students,).
 
     Students are put in an order that their random pseudonyms do not change, so that training
     gives the same model on a lake built anew.
     """
-    return windows_in_order(_ordered(frame))
+    return histories_in_order(_ordered(frame))
 
 
-def windows_in_order(ordered: pd.DataFrame) -> Windows:
-    """Windows in the order of the rows; a student's rows must follow one another."""
-    lengths = ordered["item_indexes"].map(len).to_numpy(dtype=np.int64)
-    skills = [step for window in ordered["skill_indexes"] for step in window]
-    width = max([1, *(len(step) for step in skills)])
-    matrix = np.zeros((len(skills), width), dtype=np.int64)
-    for row, step in enumerate(skills):
-        matrix[row, : len(step)] = step
-    return Windows(
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
-        item=_flat(ordered["item_indexes"]),
-        skills=matrix,
-        correct=_flat(ordered["correct"]),
-        context=ordered["context_length"].to_numpy(dtype=np.int64),
-        student=ordered.groupby("student_key", sort=False).ngroup().to_numpy().astype(np.int64),
-        split=ordered["split"].to_numpy(dtype=str),
+def histories_in_order(ordered: pd.DataFrame) -> tuple[Histories, NDArray[Any]]:
+    """Whole histories and their splits in the order of the rows.
+
+    Args:
+        ordered: A student's windows follow one another, in order. What a window repeats of the
+            one before, its context, is taken once.
+    """
+    context = ordered["context_length"].to_numpy(dtype=np.int64)
+    own = {
+        name: [window[n:] for window, n in zip(ordered[name], context, strict=True)]
+        for name in STEPS
+    }
+    student = ordered.groupby("student_key", sort=False).ngroup().to_numpy()
+    firsts = ordered.drop_duplicates("student_key")
+    lengths = np.array([len(window) for window in own["item_indexes"]], dtype=np.int64)
+    per_student = np.bincount(student, weights=lengths, minlength=len(firsts)).astype(np.int64)
+    made = Histories.of(
+        offsets=np.concatenate([[0], np.cumsum(per_student)]),
+        **_steps(own),
+        names=firsts["student_key"].to_numpy(dtype=str),
     )
+    return made, firsts["split"].to_numpy(dtype=str)
+
+
+def units_of(frame: pd.DataFrame) -> tuple[Histories, NDArray[Any]]:
+    """Units as segments, and the split of each student, (students,).
+
+    Args:
+        frame: Rows of gold.wdirt_features; students are ordered as by `histories_of`.
+    """
+    ordered = _ordered(frame.rename(columns={"unit_id": "window_index"}))
+    firsts = ordered.drop_duplicates("student_key")
+    made = Histories.of(
+        offsets=np.concatenate([[0], np.cumsum(ordered["item_indexes"].map(len))]).astype(np.int64),
+        **_steps({name: ordered[name].to_list() for name in STEPS}),
+        visible=_flat(ordered["visible"]),
+        student=ordered.groupby("student_key", sort=False).ngroup().to_numpy().astype(np.int64),
+        names=firsts["student_key"].to_numpy(dtype=str),
+    )
+    return made, firsts["split"].to_numpy(dtype=str)
+
+
+def _steps(parts: dict[str, list[NDArray[Any]]]) -> dict[str, Any]:
+    """Arrays over all steps from those of each window."""
+    actions = [_CODE.get(action, 0) for window in parts["first_actions"] for action in window]
+    return {
+        "item": _flat(parts["item_indexes"]),
+        "skills": _matrix([step for window in parts["skill_indexes"] for step in window]),
+        "correct": _flat(parts["correct"]),
+        "latency_ms": _known(parts["latency_ms"]),
+        "hint_count": _known(parts["hint_counts"]),
+        "attempt_count": _known(parts["attempt_counts"]),
+        "first_action": np.array(actions, dtype=np.int64),
+        "answered_at": _seconds(parts["answered_at"]),
+    }
 
 
 def _flat(arrays: Iterable[ArrayLike]) -> IntArray:
     return np.concatenate([np.zeros(0, dtype=np.int64), *arrays]).astype(np.int64)
+
+
+def _known(arrays: Iterable[ArrayLike]) -> FloatArray:
+    """Numbers, NaN where a step has none."""
+    parts = [np.asarray(array, dtype=np.float64) for array in arrays]  # None becomes NaN
+    return np.concatenate([np.zeros(0), *parts])
+
+
+def _seconds(arrays: Iterable[ArrayLike]) -> FloatArray:
+    instants = np.concatenate(
+        [np.zeros(0, dtype="datetime64[us]"), *(_instants(array) for array in arrays)]
+    )
+    seconds = instants.astype(np.int64) / 1e6
+    return np.where(np.isnat(instants), np.nan, seconds)
+
+
+def _instants(array: ArrayLike) -> NDArray[np.datetime64]:
+    found = pd.to_datetime(pd.Series(array), utc=True).dt.tz_localize(None)
+    return found.to_numpy(dtype="datetime64[us]")
+
+
+def _matrix(steps: list[NDArray[Any]]) -> IntArray:
+    lengths = np.array([len(step) for step in steps], dtype=np.int64)
+    matrix = np.zeros((len(steps), max(1, int(lengths.max(initial=0)))), dtype=np.int64)
+    matrix[np.arange(matrix.shape[1]) < lengths[:, None]] = _flat(steps)
+    return matrix
 
 
 def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
@@ -128,24 +135,3 @@ def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _hash(arrays: Iterable[ArrayLike]) -> str:
     return hashlib.sha256(_flat(arrays).tobytes()).hexdigest()
-
-
-def batch_of(windows: Windows, chosen: IntArray) -> Batch:
-    """The chosen windows padded to the longest of them."""
-    longest = int(windows.lengths[chosen].max())
-    time = np.arange(longest)
-    valid = time < windows.lengths[chosen, None]
-    at = np.where(valid, windows.offsets[chosen, None] + time, 0)
-    return Batch(
-        item=torch.from_numpy(np.where(valid, windows.item[at], 0)),
-        skills=torch.from_numpy(np.where(valid[..., None], windows.skills[at], 0)),
-        correct=torch.from_numpy(np.where(valid, windows.correct[at], 0).astype(np.float32)),
-        valid=torch.from_numpy(valid),
-        scored=torch.from_numpy(valid & (time >= windows.context[chosen, None])),
-    )
-
-
-def batches(windows: Windows, chosen: IntArray, *, size: int) -> list[IntArray]:
-    """Windows grouped by length, so that little is padding; (size,) each but the last."""
-    by_length = chosen[np.argsort(windows.lengths[chosen], kind="stable")]
-    return [by_length[begin : begin + size] for begin in range(0, len(by_length), size)]

@@ -1,174 +1,240 @@
-"""Trains a model on the training students and keeps the epoch best on the validation students."""
+"""Trains a network on the training responses and keeps the epoch best on the validation ones.
 
-import copy
+A training cut off at any instant goes on from its last epoch and ends with the same weights.
+"""
+
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch import distributed as dist
 from torch.nn import functional as F
 
 from deepkt_irt.errors import NoData
-from deepkt_irt.knowledge_tracing.baselines import item_means
-from deepkt_irt.knowledge_tracing.metrics import auc
-from deepkt_irt.knowledge_tracing.sakt import Sakt
-from deepkt_irt.knowledge_tracing.sequences import Windows, batch_of, batches
+from deepkt_irt.knowledge_tracing.blocks import Batch, Blocks, batches_of, blocks_of, packed
+from deepkt_irt.knowledge_tracing.histories import BoolArray, FloatArray, Histories, Split
+from deepkt_irt.knowledge_tracing.inputs import Inputs
+from deepkt_irt.knowledge_tracing.metrics import scores
+from deepkt_irt.knowledge_tracing.training_state import Epoch, TrainingState
 from deepkt_irt.settings import SaktSettings
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
-
-# the share holds the very responses trained on: drawn hard to the mean, it tells little of one
-_PRIOR_RESPONSES = 20.0
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training students."""
-
-    number: int
-    train_loss: float
-    validation_auc: float
+_WITHOUT_HISTORY = 4  # larger batches where no gradients are kept
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The model of the best epoch, and the way there."""
+    """The network of the best epoch, and the way there."""
 
-    model: Sakt
+    network: nn.Module
     epochs: tuple[Epoch, ...]
     best: Epoch
 
 
-def train(
-    windows: Windows,
+def train(  # noqa: PLR0913 - a training is decided by all of them
+    network: nn.Module,
+    histories: Histories,
+    inputs: Inputs,
+    split: Split,
     settings: SaktSettings,
     *,
-    n_items: int,
-    n_skills: int,
+    checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Trained:
     """Train until the validation AUC has not risen for `patience` epochs.
 
-    The same windows, settings and machine give the same weights.
+    What is validated and kept is a moving average of the weights. The same data, settings and
+    machine give the same weights; so do several processes that share the batches.
 
     Args:
-        windows: Of all students; those of split train and validation are used.
-        settings: Architecture and training.
-        n_items: Largest item index.
-        n_skills: Largest skill index.
+        network: Called with inputs and a batch, gives logits; its first weights are as seeded.
+        histories: Of all students.
+        inputs: Of these histories.
+        split: Which responses to train and validate on.
+        settings: Training.
+        checkpoint: File to go on from and to write after each epoch; None: nothing is kept.
         on_epoch: Told of each epoch.
 
     Raises:
-        NoData: If there are no training or no validation students, or the answers of either are
-            all alike.
+        NoData: If there are no training or validation responses, or the latter are all alike.
     """
-    chosen, held_out = windows.of_split("train"), windows.of_split("validation")
-    if not len(chosen) or not len(held_out):
+    if not split.train.any() or not split.validation.any():
         raise NoData("no students in the training or in the validation split; bring more students")
-    torch.manual_seed(settings.seed)
-    order = np.random.default_rng(settings.seed)
-    model = Sakt(n_items, n_skills, settings)
-    model.share_right_difficulty.copy_(_share_right_difficulty(windows, chosen, n_items))
-    groups = batches(windows, chosen, size=settings.batch_size)
-    optimiser = _optimiser(model, settings)
-    n_epochs = max(settings.max_epochs, math.ceil(settings.min_steps / len(groups)))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=n_epochs * len(groups)
+    device = device_of(settings)
+    network, inputs = network.to(device), inputs.to(device)
+    blocks = _blocks(histories, split.train, settings)
+    state = TrainingState.begun(
+        network,
+        settings,
+        total_steps=_steps_per_epoch(blocks, settings) * _n_epochs(blocks, settings),
     )
-    epochs: list[Epoch] = []
-    best_state, best = model.state_dict(), Epoch(0, math.inf, -math.inf)
-    for number in range(1, n_epochs + 1):
-        losses = [
-            _step(model, windows, groups[at], optimiser, schedule)
-            for at in order.permutation(len(groups))
-        ]
-        epochs.append(Epoch(number, float(np.mean(losses)), _validate(model, windows, held_out)))
-        on_epoch(epochs[-1])
-        if epochs[-1].validation_auc > best.validation_auc:
-            # a shallow copy would go on changing with the weights
-            best_state, best = copy.deepcopy(model.state_dict()), epochs[-1]
-        elif number - best.number >= settings.patience:
-            break
-    model.load_state_dict(best_state)
-    return Trained(model.eval(), tuple(epochs), best)
+    if checkpoint is not None and checkpoint.exists():
+        state.restore(checkpoint)
+    while not _is_over(state, blocks, settings):
+        loss = _pass(state, histories, inputs, (split.train, blocks), settings)
+        found = _validated(state.average, histories, inputs, split.validation, settings)
+        state.note(Epoch(len(state.epochs) + 1, loss, *found))
+        on_epoch(state.epochs[-1])
+        if checkpoint is not None and rank() == 0:
+            state.save(checkpoint)
+    return Trained(state.best_network().cpu(), tuple(state.epochs), state.best)
 
 
-def predict(model: Sakt, windows: Windows, chosen: IntArray, *, size: int = 64) -> FloatArray:
-    """Probabilities on the scored steps of some windows, in the order of `scored_steps`.
+def predict(
+    network: nn.Module,
+    histories: Histories,
+    inputs: Inputs,
+    chosen: BoolArray,
+    settings: SaktSettings,
+) -> FloatArray:
+    """Probabilities of the chosen responses, in their order.
 
     Args:
-        model: Trained.
-        windows: Windows.
-        chosen: Which of them.
-        size: Windows at a time.
+        network: Trained.
+        histories: Of any students.
+        inputs: Of these histories, on the network's device.
+        chosen: (responses,); all of them must be asked.
+        settings: Sizes of blocks and batches.
     """
-    model.eval()
-    predicted = np.full(len(windows.item), np.nan)
-    with torch.inference_mode():
-        for group in batches(windows, chosen, size=size):
-            batch = batch_of(windows, group)
-            logits = model(batch.item, batch.skills, batch.correct, batch.valid)
-            places = [windows.scored_steps(group[row : row + 1]) for row in range(len(group))]
+    network.eval()
+    device = next(network.parameters()).device
+    predicted = np.full(len(histories), np.nan)
+    blocks = _blocks(histories, chosen, settings)
+    with torch.inference_mode(), _precision(device):
+        for batch in batches_of(
+            histories, chosen, blocks, tokens=_WITHOUT_HISTORY * settings.batch_tokens
+        ):
+            logits = network(inputs, batch.to(device)).float().cpu()
             # boolean selection goes row by row, as the places do
-            probabilities = torch.sigmoid(logits[batch.scored]).double().numpy()
-            predicted[np.concatenate(places)] = probabilities
-    return predicted[windows.scored_steps(chosen)]
+            probabilities = torch.sigmoid(logits[batch.chosen].double())
+            predicted[batch.target[batch.chosen].numpy()] = probabilities.numpy()
+    return predicted[chosen]
 
 
-def _share_right_difficulty(windows: Windows, chosen: IntArray, n_items: int) -> torch.Tensor:
-    """Minus the logit of each item's share right among training students, around the mean."""
-    steps = windows.scored_steps(chosen)
-    means = item_means(
-        windows.item[steps],
-        windows.correct[steps],
-        n_items=n_items + 1,
-        prior_responses=_PRIOR_RESPONSES,
-    )
-    overall = windows.correct[steps].mean()
-    if overall in {0.0, 1.0}:
-        raise NoData("the training students' answers are all alike; bring more students")
-    difficulty = np.log(overall / (1 - overall)) - np.log(means / (1 - means))
-    return torch.from_numpy(difficulty[:, None].astype(np.float32))
+def device_of(settings: SaktSettings) -> torch.device:
+    """Where the network is trained: the process's GPU if there is one and settings allow."""
+    if settings.device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
-def _optimiser(model: Sakt, settings: SaktSettings) -> torch.optim.Optimizer:
-    difficulties = [model.deviation.weight]
-    others = [p for name, p in model.named_parameters() if name != "deviation.weight"]
-    return torch.optim.AdamW(
-        [
-            {"params": others, "weight_decay": settings.weight_decay},
-            {"params": difficulties, "weight_decay": settings.difficulty_decay},
-        ],
-        lr=settings.learning_rate,
+def _blocks(histories: Histories, chosen: BoolArray, settings: SaktSettings) -> Blocks:
+    return blocks_of(histories, chosen, targets=settings.block, context=settings.context)
+
+
+def _n_epochs(blocks: Blocks, settings: SaktSettings) -> int:
+    return max(
+        settings.max_epochs, math.ceil(settings.min_steps / _steps_per_epoch(blocks, settings))
     )
 
 
-def _step(
-    model: Sakt,
-    windows: Windows,
-    group: IntArray,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
+def _steps_per_epoch(blocks: Blocks, settings: SaktSettings) -> int:
+    """Steps of an epoch, about: batches are mixed anew each time, so their number varies."""
+    mixed = packed(blocks, tokens=settings.batch_tokens, order=np.random.default_rng(settings.seed))
+    return math.ceil(len(mixed) / world())
+
+
+def _is_over(state: TrainingState, blocks: Blocks, settings: SaktSettings) -> bool:
+    done = len(state.epochs)
+    since_best = done - (state.best.number if done else 0)
+    return done >= _n_epochs(blocks, settings) or since_best >= settings.patience
+
+
+def _pass(
+    state: TrainingState,
+    histories: Histories,
+    inputs: Inputs,
+    work: tuple[BoolArray, Blocks],
+    settings: SaktSettings,
 ) -> float:
-    """One step of the optimiser; returns the mean loss over the scored steps."""
-    model.train()
-    batch = batch_of(windows, group)
-    logits = model(batch.item, batch.skills, batch.correct, batch.valid)
-    loss = F.binary_cross_entropy_with_logits(logits[batch.scored], batch.correct[batch.scored])
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
-    schedule.step()
-    return float(loss.detach())
+    """One epoch; returns the mean loss over its responses."""
+    device = inputs.correct.device
+    batches = batches_of(histories, *work, tokens=settings.batch_tokens, order=state.order)
+    total, n = torch.zeros((), device=device), torch.zeros((), device=device)
+    for share in _shares(batches):
+        # each process takes one batch of its own; the last step may leave some without
+        loss, responses = _step(state, inputs, share.to(device) if share else None)
+        total, n = total + loss, n + responses
+    return float(total / n)
 
 
-def _validate(model: Sakt, windows: Windows, held_out: IntArray) -> float:
-    correct = windows.correct[windows.scored_steps(held_out)].astype(np.float64)
-    found = auc(correct, predict(model, windows, held_out))
-    if found is None:
+def _shares(batches: Iterator[Batch]) -> Iterator[Batch | None]:
+    while drawn := list(islice(batches, world())):
+        yield drawn[rank()] if rank() < len(drawn) else None
+
+
+def _step(state: TrainingState, inputs: Inputs, batch: Batch | None) -> tuple[Tensor, Tensor]:
+    """One step of the optimiser; returns the summed loss and the number of responses."""
+    device = inputs.correct.device
+    state.network.train()
+    state.optimiser.zero_grad()
+    loss, n = torch.zeros((), device=device), torch.zeros((), device=device)
+    if batch is not None:
+        with _precision(device):
+            logits = state.network(inputs, batch)
+        chosen = batch.chosen
+        loss = F.binary_cross_entropy_with_logits(
+            logits[chosen].float(), inputs.correct[batch.target[chosen]], reduction="sum"
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        n = chosen.sum().to(loss.dtype)
+    loss = loss.detach()
+    _add_up([loss, n, *_gradients(state.network)])
+    for gradient in _gradients(state.network):
+        gradient.div_(n)
+    nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+    state.advance()
+    return loss, n
+
+
+def _gradients(network: nn.Module) -> list[Tensor]:
+    for parameter in network.parameters():
+        if parameter.grad is None:  # a process without a batch adds nothing, but takes part
+            parameter.grad = torch.zeros_like(parameter)
+    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+
+
+def _add_up(parts: list[Tensor]) -> None:
+    """Sum over all processes, in place."""
+    if world() > 1:
+        for part in parts:
+            dist.all_reduce(part)
+
+
+def _validated(
+    network: nn.Module,
+    histories: Histories,
+    inputs: Inputs,
+    held_out: BoolArray,
+    settings: SaktSettings,
+) -> tuple[float, float]:
+    """AUC and log loss on the validation responses."""
+    found = scores(
+        histories.correct[held_out], predict(network, histories, inputs, held_out, settings)
+    )
+    if found.auc is None:
         raise NoData("the validation students' answers are all alike; bring more students")
-    return found
+    return found.auc, found.log_loss
+
+
+def _precision(device: torch.device) -> AbstractContextManager[object]:
+    """Half precision where the hardware multiplies it faster, without loss of range."""
+    if device.type == "cpu":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def world() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
