@@ -7,7 +7,6 @@ import json
 import logging
 import sys
 import tempfile
-import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as Grid
 
 from deepkt_irt.azure.commands import COMMANDS as AZURE_COMMANDS
@@ -31,9 +29,10 @@ from deepkt_irt.jobs.opening import (
     parse_settings,
 )
 from deepkt_irt.jobs.pipeline import LOCAL_ORDER
-from deepkt_irt.jobs.runner import LogReporter, Reporter
-from deepkt_irt.jobs.task import Metrics, Task
+from deepkt_irt.jobs.task import Task
 from deepkt_irt.jobs.trace import read_trace
+from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
+from deepkt_irt.progress import ScreenReporter, reporter_of, screen
 from deepkt_irt.reporting import item_dossier, student_trace
 from deepkt_irt.settings import SimulatorSettings
 from deepkt_irt.sources.catalogue import SOURCES, source_named
@@ -52,9 +51,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (*BUNDLE_COMMANDS, *AZURE_COMMANDS):
+for command in (*MODEL_COMMANDS, *BUNDLE_COMMANDS, *AZURE_COMMANDS):
     app.command()(command)
-screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
 LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]
 AsOfOption = Annotated[
@@ -70,45 +68,6 @@ FromOption = Annotated[
     str | None, typer.Option("--from", metavar="TASK", help="Run this task and all after it.")
 ]
 OnlyOption = Annotated[str | None, typer.Option("--only", metavar="TASK", help="Run this task.")]
-
-
-class ScreenReporter:
-    """Progress for a person: a line per task with its rows and seconds."""
-
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
-
-    def started(self, task: Task) -> None:
-        screen.print(f"[bold]{task.name}[/bold]  [dim]{escape(task.summary)}[/dim]")
-
-    def line(self, task: Task, text: str) -> None:  # noqa: ARG002 - the protocol's signature
-        screen.print(f"    [dim]{escape(text)}[/dim]")
-
-    def skipped(self, task: Task) -> None:
-        screen.print(f"[bold]{task.name}[/bold]  [dim]up to date[/dim]")
-
-    def finished(
-        self,
-        task: Task,  # noqa: ARG002 - the protocol's signature
-        *,
-        seconds: float,
-        rows: int,
-        metrics: Metrics,
-    ) -> None:
-        figures = ", ".join(f"{name} {value:,.4g}" for name, value in metrics.items())
-        screen.print(f"    {rows:,} rows in {seconds:.1f} s  [dim]{escape(figures)}[/dim]")
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the reporter was made."""
-        return time.monotonic() - self._begun
-
-
-class SilentReporter(LogReporter):
-    """Says nothing; failures are reported by the command itself."""
-
-    def __init__(self) -> None:
-        logging.getLogger("deepkt_irt").setLevel(logging.ERROR)
 
 
 @app.command()
@@ -258,7 +217,7 @@ def _run_all(
     quiet: bool = False,
 ) -> None:
     tasks, settings = _chosen(from_, only), parse_settings(assignments or ())
-    reporter: Reporter = SilentReporter() if quiet else ScreenReporter()
+    reporter = reporter_of(quiet=quiet)
     runner = open_runner(
         Target(lake=lake), settings=settings, as_of=parse_as_of(as_of), reporter=reporter
     )

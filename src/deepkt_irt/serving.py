@@ -1,6 +1,6 @@
 """Models as MLflow's pyfunc sees them, for serving outside the pipeline."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +8,44 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from deepkt_irt.knowledge_tracing.scoring import Scorer, score_candidates
-from deepkt_irt.knowledge_tracing.sequences import windows_of
+from deepkt_irt.knowledge_tracing.histories import Model
+from deepkt_irt.knowledge_tracing.scoring import KnowledgeTracer, with_candidates
+from deepkt_irt.knowledge_tracing.sequences import STEPS, histories_in_order
+from deepkt_irt.knowledge_tracing.wide_deep_irt import WideDeepIrt
+
+_NEEDED = ("item_indexes", "skill_indexes", "correct", "asked_item", "asked_skills")
 
 
-class SaktService(PythonModel):
+# the second history says nothing of behaviour, so that those columns are known to be optional
+EXAMPLE = pd.DataFrame(
+    {
+        "item_indexes": [[1, 2, 1], [2]],
+        "skill_indexes": [[[1], [1, 2], [1]], [[1]]],
+        "correct": [[1, 0, 1], [0]],
+        "latency_ms": [[9000.0, 21000.0, 4000.0], None],
+        "hint_counts": [[0.0, 1.0, 0.0], None],
+        "attempt_counts": [[1.0, 2.0, 1.0], None],
+        "first_actions": [["attempt", "hint", "attempt"], None],
+        "asked_item": [2, 1],
+        "asked_skills": [[1, 2], [1]],
+    }
+)
+
+
+class _NextAnswer(PythonModel):
     """Chance of a right answer on one next item, for a history that training never saw.
 
-    Input columns: item_indexes, correct (arrays over the history, oldest first),
-    skill_indexes (array of arrays), asked_item (int), asked_skills (array).
+    Input columns, one row per question: `item_indexes`, `correct` (arrays over the history,
+    oldest first), `skill_indexes` (array of arrays), `asked_item` (index), `asked_skills` (array);
+    and, where known, `latency_ms`, `hint_counts`, `attempt_counts`, `first_actions` as in
+    gold.sakt_sequences. An item or a skill that training did not meet is judged by the rest.
     """
+
+    _load: Callable[[Path], Model]
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights."""
-        self._scorer = Scorer.load(Path(context.artifacts["model"]))
+        self._model = self._load(Path(context.artifacts["model"]))
 
     def predict(
         self,
@@ -30,16 +54,54 @@ class SaktService(PythonModel):
         params: dict[str, object] | None = None,  # noqa: ARG002 - MLflow's signature
     ) -> list[float]:
         """Probabilities, one per row."""
-        return [self._one(row) for row in model_input.to_dict("records")]
-
-    def _one(self, row: dict[Hashable, Any]) -> float:
-        history = pd.DataFrame([{**row, "student_key": "", "window_index": 0}]).assign(
-            context_length=0, split="test"
+        histories, _ = histories_in_order(_as_windows(model_input))
+        asked = model_input["asked_item"].to_numpy(dtype=np.int64)
+        # the table of skills is by place in the request: items may be asked with their own skills
+        skills = [np.asarray(each, dtype=np.int64) for each in model_input["asked_skills"]]
+        table = np.zeros((len(asked), max([1, *map(len, skills)])), dtype=np.int64)
+        for row, each in enumerate(skills):
+            table[row, : len(each)] = each
+        extended, chosen = with_candidates(
+            histories, [np.array([item]) for item in asked], table, by_place=True
         )
-        windows = windows_of(history)
-        skills = np.asarray(row["asked_skills"], dtype=np.int64)
-        width = max(windows.skills.shape[1], len(skills), 1)
-        item = np.array([row["asked_item"]], dtype=np.int64)
-        table = np.zeros((int(item[0]) + 1, width), dtype=np.int64)
-        table[item[0], : len(skills)] = skills
-        return float(score_candidates(self._scorer, windows, [item], table)[0][0])
+        return [float(p) for p in self._model.predict(extended, chosen)]
+
+
+class SaktService(_NextAnswer):
+    """The knowledge-tracing model; input as `_NextAnswer` says."""
+
+    _load = KnowledgeTracer.load
+
+
+class WideDeepService(_NextAnswer):
+    """Wide & Deep IRT; input as `_NextAnswer` says."""
+
+    _load = WideDeepIrt.load
+
+
+def _as_windows(requests: pd.DataFrame) -> pd.DataFrame:
+    """Requests as windows of gold.sakt_sequences, each of a student of its own.
+
+    Raises:
+        ValueError: If a column is missing.
+    """
+    absent = [name for name in _NEEDED if name not in requests]
+    if absent:
+        raise ValueError(f"the request lacks {', '.join(absent)}; each row needs {_NEEDED}")
+    lengths = requests["item_indexes"].map(len).tolist()
+    columns = {
+        name: _filled(requests[name] if name in requests else [None] * len(requests), lengths)
+        for name in STEPS
+    }
+    names = [str(row) for row in range(len(requests))]
+    return pd.DataFrame(columns).assign(
+        student_key=names, window_index=0, context_length=0, split="test"
+    )
+
+
+def _filled(values: Iterable[Any], lengths: list[int]) -> list[Any]:
+    """A list per row; of unknown steps where the row says nothing (None, or NaN from pandas)."""
+    return [
+        [None] * n if each is None or isinstance(each, float) else each
+        for each, n in zip(values, lengths, strict=True)
+    ]

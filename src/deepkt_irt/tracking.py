@@ -1,60 +1,63 @@
-"""The only file that talks to MLflow: runs, registered versions, the champion."""
+"""The only file that talks to MLflow: runs, registered versions, the champion and those before."""
 
 import io
 import logging
+import socket
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import BackendUnavailable, NotTrained
+from deepkt_irt.errors import BackendUnavailable, NotTrained, UsageError
+from deepkt_irt.knowledge_tracing.champions import (
+    Reign,
+    SetTag,
+    Write,
+    is_withdrawn,
+    promotion,
+    reigns,
+    rollback,
+)
+from deepkt_irt.knowledge_tracing.versions import (
+    DECIDED_AT,
+    DECISION,
+    REASONS,
+    TRAINING_KEY,
+    Provenance,
+    Training,
+    Version,
+    VersionFacts,
+    cohort_hash,
+    commit_of_environment,
+    fitting,
+)
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import ModelSignature
     from mlflow.pyfunc.model import PythonModel
     from mlflow.tracking import MlflowClient
+    from numpy.typing import NDArray
+
+__all__ = [
+    "ModelStore",
+    "Provenance",
+    "Training",
+    "Version",
+    "VersionFacts",
+    "cohort_hash",
+    "commit_of_environment",
+    "signature_of",
+]
 
 _CHAMPION = "champion"
-_TRAINING_KEY = "training_key"
 _ARTIFACT = "model"
-
-
-@dataclass(frozen=True)
-class Version:
-    """A registered version of a model.
-
-    Attributes:
-        model: Name without catalog.
-        number: Version in the registry.
-        run_id: MLflow run that made it.
-    """
-
-    model: str
-    number: str
-    run_id: str
-
-
-@dataclass(frozen=True)
-class Training:
-    """What there is to keep of a training.
-
-    Attributes:
-        key: Names data, settings and code; the same training is never registered twice.
-        params: Settings.
-        metrics: Final figures.
-        history: Figures per epoch, in order.
-        requirements: What the model needs to be served, as pip takes it.
-    """
-
-    key: str
-    params: Mapping[str, object]
-    metrics: Mapping[str, float]
-    history: Sequence[Mapping[str, float]]
-    requirements: Sequence[str]
 
 
 class ModelStore:
@@ -91,16 +94,36 @@ class ModelStore:
         with _quiet("open the model store"):
             import mlflow  # noqa: PLC0415 - slow to import, and absent where only lake tasks run
 
-            mlflow.set_tracking_uri(self._tracking_uri)
-            mlflow.set_registry_uri(self._registry_uri)
+            self._select()
             return mlflow.MlflowClient(self._tracking_uri, self._registry_uri)
+
+    def _select(self) -> None:
+        """Make this the store of MLflow's functions that take none; there is one per process."""
+        import mlflow  # noqa: PLC0415 - slow to import
+
+        mlflow.set_tracking_uri(self._tracking_uri)
+        mlflow.set_registry_uri(self._registry_uri)
 
     def version_of_training(self, model: str, key: str) -> Version | None:
         """The version that a training with this key registered; None if there is none."""
         with _quiet(f"search versions of {model}"):
-            found = self._client.search_model_versions(f"name = '{self._name(model)}'")
-        matching = [each for each in found if each.tags.get(_TRAINING_KEY) == key]
+            matching = [e for e in self._each(model) if e.tags.get(TRAINING_KEY) == key]
         return _version(model, matching[0]) if matching else None
+
+    def versions(self, model: str) -> tuple[VersionFacts, ...]:
+        """All versions with their figures, latest first."""
+        champion = self.champion(model)
+        with _quiet(f"list versions of {model}"):
+            return tuple(
+                VersionFacts(
+                    version=_version(model, each),
+                    registered_at=datetime.fromtimestamp(each.creation_timestamp / 1000, UTC),
+                    metrics=self._metrics(str(each.run_id)),
+                    tags=dict(each.tags),
+                    is_champion=champion is not None and champion.number == str(each.version),
+                )
+                for each in sorted(self._each(model), key=lambda each: -int(each.version))
+            )
 
     def register(
         self,
@@ -109,28 +132,120 @@ class ModelStore:
         *,
         save: Callable[[Path], None],
         service: "PythonModel",
+        signature: "ModelSignature | None" = None,
+        input_example: "pd.DataFrame | None" = None,
     ) -> Version:
         """Keep a training as a run, and its model as a new version.
 
         Args:
             model: Name of the registered model.
-            training: Settings and figures.
+            training: Settings, figures and provenance.
             save: Writes the model's files into a folder.
             service: How MLflow is to serve those files.
+            signature: Names and types of what it takes and gives, from `signature_of`; Unity
+                Catalog registers no version without one.
+            input_example: Rows as the service takes them; kept with the model. Without a
+                signature MLflow works one out by asking the model.
         """
         with _quiet(f"register {model}"):
+            self._select()
             experiment_id = self._experiment(model)
             self._close_abandoned(experiment_id)
-            run_id = self._run(experiment_id, training, save, service)
-            tags = {_TRAINING_KEY: training.key}
-            made = self._registered(model, run_id, tags)
+            run_id = self._run(
+                experiment_id,
+                training,
+                save,
+                {
+                    "python_model": service,
+                    "signature": signature,
+                    "input_example": input_example,
+                },
+            )
+            made = self._registered(model, run_id, training.tags)
         return _version(model, made)
 
-    def set_champion(self, version: Version) -> None:
-        """Make a version the one that scores students."""
+    def note_decision(
+        self,
+        version: Version,
+        *,
+        promoted: bool,
+        reasons: Sequence[str],
+        at: datetime,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        """Keep with a version what was decided of it, and why; a later decision replaces it.
+
+        Args:
+            version: The version judged.
+            promoted: Whether it is to become champion.
+            reasons: Sentences.
+            at: Instant of the decision.
+            metrics: Figures it was judged by; they go to its run.
+        """
+        told = {
+            REASONS: "; ".join(reasons),
+            DECIDED_AT: at.isoformat(),
+            DECISION: "promoted" if promoted else "kept back",
+        }
+        with _quiet(f"note what was decided of {version.model} {version.number}"):
+            for name, figure in (metrics or {}).items():
+                self._client.log_metric(version.run_id, name, figure)
+            for key, value in told.items():
+                self._tag(version.model, SetTag(version.number, key, value))
+
+    def set_champion(
+        self, version: Version, *, at: datetime | None = None, reason: str = ""
+    ) -> None:
+        """Make a version the one that scores students; it stays so if it is already.
+
+        Args:
+            version: The new champion.
+            at: Since when; None: now.
+            reason: Why, in one sentence.
+        """
         with _quiet(f"name the champion of {version.model}"):
-            name = self._name(version.model)
-            self._client.set_registered_model_alias(name, _CHAMPION, version.number)
+            writes = promotion(
+                self._reigns(version.model),
+                current=self._champion_number(version.model),
+                version=version.number,
+                at=(at or datetime.now(UTC)).isoformat(),
+                reason=reason,
+            )
+            self._write(version.model, writes)
+
+    def roll_back(self, model: str, *, at: datetime | None = None) -> tuple[Version, Version]:
+        """Make the version champion again that was it before; repeated, the one before that.
+
+        Args:
+            model: Name of the model.
+            at: Instant of the rollback; None: now.
+
+        Returns:
+            The champion until now, and the one from now on.
+
+        Raises:
+            NotTrained: If there is no champion.
+            UsageError: If there was none before it.
+        """
+        until_now = self.champion(model)
+        if until_now is None:
+            raise NotTrained(model)
+        with _quiet(f"roll back {model}"):
+            history = self._reigns(model)
+            try:
+                number, writes = rollback(
+                    history, current=until_now.number, at=(at or datetime.now(UTC)).isoformat()
+                )
+            except UsageError as error:
+                raise UsageError(f"model {model}: {error}") from error
+            self._write(model, writes)
+            found = self._client.get_model_version(self._name(model), number)
+        return until_now, _version(model, found)
+
+    def was_rolled_back(self, version: Version) -> bool:
+        """Whether a person took the version back after it was champion; no job undoes that."""
+        with _quiet(f"look up when {version.model} {version.number} was champion"):
+            return is_withdrawn(self._reigns(version.model), version.number)
 
     def champion(self, model: str) -> Version | None:
         """The version that scores students; None if there is none."""
@@ -155,12 +270,37 @@ class ModelStore:
     def files(self, version: Version, folder: Path) -> Path:
         """Copy a version's files to a folder, and return where they are."""
         with _quiet(f"fetch {version.model} {version.number}"):
-            import mlflow.artifacts  # noqa: PLC0415 - slow to import
+            return self._copied(version, folder) / "artifacts" / _ARTIFACT
 
-            name = self._name(version.model)
-            uri = f"models:/{name}/{version.number}"
-            copied = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
-        return Path(copied) / "artifacts" / _ARTIFACT
+    def serve(
+        self, version: Version, *, host: str, port: int, on_ready: Callable[[str], None]
+    ) -> None:
+        """Answer requests with a version until the process is interrupted.
+
+        This is MLflow's own scoring server, as it runs behind an endpoint of a workspace: POST
+        to /invocations, GET /ping.
+
+        Args:
+            version: What to serve.
+            host: Address to listen on.
+            port: Port to listen on; 0 takes a free one.
+            on_ready: Told the server's address once it listens.
+
+        Raises:
+            BackendUnavailable: If the packages are not installed or the model cannot be loaded.
+            UsageError: If the address or port cannot be had.
+        """
+        try:
+            import uvicorn  # noqa: PLC0415 - comes with the whole MLflow only
+            from mlflow.pyfunc import load_model, scoring_server  # noqa: PLC0415 - slow to import
+        except ModuleNotFoundError as error:
+            need = f"{error.name} is not installed: pip install 'deepkt-irt[train]'"
+            raise BackendUnavailable(need) from error
+        with _listening(host, port) as listener, tempfile.TemporaryDirectory() as scratch:
+            with _quiet(f"load {version.model} {version.number}"):
+                app = scoring_server.init(load_model(str(self._copied(version, Path(scratch)))))
+            on_ready(f"http://{host}:{listener.getsockname()[1]}")
+            uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
     def delete(self, model: str) -> None:
         """Delete a registered model with all its versions; none of that name is fine, too."""
@@ -185,7 +325,7 @@ class ModelStore:
         experiment_id: str,
         training: Training,
         save: Callable[[Path], None],
-        service: "PythonModel",
+        served: Mapping[str, object],
     ) -> str:
         import mlflow  # noqa: PLC0415 - slow to import
 
@@ -200,9 +340,11 @@ class ModelStore:
             save(Path(scratch) / _ARTIFACT)
             mlflow.pyfunc.log_model(
                 name=_ARTIFACT,
-                python_model=service,
                 artifacts={_ARTIFACT: str(Path(scratch) / _ARTIFACT)},
                 pip_requirements=list(training.requirements),
+                # an endpoint installs from public registries, where this package is not
+                code_paths=[str(Path(__file__).parent)],
+                **served,
             )
             return str(run.info.run_id)
 
@@ -212,6 +354,74 @@ class ModelStore:
         name = self._name(model)
         # the key goes in with the version, so that a kill leaves no version without it
         return mlflow.register_model(f"runs:/{run_id}/{_ARTIFACT}", name, tags=tags)
+
+    def _each(self, model: str) -> "list[ModelVersion]":
+        """All versions, with their tags."""
+        name = self._name(model)
+        found = self._client.search_model_versions(f"name = '{name}'")
+        # Unity Catalog gives tags of single versions only
+        return [self._client.get_model_version(name, str(each.version)) for each in found]
+
+    def _metrics(self, run_id: str) -> Mapping[str, float]:
+        with _absent_is_none():
+            return dict(self._client.get_run(run_id).data.metrics)
+        return {}
+
+    def _reigns(self, model: str) -> tuple[Reign, ...]:
+        return reigns({str(each.version): each.tags for each in self._each(model)})
+
+    def _champion_number(self, model: str) -> str | None:
+        champion = self.champion(model)
+        return champion.number if champion else None
+
+    def _write(self, model: str, writes: Iterable[Write]) -> None:
+        """Carry out writes one by one; their order is what makes a repetition whole."""
+        for each in writes:
+            if isinstance(each, SetTag):
+                self._tag(model, each)
+            else:
+                name = self._name(model)
+                self._client.set_registered_model_alias(name, _CHAMPION, each.version)
+
+    def _tag(self, model: str, tag: SetTag) -> None:
+        name, value = self._name(model), fitting(tag.value)
+        self._client.set_model_version_tag(name, tag.version, tag.key, value)
+
+    def _copied(self, version: Version, folder: Path) -> Path:
+        """Copy all that MLflow keeps of a version to a folder, and return where it is."""
+        import mlflow.artifacts  # noqa: PLC0415 - slow to import
+
+        uri = f"models:/{self._name(version.model)}/{version.number}"
+        copied = mlflow.artifacts.download_artifacts(
+            artifact_uri=uri,
+            dst_path=str(folder),
+            tracking_uri=self._tracking_uri,
+            registry_uri=self._registry_uri,
+        )
+        return Path(copied)
+
+
+def signature_of(given: "pd.DataFrame", predicted: "NDArray[np.float64]") -> "ModelSignature":
+    """Names and types of what a model takes and gives, by example.
+
+    Args:
+        given: Rows as the service takes them; no array in them may be empty.
+        predicted: What it gives for them.
+    """
+    with _quiet("describe the model's input"):
+        from mlflow.models import infer_signature  # noqa: PLC0415 - slow to import
+
+        return infer_signature(given, predicted)
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    with listener:
+        yield listener
 
 
 def _version(model: str, found: "ModelVersion") -> Version:

@@ -72,8 +72,8 @@ MISTAKES = {
     "dependency left out": (
         "depends_on_is_lineage",
         WEEKLY,
-        "            - task_key: calibrate_items\n            - task_key: train_sakt\n",
-        "            - task_key: train_sakt\n",
+        "            - task_key: train_sakt\n            - task_key: train_wd_irt\n",
+        "            - task_key: train_wd_irt\n",
     ),
     "task under another key": (
         "task_is_deployed",

@@ -111,7 +111,7 @@ def test_engineer_features_indexes_items_and_skills_and_cuts_windows(silver, run
         ("ann", 1, 2, [3, 4, 5], [[1, 2], [], [1, 2]]),
         ("bob", 0, 0, [1], [[1, 2]]),
     ]
-    assert metrics == {"items": 5, "skills": 2, "windows": 3}
+    assert metrics == {"items": 5, "skills": 2, "windows": 3, "units": 2}
 
 
 def test_engineer_features_again_changes_nothing_and_new_items_follow_behind(silver, run, store):

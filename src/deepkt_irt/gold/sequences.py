@@ -16,6 +16,9 @@ _STEP_COLUMNS = {
     "correct": "correct",
     "latency_ms": "latency_ms",
     "hint_counts": "hint_count",
+    "attempt_counts": "attempt_count",
+    "first_actions": "first_action",
+    "answered_at": "answered_at",
 }
 
 
@@ -26,7 +29,8 @@ def indexed(
 
     Returns:
         student_key, event_id, sequence_number, item_index (0 if it has none), skill_indexes
-        (sorted, may be empty), correct (0 or 1), latency_ms, hint_count.
+        (sorted, may be empty), correct (0 or 1), latency_ms, hint_count, attempt_count,
+        first_action, answered_at.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -48,6 +52,9 @@ def indexed(
             F.col("correct").cast("int").alias("correct"),
             "latency_ms",
             "hint_count",
+            "attempt_count",
+            "first_action",
+            "answered_at",
         )
     )
 

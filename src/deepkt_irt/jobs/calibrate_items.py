@@ -79,7 +79,11 @@ def calibrate_items(ctx: JobContext) -> Metrics:
         rows = _with_given(rows, before)
     this = f"calibration_version = '{version}'"
     stamp: dict[str, Any] = {"calibration_version": version, "calibrated_at": ctx.as_of}
-    ctx.replace(ITEM_PARAMETERS, ctx.frame(ITEM_PARAMETERS, rows.assign(**stamp)), where=this)
+    ctx.replace(
+        ITEM_PARAMETERS,
+        ctx.frame(ITEM_PARAMETERS, rows.assign(**stamp, estimator=None)),
+        where=this,
+    )
     ctx.replace(STUDENT_ABILITIES, _abilities(fit, found, stamp), where=this)
     left_out = _left_out(attempts)
     head = _head(fit, found, selection)

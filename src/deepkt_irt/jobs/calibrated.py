@@ -56,6 +56,11 @@ class CalibratedItems:
         )
 
 
+def marginal(parameters: "DataFrame") -> "DataFrame":
+    """The rows of gold.item_parameters that a calibration estimated."""
+    return parameters.filter("estimator IS NULL")
+
+
 def latest(
     parameters: "DataFrame", calibrations: "DataFrame", *, before: str | None = None
 ) -> CalibratedItems | None:

@@ -3,7 +3,7 @@
 import argparse
 
 from deepkt_irt.jobs import apply_access as access_rules
-from deepkt_irt.jobs import integration
+from deepkt_irt.jobs import integration, serving_endpoint
 from deepkt_irt.jobs.opening import open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.scripts import Script, add_model_names, script, target_of
@@ -42,6 +42,7 @@ engineer_features = task_script(TASKS["engineer_features"])
 calibrate_items = task_script(TASKS["calibrate_items"])
 monitor_items = task_script(TASKS["monitor_items"])
 train_sakt = task_script(TASKS["train_sakt"])
+train_wd_irt = task_script(TASKS["train_wd_irt"])
 score_students = task_script(TASKS["score_students"])
 recommend_items = task_script(TASKS["recommend_items"])
 publish_report = task_script(TASKS["publish_report"])
@@ -49,6 +50,7 @@ apply_access = script(access_rules.apply_access, access_rules.add_flags)
 seed_district = script(integration.seed_district)
 verify_district = script(integration.verify_district)
 drop_district = script(integration.drop_district, add_model_names)
+serve_champions = script(serving_endpoint.serve_champions, serving_endpoint.add_flags)
 
 SCRIPTS: dict[str, Script] = {
     each.name: each for each in tuple(globals().values()) if isinstance(each, Script)

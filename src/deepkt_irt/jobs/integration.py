@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from deepkt_irt.errors import QualityViolation, UsageError
+from deepkt_irt.jobs.calibrated import marginal
 from deepkt_irt.jobs.context import VOLUMES
 from deepkt_irt.jobs.opening import Opened, Target, open_target
 from deepkt_irt.jobs.scripts import target_of
@@ -139,7 +140,7 @@ def _unfilled(store: TableStore) -> list[str]:
 
 def _unlike_truth(store: TableStore) -> list[str]:
     truth = simulate(DISTRICT).truth_items
-    found = store.read(ITEM_PARAMETERS).select("item_id", "difficulty").toPandas()
+    found = marginal(store.read(ITEM_PARAMETERS)).select("item_id", "difficulty").toPandas()
     found["problem_id"] = found["item_id"].str.removeprefix(f"{_SOURCE}:")
     both = found.merge(truth, on="problem_id").dropna(subset=["difficulty"])
     if len(both) < len(truth) / 2:

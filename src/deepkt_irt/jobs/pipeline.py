@@ -12,6 +12,7 @@ from deepkt_irt.jobs import (  # noqa: F401 - imported to register
     recommend_items,
     score_students,
     train_sakt,
+    train_wd_irt,
     transform_silver,
 )
 from deepkt_irt.jobs.task import TASKS, Task, run_order

@@ -10,7 +10,7 @@ import pandas as pd
 from deepkt_irt.bandit.eligibility import Mastery, Student
 from deepkt_irt.bandit.rule_policy import POLICY, Candidate, Choice, recommend
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.jobs.calibrated import item_parameters, last_judged
+from deepkt_irt.jobs.calibrated import item_parameters, last_judged, marginal
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.settings import RecommendationSettings
@@ -89,7 +89,7 @@ def recommend_items(ctx: JobContext) -> Metrics:
 def _world(ctx: JobContext) -> _World:
     items = ctx.read(ITEMS).select("item_id", "skill_ids").toPandas()
     skills = ctx.read(SKILLS).select("skill_id", "name", "prerequisite_ids").toPandas()
-    parameters = _latest(ctx.read(ITEM_PARAMETERS)).toPandas()
+    parameters = _latest(marginal(ctx.read(ITEM_PARAMETERS))).toPandas()
     return _World(
         skills=_lists(items["item_id"], items["skill_ids"]),
         items=item_parameters(parameters),

@@ -1,109 +1,49 @@
-"""The work of task train_sakt: train, register, measure, and choose the champion."""
+"""The work of task train_sakt."""
 
-import hashlib
-import json
 import tempfile
 import warnings
-from dataclasses import dataclass
-from importlib.metadata import version as package_version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
-from numpy.typing import NDArray
 
-from deepkt_irt.errors import NoConvergence, NoData
-from deepkt_irt.irt.ability import sequential_probabilities
-from deepkt_irt.irt.calibration import calibrate
-from deepkt_irt.irt.responses import Responses
+from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.model_evaluations import Work
+from deepkt_irt.jobs.model_training import Fit, Recipe, trained, work_of
 from deepkt_irt.jobs.task import Metrics
-from deepkt_irt.knowledge_tracing.baselines import item_means
-from deepkt_irt.knowledge_tracing.metrics import Scores, scores
-from deepkt_irt.knowledge_tracing.scoring import Scorer, seen_in_training
-from deepkt_irt.knowledge_tracing.sequences import Windows, windows_of
-from deepkt_irt.knowledge_tracing.training import Epoch, Trained, predict, train
-from deepkt_irt.tables.gold import (
-    ITEM_VOCABULARY,
-    MODEL_EVALUATIONS,
-    SAKT_SEQUENCES,
-    SKILL_VOCABULARY,
-)
-from deepkt_irt.tracking import Training, Version
+from deepkt_irt.knowledge_tracing.deletion import deletion_test
+from deepkt_irt.knowledge_tracing.scoring import KnowledgeTracer
+from deepkt_irt.knowledge_tracing.sequences import COLUMNS, histories_of
+from deepkt_irt.knowledge_tracing.together import fit_together, read_model, write_work
+from deepkt_irt.knowledge_tracing.training_state import Epoch
+from deepkt_irt.settings import SaktSettings
+from deepkt_irt.tables.gold import SAKT_SEQUENCES
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+if TYPE_CHECKING:
+    import pandas as pd
 
 MODEL = "sakt"
-_PROTOCOL = "held-out students, every graded response once, from the student's own past"
-_COLUMNS = (
-    "student_key",
-    "window_index",
-    "context_length",
-    "split",
-    "item_indexes",
-    "skill_indexes",
-    "correct",
-)
+_EXPLAINED_STUDENTS = 200
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What a training starts from."""
-
-    windows: Windows
-    n_items: int
-    n_skills: int
-    key: str
-
-
-def train_and_evaluate(ctx: JobContext) -> Metrics:
-    """Train or find the model of this data and these settings, and measure it.
+def train_and_judge(ctx: JobContext) -> Metrics:
+    """Train or find the model of this data and these settings, and judge it.
 
     Raises:
-        NoData: If a split has no students.
+        ModelRefused: If the model sees what it must not see; it is not registered then.
+        NoData: If a part of the students is missing.
     """
-    torch.set_num_threads(ctx.settings.sakt.threads)  # a fixed number, so that sums stay the same
-    work = _work(ctx)
-    version = ctx.models.version_of_training(MODEL, work.key)
-    if version is None:
-        version = _trained(ctx, work)
-    else:
-        ctx.progress(f"version {version.number} was trained on the same data and settings before")
-    measured = _measured(ctx, work, version)
-    better = _better(measured[MODEL], measured["item_mean"])
-    if better:
-        ctx.models.set_champion(version)
-    _write(ctx, work, version, measured, is_champion=better)
-    return _metrics(measured, is_champion=better)
-
-
-def _work(ctx: JobContext) -> _Work:
+    settings = ctx.settings.sakt
+    torch.set_num_threads(settings.threads)  # a fixed number, so that sums stay the same
     # by way of Arrow: toPandas turns nested arrays over one by one, twenty times slower
-    windows = windows_of(ctx.read(SAKT_SEQUENCES).select(*_COLUMNS).toArrow().to_pandas())
-    if not len(windows.of_split("test")):
-        raise NoData("no students in the test split; bring more students")
-    facts = [windows.digest, ctx.settings.sakt.model_dump(), package_version("deepkt-irt")]
-    return _Work(
-        windows=windows,
-        n_items=_largest(ctx, "item"),
-        n_skills=_largest(ctx, "skill"),
-        key=hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32],
-    )
-
-
-def _largest(ctx: JobContext, of: str) -> int:
-    table = ITEM_VOCABULARY if of == "item" else SKILL_VOCABULARY
-    row = ctx.read(table).agg({f"{of}_index": "max"}).first()
-    return int(row[0] or 0) if row else 0
-
-
-def _trained(ctx: JobContext, work: _Work) -> Version:
-    """Train and register a version."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # MLflow warns of its own type hints on import
-        from deepkt_irt.serving import SaktService  # noqa: PLC0415 - imports MLflow, which is slow
+    frame = ctx.read(SAKT_SEQUENCES).select(*COLUMNS).toArrow().to_pandas()
+    if frame.empty:
+        raise NoData("no graded responses to train on; bring more files")
+    kept = settings.model_dump()
+    work = work_of(ctx, MODEL, histories_of(frame), settings=kept, seed=settings.seed)
+    checkpoint = ctx.checkpoints / "training" / f"{MODEL}-{work.key}.pt"
 
     def told(epoch: Epoch) -> None:
         ctx.progress(
@@ -111,141 +51,84 @@ def _trained(ctx: JobContext, work: _Work) -> Version:
             f"validation AUC {epoch.validation_auc:.4f}"
         )
 
-    settings = ctx.settings.sakt
-    result = train(
-        work.windows, settings, n_items=work.n_items, n_skills=work.n_skills, on_epoch=told
+    def fit() -> Fit:
+        processes = settings.processes or torch.cuda.device_count()
+        if processes > 1:
+            model, epochs = _fit_together(work, settings, checkpoint, processes)
+        else:
+            model = KnowledgeTracer(settings, checkpoint=checkpoint, on_epoch=told)
+            model.fit(work.histories, work.split)
+            epochs = model.trained.epochs if model.trained else ()
+        return _way(work, model, epochs)
+
+    # on coin flips there is nothing to learn for long
+    quick = settings.model_copy(update={"max_epochs": 3, "min_steps": 60})
+    recipe = Recipe(
+        work=work,
+        source=SAKT_SEQUENCES,
+        params=kept,
+        fit=fit,
+        fresh=lambda seed: KnowledgeTracer(quick.model_copy(update={"seed": seed})),
+        load=KnowledgeTracer.load,
+        service=_service,
     )
-    seen = seen_in_training(work.windows, n_items=work.n_items)
-    scorer = Scorer(result.model, settings, seen)
-    return ctx.models.register(
-        MODEL,
-        _record(work, settings.model_dump(), result),
-        save=scorer.save,
-        service=SaktService(),
-    )
+    _, metrics = trained(ctx, recipe)
+    checkpoint.unlink(missing_ok=True)
+    return metrics
 
 
-def _record(work: _Work, params: dict[str, object], result: Trained) -> Training:
-    return Training(
-        key=work.key,
-        params={**params, "data_version": work.windows.digest},
-        metrics={
-            "best_epoch": result.best.number,
-            "best_validation_auc": result.best.validation_auc,
-        },
-        history=[
-            {"train_loss": epoch.train_loss, "validation_auc": epoch.validation_auc}
-            for epoch in result.epochs
-        ],
-        requirements=[f"deepkt-irt[train]=={package_version('deepkt-irt')}"],
-    )
+def _fit_together(
+    work: Work, settings: SaktSettings, checkpoint: Path, processes: int
+) -> tuple[KnowledgeTracer, tuple[Epoch, ...]]:
+    """Train on several GPUs of this machine, or in several processes where there is none."""
+    from pyspark.ml.torch.distributor import TorchDistributor  # noqa: PLC0415 - only here
+
+    with tempfile.TemporaryDirectory(prefix="deepkt-training-") as scratch:
+        write_work(Path(scratch), work.histories, work.split, settings, checkpoint)
+        on_gpu = torch.cuda.is_available() and settings.device != "cpu"
+        launcher = TorchDistributor(processes, local_mode=True, use_gpu=on_gpu)
+        launcher.run(fit_together, scratch)
+        return read_model(Path(scratch))
 
 
-def _measured(ctx: JobContext, work: _Work, version: Version) -> dict[str, Scores]:
-    """Every model on the same responses of the test students."""
-    windows = work.windows
-    test = windows.of_split("test")
-    steps = windows.scored_steps(test)
-    correct = windows.correct[steps]
-    with tempfile.TemporaryDirectory() as scratch:
-        # from the registered files, so that what is measured is what will score
-        scorer = Scorer.load(ctx.models.files(version, Path(scratch)))
-    train_steps = windows.scored_steps(windows.of_split("train"))
-    means = item_means(
-        windows.item[train_steps], windows.correct[train_steps], n_items=work.n_items + 1
-    )
-    measured = {
-        MODEL: scores(correct, predict(scorer.model, windows, test)),
-        "item_mean": scores(correct, means[windows.item[steps]]),
+def _way(work: Work, model: KnowledgeTracer, epochs: tuple[Epoch, ...]) -> Fit:
+    best = max(epochs, key=lambda epoch: epoch.validation_auc)
+    metrics = {
+        "best_epoch": float(best.number),
+        "val_auc": best.validation_auc,
+        "val_log_loss": best.validation_log_loss,
+        **_explains(work, model),
     }
-    rasch = _rasch(ctx, work)
-    if rasch is not None:
-        measured["irt_1pl"] = scores(correct, rasch)
-    return measured
-
-
-def _rasch(ctx: JobContext, work: _Work) -> FloatArray | None:
-    """The 1PL calibrated on training students, following each test student's ability.
-
-    None if it cannot be calibrated on so little; that is said, not hidden.
-    """
-    windows = work.windows
-    steps = windows.scored_steps(windows.of_split("train"))
-    student = _students(windows, "train")
-    _, first = np.unique(student * (work.n_items + 1) + windows.item[steps], return_index=True)
-    settings = ctx.settings.calibration.model_copy(update={"min_responses_2pl": len(steps) + 1})
-    try:
-        fitted = calibrate(
-            Responses(
-                student=student[first],
-                item=windows.item[steps][first],
-                level=windows.correct[steps][first].astype(np.int64),
-                n_students=int(windows.student.max()) + 1,
-                n_items=work.n_items + 1,
-            ),
-            settings=settings,
-        )
-    except (NoData, NoConvergence) as error:
-        ctx.progress(f"no 1PL baseline: {error}")
-        return None
-    tested = windows.scored_steps(windows.of_split("test"))
-    counts = np.unique(_students(windows, "test"), return_counts=True)[1]
-    return sequential_probabilities(
-        np.concatenate([[0], np.cumsum(counts)]),
-        windows.item[tested],
-        windows.correct[tested],
-        items=fitted.items,
-        population_sd=fitted.population_sd,
-    )
-
-
-def _students(windows: Windows, split: str) -> IntArray:
-    """Student of each scored step of a split; a student's windows follow one another."""
-    chosen = windows.of_split(split)
-    return np.repeat(windows.student[chosen], windows.lengths[chosen] - windows.context[chosen])
-
-
-def _better(model: Scores, baseline: Scores) -> bool:
-    return model.auc is not None and baseline.auc is not None and model.auc > baseline.auc
-
-
-def _write(
-    ctx: JobContext,
-    work: _Work,
-    version: Version,
-    measured: dict[str, Scores],
-    *,
-    is_champion: bool,
-) -> None:
-    evaluation = work.key[:16]
-    test = work.windows.of_split("test")
-    rows = [
+    history = [
         {
-            "evaluation_id": evaluation,
-            "model_name": name,
-            "model_version": version.number if name == MODEL else None,
-            "mlflow_run_id": version.run_id if name == MODEL else None,
-            "protocol": _PROTOCOL,
-            "split": "test",
-            "data_version": work.windows.digest,
-            "seed": ctx.settings.sakt.seed,
-            "n_students": len(np.unique(work.windows.student[test])),
-            "n_responses": result.n,
-            "auc": result.auc,
-            "accuracy": result.accuracy,
-            "log_loss": result.log_loss,
-            "ece": result.ece,
-            "calibration": [vars(each) for each in result.bins],
-            "is_champion": is_champion and name == MODEL,
-            "evaluated_at": ctx.as_of,
+            "train_loss": epoch.train_loss,
+            "validation_auc": epoch.validation_auc,
+            "validation_log_loss": epoch.validation_log_loss,
         }
-        for name, result in measured.items()
+        for epoch in epochs
     ]
-    frame = ctx.frame(MODEL_EVALUATIONS, pd.DataFrame(rows))
-    ctx.replace(MODEL_EVALUATIONS, frame, where=f"evaluation_id = '{evaluation}'")
+    return Fit(model, metrics, history)
 
 
-def _metrics(measured: dict[str, Scores], *, is_champion: bool) -> Metrics:
-    found = {f"auc_{name}": result.auc for name, result in measured.items()}
-    known = {name: value for name, value in found.items() if value is not None}
-    return {**known, "is_champion": float(is_champion)}
+def _explains(work: Work, model: KnowledgeTracer) -> dict[str, float]:
+    """How much further predictions move without their strongest influences than without others."""
+    if model.settings.architecture != "default":
+        return {}
+    rng = np.random.default_rng(work.seed)
+    student = np.unique(work.histories.student_of_response[work.split.validation])
+    looked_at = rng.permutation(student)[:_EXPLAINED_STUDENTS]
+    sample = work.histories.segments(np.isin(work.histories.student, looked_at))
+    last = np.zeros(len(sample), dtype=bool)
+    last[sample.offsets[1:] - 1] = True  # of each student the latest answer
+    try:
+        found = deletion_test(model, sample, last & sample.asked, seed=work.seed)
+    except NoData:
+        return {}  # histories too short to leave five answers out
+    return {"deletion_ratio": found.ratio} if np.isfinite(found.ratio) else {}
+
+
+def _service() -> "tuple[Any, pd.DataFrame]":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own type hints on import
+        from deepkt_irt.serving import EXAMPLE, SaktService  # noqa: PLC0415 - imports MLflow
+    return SaktService(), EXAMPLE

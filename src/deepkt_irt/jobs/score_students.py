@@ -1,9 +1,6 @@
 """Task score_students: next-answer predictions and mastery from the champion."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +8,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepkt_irt.gold.mastery import mastery_interval, reference_items, spread_items
+from deepkt_irt.gold.mastery import reference_items, spread_items
+from deepkt_irt.jobs.calibrated import marginal
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.student_scoring import (
+    EVENT_ROWS,
+    INFLUENCE_ROWS,
+    MASTERY_ROWS,
+    Catalogue,
+    answered,
+    by_student,
+    explained,
+    judged,
+    offered,
+)
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.tables.gold import (
     ITEM_VOCABULARY,
+    SAKT_ATTENTION,
     SAKT_PREDICTIONS,
     SAKT_SEQUENCES,
     SKILL_VOCABULARY,
@@ -27,35 +37,10 @@ from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from deepkt_irt.knowledge_tracing.scoring import Scorer
 
 MODEL = "sakt"
 _POPULAR_SKILLS = 3  # offered beside the practised ones where no prerequisites say what is next
-_CHUNK_WINDOWS = 512
-
-_EVENT_ROWS = (
-    "student_key string, sequence_number bigint, item_index int, event_id string, split string, "
-    "p_correct double, correct boolean, item_known boolean"
-)
-_MASTERY_ROWS = (
-    "student_key string, skill_index int, mastery double, mastery_low double, "
-    "mastery_high double, n_reference_items int"
-)
-
-
-@dataclass(frozen=True)
-class _Catalogue:
-    """What the workers must know of items and skills; small beside students and events.
-
-    Attributes:
-        item_skills: Skill indexes of every item index, 0 where fewer, (items + 1, skills).
-        candidates: Item indexes by skill index, to be offered.
-        references: Item indexes by skill index, to judge the skill by.
-    """
-
-    item_skills: NDArray[np.int64]
-    candidates: dict[int, list[int]]
-    references: dict[int, list[int]]
+_SHARES = 100  # of the students that are worked on together
 
 
 @task(
@@ -68,13 +53,13 @@ class _Catalogue:
         CANONICAL_LEARNING_EVENTS,
         ITEM_PARAMETERS,
     ),
-    writes=(SAKT_PREDICTIONS, STUDENT_MASTERY),
+    writes=(SAKT_PREDICTIONS, SAKT_ATTENTION, STUDENT_MASTERY),
     uses_models=(MODEL,),
 )
 def score_students(ctx: JobContext) -> Metrics:
-    """Predict every answer before it, candidates to ask next, and mastery per practised skill.
+    """Predict every answer before it, candidates to ask next, mastery, and what moves predictions.
 
-    Safe to run again: both tables are replaced, each in one commit. Until a version has become
+    Safe to run again: each table is replaced in one commit. Until a version has become
     champion, as before the first weekly training, nobody is scored and the tables stay as they are.
     """
     if ctx.models.champion(MODEL) is None:
@@ -86,15 +71,16 @@ def score_students(ctx: JobContext) -> Metrics:
         known = {"model_version": version.number, "at": ctx.as_of}
         ctx.overwrite(SAKT_PREDICTIONS, _predictions(ctx, catalogue, files, known))
         ctx.overwrite(STUDENT_MASTERY, _mastery(ctx, catalogue, files, known))
+        ctx.overwrite(SAKT_ATTENTION, _attention(ctx, catalogue, files, known))
     written = ctx.read(SAKT_SEQUENCES).select("student_key").distinct().count()
     return {"students": written, "model_version": float(version.number)}
 
 
-def _catalogue(ctx: JobContext) -> _Catalogue:
+def _catalogue(ctx: JobContext) -> Catalogue:
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     latest = (
-        ctx.read(ITEM_PARAMETERS)
+        marginal(ctx.read(ITEM_PARAMETERS))
         .groupBy("item_id")
         .agg(F.max_by("difficulty", "calibration_version").alias("difficulty"))
     )
@@ -108,10 +94,14 @@ def _catalogue(ctx: JobContext) -> _Catalogue:
         .select("item_index", "skill_index", "difficulty")
     )
     pairs = tagged.orderBy("item_index", "skill_index").toPandas()
-    largest = ctx.read(ITEM_VOCABULARY).agg(F.max("item_index")).first()
+    items = ctx.read(ITEM_VOCABULARY).select("item_index", "item_id").toPandas()
+    item_ids = items.set_index("item_index")["item_id"].reindex(
+        range(len(items) + 1), fill_value=""
+    )
     settings = ctx.settings.scoring
-    return _Catalogue(
-        item_skills=_skill_matrix(pairs, int(largest[0] or 0) if largest else 0),
+    return Catalogue(
+        item_ids=item_ids.to_numpy(dtype=object),
+        item_skills=_skill_matrix(pairs, len(items)),
         candidates=spread_items(pairs, per_skill=settings.max_items_per_skill),
         references=reference_items(pairs, per_skill=settings.items_per_skill),
     )
@@ -126,17 +116,17 @@ def _skill_matrix(pairs: pd.DataFrame, n_items: int) -> NDArray[np.int64]:
 
 
 def _predictions(
-    ctx: JobContext, catalogue: _Catalogue, files: Path, known: dict[str, object]
+    ctx: JobContext, catalogue: Catalogue, files: Path, known: dict[str, object]
 ) -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     sequences = ctx.read(SAKT_SEQUENCES)
-    latest = _latest_windows(sequences).join(_open_skills(ctx), "student_key", "left")
-    answered = sequences.mapInPandas(_on(files, _answered), _EVENT_ROWS)
-    offered = latest.mapInPandas(_on(files, _offered(catalogue)), _EVENT_ROWS)
+    opened = sequences.join(_open_skills(ctx), "student_key", "left")
+    seen = by_student(sequences, files, answered, EVENT_ROWS)
+    asked = by_student(opened, files, offered(catalogue), EVENT_ROWS)
     items = ctx.read(ITEM_VOCABULARY).select("item_index", "item_id")
     return (
-        answered.unionByName(offered)
+        seen.unionByName(asked)
         .join(items, "item_index")
         .drop("item_index")
         .withColumns(
@@ -149,7 +139,7 @@ def _predictions(
 
 
 def _mastery(
-    ctx: JobContext, catalogue: _Catalogue, files: Path, known: dict[str, object]
+    ctx: JobContext, catalogue: Catalogue, files: Path, known: dict[str, object]
 ) -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -157,16 +147,16 @@ def _mastery(
     per_student = practised.groupBy("student_key").agg(
         F.array_sort(F.collect_list(F.struct("skill_index", "n_responses"))).alias("practised")
     )
-    latest = _latest_windows(ctx.read(SAKT_SEQUENCES)).join(per_student, "student_key")
-    flat = latest.withColumns(
+    sequences = ctx.read(SAKT_SEQUENCES).join(per_student, "student_key")
+    flat = sequences.withColumns(
         {
             "practised_skills": F.col("practised.skill_index"),
             "practised_counts": F.col("practised.n_responses"),
         }
     ).drop("practised")
-    judged = flat.mapInPandas(_on(files, _judged(catalogue)), _MASTERY_ROWS)
+    mastery = by_student(flat, files, judged(catalogue), MASTERY_ROWS)
     return (
-        judged.join(practised, ["student_key", "skill_index"])
+        mastery.join(practised, ["student_key", "skill_index"])
         .drop("skill_index")
         .withColumns(
             {
@@ -177,12 +167,20 @@ def _mastery(
     )
 
 
-def _latest_windows(sequences: "DataFrame") -> "DataFrame":
-    """The last window of each student: the recent past, whole."""
+def _attention(
+    ctx: JobContext, catalogue: Catalogue, files: Path, known: dict[str, object]
+) -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    last = sequences.groupBy("student_key").agg(F.max("window_index").alias("window_index"))
-    return sequences.join(last, ["student_key", "window_index"])
+    found = by_student(ctx.read(SAKT_SEQUENCES), files, explained(catalogue), INFLUENCE_ROWS)
+    skills = ctx.read(SKILL_VOCABULARY).select("skill_index", "skill_id")
+    return found.join(skills, "skill_index").select(
+        "student_key",
+        "skill_id",
+        "influences",
+        F.lit(known["model_version"]).alias("model_version"),
+        F.lit(known["at"]).alias("scored_at"),
+    )
 
 
 def _practised(ctx: JobContext) -> "DataFrame":
@@ -238,129 +236,3 @@ def _open_skills(ctx: JobContext) -> "DataFrame":
     return every.groupBy("student_key").agg(
         F.array_sort(F.collect_set("skill_index")).alias("open_skills")
     )
-
-
-Work = Callable[["Scorer", pd.DataFrame], pd.DataFrame]
-
-
-def _on(files: Path, work: Work) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
-    """Work on chunks of windows in a Spark worker, with the model loaded once."""
-
-    def run(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        scorer = _loaded(str(files))
-        for frame in frames:
-            for begin in range(0, len(frame), _CHUNK_WINDOWS):
-                yield work(scorer, frame.iloc[begin : begin + _CHUNK_WINDOWS])
-
-    return run
-
-
-@cache
-def _loaded(folder: str) -> "Scorer":
-    import torch  # noqa: PLC0415 - in the worker only
-
-    from deepkt_irt.knowledge_tracing.scoring import Scorer  # noqa: PLC0415 - imports torch
-
-    torch.set_num_threads(1)  # Spark runs one worker per core
-    return Scorer.load(Path(folder))
-
-
-def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.sort_values(["student_key", "window_index"], ignore_index=True)
-
-
-def _answered(scorer: "Scorer", frame: pd.DataFrame) -> pd.DataFrame:
-    """Every scored event of some windows with its probability."""
-    from deepkt_irt.knowledge_tracing.sequences import windows_in_order  # noqa: PLC0415
-    from deepkt_irt.knowledge_tracing.training import predict  # noqa: PLC0415
-
-    ordered = _sorted(frame)
-    windows = windows_in_order(ordered)
-    chosen = np.arange(len(windows))
-    steps = windows.scored_steps(chosen)
-    scored = windows.lengths - windows.context
-    items = windows.item[steps]
-    return pd.DataFrame(
-        {
-            "student_key": np.repeat(ordered["student_key"].to_numpy(), scored),
-            "sequence_number": np.concatenate(ordered["sequence_numbers"].to_list())[steps],
-            "item_index": items,
-            "event_id": np.concatenate(ordered["event_ids"].to_list())[steps],
-            "split": np.repeat(ordered["split"].to_numpy(), scored),
-            "p_correct": predict(scorer.model, windows, chosen),
-            "correct": windows.correct[steps] == 1,
-            "item_known": scorer.knows(items),
-        }
-    )
-
-
-def _offered(catalogue: _Catalogue) -> Work:
-    """Candidates of the open skills, as if asked next."""
-
-    def work(scorer: "Scorer", frame: pd.DataFrame) -> pd.DataFrame:
-        from deepkt_irt.knowledge_tracing.scoring import score_candidates  # noqa: PLC0415
-        from deepkt_irt.knowledge_tracing.sequences import windows_in_order  # noqa: PLC0415
-
-        ordered = _sorted(frame)
-        asked = [_items_of(skills, catalogue.candidates) for skills in ordered["open_skills"]]
-        windows = windows_in_order(ordered)
-        found = score_candidates(scorer, windows, asked, catalogue.item_skills)
-        n = [len(each) for each in asked]
-        items = np.concatenate([np.zeros(0, dtype=np.int64), *asked])
-        last = np.array([numbers[-1] for numbers in ordered["sequence_numbers"]], dtype=np.int64)
-        return pd.DataFrame(
-            {
-                "student_key": np.repeat(ordered["student_key"].to_numpy(), n),
-                "sequence_number": np.repeat(last + 1, n),
-                "item_index": items,
-                "event_id": None,
-                "split": np.repeat(ordered["split"].to_numpy(), n),
-                "p_correct": np.concatenate([np.zeros(0), *found]),
-                "correct": None,
-                "item_known": scorer.knows(items),
-            }
-        )
-
-    return work
-
-
-def _judged(catalogue: _Catalogue) -> Work:
-    """Mastery of practised skills: the mean chance on each skill's reference items."""
-
-    def work(scorer: "Scorer", frame: pd.DataFrame) -> pd.DataFrame:
-        from deepkt_irt.knowledge_tracing.scoring import score_candidates  # noqa: PLC0415
-        from deepkt_irt.knowledge_tracing.sequences import windows_in_order  # noqa: PLC0415
-
-        ordered = _sorted(frame)
-        asked = [_items_of(skills, catalogue.references) for skills in ordered["practised_skills"]]
-        windows = windows_in_order(ordered)
-        found = score_candidates(scorer, windows, asked, catalogue.item_skills)
-        rows = []
-        for student, skills, counts, items, p in zip(
-            ordered["student_key"],
-            ordered["practised_skills"],
-            ordered["practised_counts"],
-            asked,
-            found,
-            strict=True,
-        ):
-            chance = dict(zip(items.tolist(), p.tolist(), strict=True))
-            for skill, n in zip(skills, counts, strict=True):
-                used = catalogue.references.get(int(skill), [])
-                mean = float(np.mean([chance[item] for item in used]))
-                rows.append((student, int(skill), mean, int(n), len(used)))
-        columns = ["student_key", "skill_index", "mastery", "n", "n_reference_items"]
-        judged = pd.DataFrame(rows, columns=columns)
-        low, high = mastery_interval(
-            judged["mastery"].to_numpy(dtype=float), judged["n"].to_numpy(dtype=float)
-        )
-        return judged.drop(columns="n").assign(mastery_low=low, mastery_high=high)
-
-    return work
-
-
-def _items_of(skills: object, by_skill: dict[int, list[int]]) -> NDArray[np.int64]:
-    """Distinct items of some skills, in order; none if there is no skill."""
-    listed = [] if skills is None else np.asarray(skills, dtype=np.int64).tolist()
-    found = sorted({item for skill in listed for item in by_skill.get(skill, [])})
-    return np.array(found, dtype=np.int64)

@@ -41,8 +41,36 @@ SAKT_SEQUENCES = Table(
         Column("correct", "array<int>", "1 right, 0 wrong", privacy=_PERSONAL),
         Column("latency_ms", "array<bigint>", "null where unknown", unit="ms"),
         Column("hint_counts", "array<int>", "null where unknown"),
+        Column("attempt_counts", "array<int>", "null where unknown", nullable=True),
+        Column("first_actions", "array<string>", "null where unknown", nullable=True),
+        Column("answered_at", "array<timestamp>", "UTC; null where unknown", nullable=True),
     ),
     key=("student_key", "window_index"),
+)
+
+WDIRT_FEATURES = Table(
+    layer=Layer.GOLD,
+    name="wdirt_features",
+    comment="Unit tests after the practice they conclude; or whole histories, where none is named.",
+    columns=(
+        _STUDENT,
+        Column(
+            "unit_id", "string", "assignment of the test; empty: whole history", privacy=_PERSONAL
+        ),
+        Column("visible", "array<int>", "leading steps an answer may rest on; -1: practice only"),
+        Column("event_ids", "array<string>", "events, practice first, each part in order"),
+        Column("item_indexes", "array<int>", "of gold.item_vocabulary"),
+        Column("skill_indexes", "array<array<int>>", "of gold.skill_vocabulary, per event"),
+        Column("correct", "array<int>", "1 right, 0 wrong", privacy=_PERSONAL),
+        Column("latency_ms", "array<bigint>", "null where unknown", unit="ms"),
+        Column("hint_counts", "array<int>", "null where unknown"),
+        Column("attempt_counts", "array<int>", "null where unknown"),
+        Column("first_actions", "array<string>", "null where unknown"),
+        Column("answered_at", "array<timestamp>", "UTC; null where unknown"),
+        Column("split", "string", "train, validation or test"),
+        Column("bucket", "int", "of silver.user_splits; an order that no pseudonym changes"),
+    ),
+    key=("student_key", "unit_id"),
 )
 
 MODEL_EVALUATIONS = Table(
@@ -69,10 +97,50 @@ MODEL_EVALUATIONS = Table(
             "array<struct<mean_predicted:double,observed:double,n:bigint>>",
             "reliability curve over 10 equal-width bins; empty bins left out",
         ),
-        Column("is_champion", "boolean", "this version became champion in this evaluation"),
+        Column("is_champion", "boolean", "this version is champion since this evaluation"),
         Column("evaluated_at", "timestamp", "as-of instant of the run, UTC"),
+        *(
+            Column(
+                f"{figure}_{end}",
+                "double",
+                f"{place} end of the 95 % interval by a bootstrap over students",
+                nullable=True,
+            )
+            for figure in ("auc", "accuracy", "log_loss", "ece")
+            for end, place in (("low", "lower"), ("high", "upper"))
+        ),
+        Column(
+            "parts",
+            "array<struct<kind:string,name:string,n:bigint,n_students:bigint,auc:double,"
+            "log_loss:double,mean_predicted:double,observed:double>>",
+            "by responses seen before, skill index, known item and student group; small groups "
+            "are left out",
+            nullable=True,
+        ),
     ),
     key=("evaluation_id", "model_name", "split"),
+)
+
+SAKT_ATTENTION = Table(
+    layer=Layer.GOLD,
+    name="sakt_attention",
+    comment="Past answers that moved the prediction of a student's next answer most, per skill.",
+    columns=(
+        _STUDENT,
+        Column("skill_id", "string", "the next answer is on this skill's reference items"),
+        Column(
+            "influences",
+            "array<struct<event_id:string,item_id:string,correct:boolean,weight:double,"
+            "signed_effect:double>>",
+            "strongest first; signed_effect: by how many logits the answer raises the prediction, "
+            "weight: attention it gets, which by itself explains nothing",
+            privacy=_PERSONAL,
+        ),
+        Column("model_version", "string", "champion that predicted"),
+        Column("scored_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("student_key", "skill_id"),
+    cluster_by=("student_key",),
 )
 
 SAKT_PREDICTIONS = Table(
@@ -158,8 +226,10 @@ TABLES = (
     SKILL_VOCABULARY,
     ITEM_VOCABULARY,
     SAKT_SEQUENCES,
+    WDIRT_FEATURES,
     MODEL_EVALUATIONS,
     SAKT_PREDICTIONS,
+    SAKT_ATTENTION,
     STUDENT_MASTERY,
     BANDIT_RECOMMENDATIONS,
 )

@@ -43,7 +43,7 @@ ITEM_PARAMETERS = Table(
     name="item_parameters",
     comment="Calibrated items by version; a parameter that was not estimated is null.",
     columns=(
-        Column("calibration_version", "string", "joins gold.calibrations"),
+        Column("calibration_version", "string", "joins gold.calibrations; or wd_irt/VERSION"),
         Column("item_id", "string", "joins silver.items"),
         Column("model", "string", "1PL, 2PL, 3PL or GRM, chosen by type and amount of data"),
         Column("difficulty", "double", "b; of a graded item the mean threshold", unit="logit"),
@@ -59,6 +59,13 @@ ITEM_PARAMETERS = Table(
         Column("p_value", "double", "mean share of credit on them"),
         Column("is_anchor", "boolean", "carried the link to the reference version"),
         _CALIBRATED_AT,
+        Column(
+            "estimator",
+            "string",
+            "null: marginal maximum likelihood; wd_irt: given abilities from what came before, "
+            "calibration_version then names the model's version",
+            nullable=True,
+        ),
     ),
     key=("calibration_version", "item_id"),
     checks=(

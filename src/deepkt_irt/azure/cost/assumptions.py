@@ -42,7 +42,7 @@ class Assumptions(BaseModel):
     # Databricks: tasks as in the bundle, their use assumed. Measured on a laptop's core, for a
     # million responses: 48 s to predict, 3 s to read, 1 s to calibrate, so start-up comes first.
     daily_serverless_tasks: float = Field(6, ge=0, description="serverless tasks of the daily job")
-    weekly_serverless_tasks: float = Field(5, ge=0, description="the same of the weekly job")
+    weekly_serverless_tasks: float = Field(6, ge=0, description="the same of the weekly job")
     dbu_per_task: float = Field(0.3, ge=0, description="DBU of a task that has little to do")
     dbu_per_million: float = Field(0.03, ge=0, description="DBU for a million responses kept")
     serverless_dbu_hour: float = Field(4, gt=0, description="DBU that a serverless hour uses")

@@ -1,0 +1,178 @@
+"""Throughput of training the published model, beside pyKT's, on the same data and sizes."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from calibration_speed import PEER_PYTHON
+from deepkt_irt.knowledge_tracing.histories import BoolArray, FloatArray, Histories, Split
+from deepkt_irt.knowledge_tracing.metrics import scores
+from deepkt_irt.knowledge_tracing.protocols import LEAP
+from deepkt_irt.knowledge_tracing.sakt import PUBLISHED
+from deepkt_irt.knowledge_tracing.scoring import KnowledgeTracer
+from deepkt_irt.settings import SaktSettings
+from page import CannotRunError, table
+from research_data import assist2009, described
+
+_PEER = Path(__file__).parent / "peers" / "pykt_sakt.py"
+_WINDOW = 200
+_PYKT_BATCH = 64  # windows, as pyKT's own configuration has it for SAKT
+_PYKT_RATE = 1e-3
+_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+_PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        seconds: From data as the tool reads it to the weights of the best epoch.
+        predicted: Probabilities of all responses, NaN where not predicted, (responses,).
+    """
+
+    seconds: float
+    predicted: FloatArray
+
+
+def section(*, epochs: int = 3, repeats: int = 3, students: int | None = None) -> str:
+    """The section of the page.
+
+    Args:
+        epochs: Passes over the training students.
+        repeats: Runs of each, in turns.
+        students: The first ones alone, for a trial; None: all.
+
+    Raises:
+        CannotRunError: If the data or pyKT's environment is absent.
+    """
+    if not _peer_is_there():
+        raise CannotRunError(f"pyKT's environment is not at {PEER_PYTHON.parent.parent}")
+    histories = assist2009()
+    if students is not None:
+        histories = histories.segments(np.arange(histories.n_segments) < students)
+    split = LEAP.splits(histories)[0]
+    settings = _settings(epochs)
+    ours, theirs = [], []
+    for _ in range(repeats):
+        theirs.append(_run_pykt(histories, split, settings))
+        ours.append(_run_ours(histories, split, settings))
+    n = int(split.train.sum())
+    return f"""## Throughput of training, beside pyKT
+
+Data: ASSISTments 2009-10 ({described(histories)}), which is no part of the project. Students as in
+protocol leap, first fold: {n:,} training responses, the validation students' judged after each
+epoch by both. Model: SAKT of one layer, width {settings.width}, {settings.heads} heads, dropout
+{settings.dropout}, windows of {_WINDOW}; {epochs} epochs, one thread of the CPU each, {repeats}
+runs of each in turns, each in a new process. Peer: pyKT 0.0.38 (pykt-toolkit) with its own model,
+data set, training function and rate ({_PYKT_RATE}, Adam, {_PYKT_BATCH} windows a batch), and the
+same torch; the one change is that its data set makes tensors on the CPU. It expands a question of
+several skills into as many rows, as it always does; responses are counted, not rows. Time is from
+the prepared data (pyKT: its file of sequences; here: arrays) to the weights of the best epoch.
+
+{_comparison(histories, split, ours, theirs, epochs * n)}
+
+AUC is by question, on the test students' responses but each one's first, which pyKT does not
+predict: {int(_judged(histories, split).sum()):,} responses. Of a question of several skills pyKT's
+prediction is the mean over its skills, each blind to the question's other rows; at test both see
+100 to 199 steps of the past where there are so many.
+"""
+
+
+def _settings(epochs: int) -> SaktSettings:
+    half = _WINDOW // 2
+    return PUBLISHED.model_copy(
+        update={"max_epochs": epochs, "min_steps": 1, "block": half, "context": half, "device": "cpu"}
+    )
+
+
+def _peer_is_there() -> bool:
+    if not PEER_PYTHON.exists():
+        return False
+    found = subprocess.run(  # noqa: S603  # our own environment
+        [PEER_PYTHON, "-W", "ignore", "-c", "import pykt.models.sakt"], check=False, capture_output=True
+    )
+    return found.returncode == 0
+
+
+def _judged(histories: Histories, split: Split) -> BoolArray:
+    judged: BoolArray = split.test & (histories.visible > 0)
+    return judged
+
+
+def _run_ours(histories: Histories, split: Split, settings: SaktSettings) -> Run:
+    os.environ.update(_ONE_THREAD)
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+        return fresh.submit(_fitted, histories, split, settings).result()
+
+
+def _fitted(histories: Histories, split: Split, settings: SaktSettings) -> Run:
+    import torch  # noqa: PLC0415  # set up in the process that trains
+
+    torch.set_num_threads(1)
+    model = KnowledgeTracer(settings)
+    begin = time.perf_counter()
+    model.fit(histories, split)
+    seconds = time.perf_counter() - begin
+    judged = _judged(histories, split)
+    predicted = np.full(len(histories), np.nan)
+    predicted[judged] = model.predict(histories, judged)
+    return Run(seconds, predicted)
+
+
+def _run_pykt(histories: Histories, split: Split, settings: SaktSettings) -> Run:
+    given = {
+        "width": settings.width,
+        "heads": settings.heads,
+        "dropout": settings.dropout,
+        "epochs": settings.max_epochs,
+        "batch": _PYKT_BATCH,
+        "learning_rate": _PYKT_RATE,
+        "seed": settings.seed,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "responses.npz", Path(folder) / "found.npz"
+        first = histories.offsets[:-1]
+        part = np.select([getattr(split, name)[first] for name in _PARTS], [0, 1, 2])
+        columns = ("offsets", "item", "skills", "correct")
+        np.savez(source, part=part, **{name: getattr(histories, name) for name in columns})
+        command = [PEER_PYTHON, "-W", "ignore", _PEER, source, target, json.dumps(given)]
+        subprocess.run(  # noqa: S603  # our own script
+            command, check=True, capture_output=True, env=os.environ | _ONE_THREAD
+        )
+        with np.load(target) as found:
+            return Run(float(found["seconds"]), found["predicted"])
+
+
+def _comparison(
+    histories: Histories, split: Split, ours: list[Run], theirs: list[Run], responses: int
+) -> str:
+    rows = [("seconds, each run", _times(theirs), _times(ours), "")]
+    slow, fast = (median(run.seconds for run in runs) for runs in (theirs, ours))
+    speeds = f"{responses / slow:,.0f}", f"{responses / fast:,.0f}", f"{slow / fast:.1f}"
+    rows.append(("training responses per second, median", *speeds))
+    judged = _judged(histories, split)
+    for name, figure in {"AUC": "auc", "log loss": "log_loss"}.items():
+        found = [
+            getattr(scores(histories.correct[judged], runs[0].predicted[judged]), figure)
+            for runs in (theirs, ours)
+        ]
+        rows.append((name, f"{found[0]:.4f}", f"{found[1]:.4f}", ""))
+    return table(("figure", "pyKT", "deepkt-irt", "ratio"), rows)
+
+
+def _times(runs: list[Run]) -> str:
+    return ", ".join(f"{run.seconds:.1f}" for run in runs)
+
+
+if __name__ == "__main__":
+    print(section())
