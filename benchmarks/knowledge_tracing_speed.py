@@ -91,7 +91,13 @@ prediction is the mean over its skills, each blind to the question's other rows;
 def _settings(epochs: int) -> SaktSettings:
     half = _WINDOW // 2
     return PUBLISHED.model_copy(
-        update={"max_epochs": epochs, "min_steps": 1, "block": half, "context": half, "device": "cpu"}
+        update={
+            "max_epochs": epochs,
+            "min_steps": 1,
+            "block": half,
+            "context": half,
+            "device": "cpu",
+        }
     )
 
 
@@ -99,7 +105,9 @@ def _peer_is_there() -> bool:
     if not PEER_PYTHON.exists():
         return False
     found = subprocess.run(  # noqa: S603  # our own environment
-        [PEER_PYTHON, "-W", "ignore", "-c", "import pykt.models.sakt"], check=False, capture_output=True
+        [PEER_PYTHON, "-W", "ignore", "-c", "import pykt.models.sakt"],
+        check=False,
+        capture_output=True,
     )
     return found.returncode == 0
 

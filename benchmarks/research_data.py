@@ -96,7 +96,9 @@ def _skills(joined: pd.Series) -> IntArray:
     """Skill indexes of ids joined by `_`, sorted, 0 where fewer, (responses, most)."""
     combinations, place = np.unique(joined.fillna("").to_numpy(dtype=str), return_inverse=True)
     split = [[each for each in text.split("_") if each] for text in combinations]
-    index = {name: 1 + n for n, name in enumerate(sorted({each for part in split for each in part}))}
+    index = {
+        name: 1 + n for n, name in enumerate(sorted({each for part in split for each in part}))
+    }
     table = np.zeros((len(split), max(map(len, split))), dtype=np.int64)
     for row, names in enumerate(split):
         table[row, : len(names)] = sorted(index[name] for name in names)

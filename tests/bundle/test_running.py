@@ -186,7 +186,9 @@ def test_daily_job_hands_over_what_development_mode_named(unpacked):
 
     assert opened.values["job.parameters.as_of"] == "2026-03-01T02:00"
     assert "gold=dev_jo_smith_gold" in opened.values["job.parameters.schemas"]
-    assert opened.values["job.parameters.models"].endswith(".dev_jo_smith_sakt")
+    models = dict(pair.split("=") for pair in opened.values["job.parameters.models"].split(","))
+    assert models["sakt"].endswith(".dev_jo_smith_sakt")
+    assert models["wd_irt"].endswith(".dev_jo_smith_wd_irt")
 
 
 def test_unnamed_job_lists_those_there_are(unpacked):

@@ -141,6 +141,19 @@ def test_fit_evidence_on_each_item_is_of_the_training_students():
     np.testing.assert_allclose(evidence.n[1:].sum(axis=0), 2 * evidence.n[0])
 
 
+def test_fit_tells_no_student_his_or_her_own_answers_through_the_items():
+    """Items met once or twice each and random answers: only such a leak could be learnt from."""
+    item = np.random.default_rng(2).integers(1, 400, 900)
+    histories = made_up([10] * 90, item=item, skills=np.ones((900, 1), dtype=np.int64))
+    model = KnowledgeTracer(
+        SMALL.model_copy(update={"max_epochs": 8, "patience": 8, "learning_rate": 1e-2})
+    )
+
+    model.fit(histories, every_third(histories))
+
+    assert min(epoch.train_loss for epoch in model.trained.epochs) > 0.66
+
+
 def test_knows_only_items_that_training_students_met():
     histories = made_up(items=8)
     histories.item[every_third(histories).validation] = N_ITEMS

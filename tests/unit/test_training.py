@@ -235,7 +235,7 @@ def test_step_of_two_processes_has_the_gradients_of_one_on_all_their_blocks(
         assert found[step].keys() == expected.keys()
         for name, value in expected.items():
             torch.testing.assert_close(
-                found[step][name], value, atol=1e-5, rtol=1e-5, msg=f"{step} {name}"
+                found[step][name], value, atol=1e-6, rtol=1e-5, msg=f"{step} {name}"
             )
     total = sum(float(expected[name].square().sum()) for name in expected.keys() - {"loss", "n"})
     assert 0.01 < total < 0.9  # not cut to the norm of 1, which would hide a wrong scale

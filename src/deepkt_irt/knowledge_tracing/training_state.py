@@ -107,6 +107,7 @@ class TrainingState:
                 "schedule": self.schedule.state_dict(),
                 "order": self.order.bit_generator.state,
                 "random": torch.get_rng_state(),
+                "random_on_gpus": torch.cuda.get_rng_state_all(),
                 "steps": self.steps,
                 "epochs": [asdict(epoch) for epoch in self.epochs],
                 "best_weights": self.best_weights,
@@ -117,13 +118,15 @@ class TrainingState:
 
     def restore(self, file: Path) -> None:
         """Go on from a file."""
-        kept = torch.load(file, weights_only=True)
+        kept = torch.load(file, map_location="cpu", weights_only=True)
         self.network.load_state_dict(kept["network"])
         self.average.load_state_dict(kept["average"])
         self.optimiser.load_state_dict(kept["optimiser"])
         self.schedule.load_state_dict(kept["schedule"])
         self.order.bit_generator.state = kept["order"]
         torch.set_rng_state(kept["random"])
+        if kept["random_on_gpus"]:
+            torch.cuda.set_rng_state_all(kept["random_on_gpus"])
         self.steps = kept["steps"]
         self.epochs = [Epoch(**epoch) for epoch in kept["epochs"]]
         self.best_weights = kept["best_weights"]
