@@ -32,7 +32,7 @@ test-connect: $(READY) $(CONNECT_READY)
 	$(BIN)/python scripts/connect_tests.py $(CONNECT_VENV)/bin/python
 
 fast: $(READY)
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/unit -m "not slow"
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow

@@ -81,7 +81,7 @@ chosen by the validation students of the first fold of ASSISTments 2009-10; the 
 models that every training is held against. The test students are the same in all folds. AUC,
 accuracy, log loss (nats) and ECE (10 bins) are means over the folds, ± the SD over the folds; the
 interval is 95 %, by bootstrap over the test students. Seconds are those of fitting one fold, on
-one thread of the CPU, {workers} models at a time. The data are no part of the project.
+one thread of the CPU, {workers} at a time. The data are no part of the project.
 
 Published figures are those of the model cards of leap-kt (LEAP-LAB-KUS), whose protocol this is:
 students drawn 80 to 20, five folds, skills as an array, no expansion; its draw of students and its

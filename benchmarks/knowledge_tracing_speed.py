@@ -27,7 +27,7 @@ _PEER = Path(__file__).parent / "peers" / "pykt_sakt.py"
 _WINDOW = 200
 _PYKT_BATCH = 64  # windows, as pyKT's own configuration has it for SAKT
 _PYKT_RATE = 1e-3
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _PARTS = ("train", "validation", "test")
 
 

@@ -68,7 +68,7 @@ DATA: dict[str, Callable[[], Histories]] = {
 def described(histories: Histories) -> str:
     """Size of histories, in words."""
     return (
-        f"{len(histories.names):,} students, {len(histories):,} responses, "
+        f"{len(np.unique(histories.student)):,} students, {len(histories):,} responses, "
         f"{histories.n_items:,} items and {histories.n_skills:,} skills"
     )
 

@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _sequences(data: dict[str, np.ndarray]) -> pd.DataFrame:
-    """pyKT's file of training and validation students: one row a skill, cut into windows."""
+    """The file of training and validation students: one row a skill, cut into windows, by pyKT."""
     rows = [
         {
             "uid": student,
