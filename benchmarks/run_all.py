@@ -20,6 +20,10 @@ BENCHMARKS = (
     "drift",
     "assistments",
     "simulator_recovery",
+    "knowledge_tracing_accuracy",
+    "knowledge_tracing_speed",
+    "scoring_speed",
+    "wide_deep_accuracy",
 )
 
 

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from deepkt_irt.jobs.model_evaluations import Work
-from deepkt_irt.jobs.sakt_training import _fit_together
 from deepkt_irt.knowledge_tracing.histories import Histories, Split
 from deepkt_irt.knowledge_tracing.metrics import auc
 from deepkt_irt.settings import SaktSettings
@@ -28,10 +26,15 @@ def work():
     )
     part = histories.segment % 3
     split = Split(part == 0, part == 1, part == 2)
+    # the environment that connects has neither torch nor scikit-learn
+    from deepkt_irt.jobs.model_evaluations import Work
+
     return Work("sakt", histories, split, "key", 7, np.full(N_STUDENTS, None))
 
 
 def test_two_processes_train_a_model_that_predicts_as_well_as_one_alone(spark, work, tmp_path):
+    from deepkt_irt.jobs.sakt_training import _fit_together
+
     settings = SaktSettings(width=16, heads=2, max_epochs=4, min_steps=60, batch_tokens=300)
 
     model, epochs = _fit_together(work, settings, tmp_path / "checkpoint.pt", processes=2)

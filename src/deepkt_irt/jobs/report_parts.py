@@ -1,5 +1,6 @@
 """The parts of the report, counted in Spark; only counts and a few chosen students come here."""
 
+from datetime import datetime
 from typing import Any
 
 from deepkt_irt.jobs.context import JobContext
@@ -19,6 +20,7 @@ from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
 from deepkt_irt.tables.silver import SKILLS, USERS
 
 ABILITY_BAND = 0.25
+_TITLES = {"sakt": "Knowledge tracing: any next answer", "wd_irt": "Wide & Deep IRT"}
 _SKILLS = 12
 _CLASSES = 20
 _REFUSALS = 20
@@ -57,15 +59,24 @@ def abilities(ctx: JobContext, version: str | None) -> tuple[tuple[float, int], 
     return tuple((r["band"] * ABILITY_BAND, r["count"]) for r in rows)
 
 
-def evaluations(ctx: JobContext) -> Evaluations | None:
-    """The latest evaluation, the best model first."""
-    rows = ctx.read(MODEL_EVALUATIONS).collect()
-    if not rows:
-        return None
-    last = max((r["evaluated_at"], r["evaluation_id"]) for r in rows)[1]
-    own = [r for r in rows if r["evaluation_id"] == last]
+def evaluations(ctx: JobContext) -> tuple[Evaluations, ...]:
+    """The latest evaluation of each registered model, the best model first."""
+    rows = ctx.read(MODEL_EVALUATIONS).drop("parts").collect()
+    latest: dict[str, tuple[datetime, str]] = {}
+    for r in rows:
+        if r["model_version"] is not None:
+            key = (r["evaluated_at"], r["evaluation_id"])
+            latest[r["model_name"]] = max(key, latest.get(r["model_name"], key))
+    return tuple(
+        _evaluations(name, [r for r in rows if r["evaluation_id"] == last])
+        for name, (_, last) in sorted(latest.items())
+    )
+
+
+def _evaluations(name: str, own: list[Any]) -> Evaluations:
     own.sort(key=lambda r: (-(r["auc"] or 0.0), r["model_name"]))
     return Evaluations(
+        title=_TITLES.get(name, name),
         protocol=own[0]["protocol"],
         data_version=own[0]["data_version"],
         seed=own[0]["seed"],
@@ -79,6 +90,7 @@ def _evaluation(row: Any) -> Evaluation:  # noqa: ANN401 - a Spark row
         version=row["model_version"],
         run_id=row["mlflow_run_id"],
         auc=row["auc"],
+        interval=None if row["auc_low"] is None else (row["auc_low"], row["auc_high"]),
         accuracy=row["accuracy"],
         log_loss=row["log_loss"],
         ece=row["ece"],

@@ -91,14 +91,14 @@ def _mean(table: Tensor, index: Tensor, skills: Tensor) -> Tensor:
 
 PUBLISHED = SaktSettings(
     architecture="sakt",
-    width=64,
+    width=128,
     heads=8,
-    dropout=0.3,
+    dropout=0.4,
     block=20,
     context=40,
     learning_rate=2e-3,
     weight_decay=0.0,
-    max_epochs=12,
+    max_epochs=10,
     patience=4,
 )
 """The sizes and training that the published model is evaluated with."""

@@ -86,6 +86,7 @@ class Evaluation:
     version: str | None
     run_id: str | None
     auc: float | None
+    interval: tuple[float, float] | None
     accuracy: float
     log_loss: float
     ece: float
@@ -97,8 +98,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Evaluations:
-    """The latest evaluation: all models on the same responses."""
+    """The latest evaluation of a registered model, with baselines on the same responses."""
 
+    title: str
     protocol: str
     data_version: str
     seed: int
@@ -201,7 +203,7 @@ class ReportData:
     drift_cuts: tuple[float, float]
     missing_items: tuple[MissingItems, ...] | None
     wanted_error: float
-    evaluations: Evaluations | None
+    evaluations: tuple[Evaluations, ...]
     heat_map: HeatMap | None
     students: tuple[Student, ...]
     missing: tuple[str, ...] = field(default=())

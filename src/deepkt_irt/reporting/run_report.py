@@ -32,7 +32,6 @@ def render(data: ReportData) -> str:
     environment.filters["whole"] = lambda value: f"{value:,.0f}"
     environment.filters["signed"] = svg.signed
     template = environment.from_string(folder.joinpath("report.html.j2").read_text("utf-8"))
-    models = data.evaluations.models if data.evaluations else ()
     shown = spread(data.items, _FOREST_ITEMS)
     style = folder.joinpath("style.css").read_text("utf-8")
     return template.render(
@@ -46,7 +45,6 @@ def render(data: ReportData) -> str:
         shown_items=shown,
         small_group=SMALL_GROUP,
         style=Markup(style),  # noqa: S704 - our own file
-        champion=next((each for each in models if each.bins and each.run_id), None),
     )
 
 
