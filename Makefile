@@ -10,7 +10,8 @@ CONNECT_READY := $(CONNECT_VENV)/.ready
 # checkov pins versions that clash with ours, so it lives apart, too
 CHECKOV_VENV := .venv-checkov
 CHECKOV_READY := $(CHECKOV_VENV)/.ready
-# girth, which benchmarks are held against, must not bring its requirements along
+# what benchmarks are held against must not bring its requirements along; the lock is complete but
+# for wandb, which pyKT declares and its models never import
 BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
 SOURCES := src tests scripts benchmarks
@@ -99,5 +100,6 @@ $(CHECKOV_READY): $(READY) requirements-checkov.lock
 # uv's venv keeps itself out of git
 $(BENCH_READY): $(READY) requirements-bench.lock
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(BENCH_VENV)
-	VIRTUAL_ENV=$(CURDIR)/$(BENCH_VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-bench.lock
+	VIRTUAL_ENV=$(CURDIR)/$(BENCH_VENV) $(BIN)/uv pip install --quiet --no-deps --require-hashes \
+		-r requirements-bench.lock
 	@touch $(BENCH_READY)
