@@ -1,6 +1,8 @@
 """Models as MLflow's pyfunc sees them, for serving outside the pipeline."""
 
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,12 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from deepkt_irt.errors import BackendUnavailable, UsageError
 from deepkt_irt.knowledge_tracing.histories import Model
 from deepkt_irt.knowledge_tracing.scoring import KnowledgeTracer, with_candidates
 from deepkt_irt.knowledge_tracing.sequences import STEPS, histories_in_order
 from deepkt_irt.knowledge_tracing.wide_deep_irt import WideDeepIrt
+from deepkt_irt.mlflow_errors import quietly
 
 _NEEDED = ("item_indexes", "skill_indexes", "correct", "asked_item", "asked_skills")
 
@@ -105,3 +109,44 @@ def _filled(values: Iterable[Any], lengths: list[int]) -> list[Any]:
         [None] * n if each is None or isinstance(each, float) else each
         for each, n in zip(values, lengths, strict=True)
     ]
+
+
+def answer_requests(
+    service: Path, *, host: str, port: int, on_ready: Callable[[str], None]
+) -> None:
+    """Answer requests with a kept model until the process is interrupted.
+
+    This is MLflow's own scoring server, as it runs behind an endpoint of a workspace: POST to
+    /invocations, GET /ping.
+
+    Args:
+        service: What `ModelStore.service_files` copied.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        on_ready: Told the server's address once it listens.
+
+    Raises:
+        BackendUnavailable: If the packages are not installed or the model cannot be loaded.
+        UsageError: If the address or port cannot be had.
+    """
+    try:
+        import uvicorn  # noqa: PLC0415 - comes with the whole MLflow only
+        from mlflow.pyfunc import load_model, scoring_server  # noqa: PLC0415 - likewise
+    except ModuleNotFoundError as error:
+        need = f"{error.name} is not installed: pip install 'deepkt-irt[train]'"
+        raise BackendUnavailable(need) from error
+    with _listening(host, port) as listener:
+        with quietly("load the model"):
+            app = scoring_server.init(load_model(str(service)))
+        on_ready(f"http://{host}:{listener.getsockname()[1]}")
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    with listener:
+        yield listener

@@ -1,18 +1,13 @@
 """The only file that talks to MLflow: runs, registered versions, the champion and those before."""
 
-import io
-import logging
-import socket
 import tempfile
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import BackendUnavailable, NotTrained, UsageError
+from deepkt_irt.errors import NotTrained, UsageError
 from deepkt_irt.knowledge_tracing.champions import (
     Reign,
     SetTag,
@@ -35,6 +30,7 @@ from deepkt_irt.knowledge_tracing.versions import (
     commit_of_environment,
     fitting,
 )
+from deepkt_irt.mlflow_errors import absent_is_none, quietly
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +87,7 @@ class ModelStore:
 
     @cached_property
     def _client(self) -> "MlflowClient":
-        with _quiet("open the model store"):
+        with quietly("open the model store"):
             import mlflow  # noqa: PLC0415 - slow to import, and absent where only lake tasks run
 
             self._select()
@@ -106,14 +102,14 @@ class ModelStore:
 
     def version_of_training(self, model: str, key: str) -> Version | None:
         """The version that a training with this key registered; None if there is none."""
-        with _quiet(f"search versions of {model}"):
+        with quietly(f"search versions of {model}"):
             matching = [e for e in self._each(model) if e.tags.get(TRAINING_KEY) == key]
         return _version(model, matching[0]) if matching else None
 
     def versions(self, model: str) -> tuple[VersionFacts, ...]:
         """All versions with their figures, latest first."""
         champion = self.champion(model)
-        with _quiet(f"list versions of {model}"):
+        with quietly(f"list versions of {model}"):
             return tuple(
                 VersionFacts(
                     version=_version(model, each),
@@ -147,7 +143,7 @@ class ModelStore:
             input_example: Rows as the service takes them; kept with the model. Without a
                 signature MLflow works one out by asking the model.
         """
-        with _quiet(f"register {model}"):
+        with quietly(f"register {model}"):
             self._select()
             experiment_id = self._experiment(model)
             self._close_abandoned(experiment_id)
@@ -187,7 +183,7 @@ class ModelStore:
             DECIDED_AT: at.isoformat(),
             DECISION: "promoted" if promoted else "kept back",
         }
-        with _quiet(f"note what was decided of {version.model} {version.number}"):
+        with quietly(f"note what was decided of {version.model} {version.number}"):
             for name, figure in (metrics or {}).items():
                 self._client.log_metric(version.run_id, name, figure)
             for key, value in told.items():
@@ -203,7 +199,7 @@ class ModelStore:
             at: Since when; None: now.
             reason: Why, in one sentence.
         """
-        with _quiet(f"name the champion of {version.model}"):
+        with quietly(f"name the champion of {version.model}"):
             writes = promotion(
                 self._reigns(version.model),
                 current=self._champion_number(version.model),
@@ -230,7 +226,7 @@ class ModelStore:
         until_now = self.champion(model)
         if until_now is None:
             raise NotTrained(model)
-        with _quiet(f"roll back {model}"):
+        with quietly(f"roll back {model}"):
             history = self._reigns(model)
             try:
                 number, writes = rollback(
@@ -244,14 +240,14 @@ class ModelStore:
 
     def was_rolled_back(self, version: Version) -> bool:
         """Whether a person took the version back after it was champion; no job undoes that."""
-        with _quiet(f"look up when {version.model} {version.number} was champion"):
+        with quietly(f"look up when {version.model} {version.number} was champion"):
             return is_withdrawn(self._reigns(version.model), version.number)
 
     def champion(self, model: str) -> Version | None:
         """The version that scores students; None if there is none."""
-        with _quiet(f"look up the champion of {model}"):
+        with quietly(f"look up the champion of {model}"):
             found = None
-            with _absent_is_none():
+            with absent_is_none():
                 name = self._name(model)
                 found = self._client.get_model_version_by_alias(name, _CHAMPION)
         return _version(model, found) if found else None
@@ -269,42 +265,17 @@ class ModelStore:
 
     def files(self, version: Version, folder: Path) -> Path:
         """Copy a version's files to a folder, and return where they are."""
-        with _quiet(f"fetch {version.model} {version.number}"):
-            return self._copied(version, folder) / "artifacts" / _ARTIFACT
+        with quietly(f"fetch {version.model} {version.number}"):
+            return self._download(version, folder) / "artifacts" / _ARTIFACT
 
-    def serve(
-        self, version: Version, *, host: str, port: int, on_ready: Callable[[str], None]
-    ) -> None:
-        """Answer requests with a version until the process is interrupted.
-
-        This is MLflow's own scoring server, as it runs behind an endpoint of a workspace: POST
-        to /invocations, GET /ping.
-
-        Args:
-            version: What to serve.
-            host: Address to listen on.
-            port: Port to listen on; 0 takes a free one.
-            on_ready: Told the server's address once it listens.
-
-        Raises:
-            BackendUnavailable: If the packages are not installed or the model cannot be loaded.
-            UsageError: If the address or port cannot be had.
-        """
-        try:
-            import uvicorn  # noqa: PLC0415 - comes with the whole MLflow only
-            from mlflow.pyfunc import load_model, scoring_server  # noqa: PLC0415 - slow to import
-        except ModuleNotFoundError as error:
-            need = f"{error.name} is not installed: pip install 'deepkt-irt[train]'"
-            raise BackendUnavailable(need) from error
-        with _listening(host, port) as listener, tempfile.TemporaryDirectory() as scratch:
-            with _quiet(f"load {version.model} {version.number}"):
-                app = scoring_server.init(load_model(str(self._copied(version, Path(scratch)))))
-            on_ready(f"http://{host}:{listener.getsockname()[1]}")
-            uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+    def service_files(self, version: Version, folder: Path) -> Path:
+        """Copy all that it takes to serve a version to a folder, and return where it is."""
+        with quietly(f"fetch {version.model} {version.number}"):
+            return self._download(version, folder)
 
     def delete(self, model: str) -> None:
         """Delete a registered model with all its versions; none of that name is fine, too."""
-        with _quiet(f"delete {model}"), _absent_is_none():
+        with quietly(f"delete {model}"), absent_is_none():
             self._client.delete_registered_model(self._name(model))
 
     def _experiment(self, model: str) -> str:
@@ -363,7 +334,7 @@ class ModelStore:
         return [self._client.get_model_version(name, str(each.version)) for each in found]
 
     def _metrics(self, run_id: str) -> Mapping[str, float]:
-        with _absent_is_none():
+        with absent_is_none():
             return dict(self._client.get_run(run_id).data.metrics)
         return {}
 
@@ -387,8 +358,7 @@ class ModelStore:
         name, value = self._name(model), fitting(tag.value)
         self._client.set_model_version_tag(name, tag.version, tag.key, value)
 
-    def _copied(self, version: Version, folder: Path) -> Path:
-        """Copy all that MLflow keeps of a version to a folder, and return where it is."""
+    def _download(self, version: Version, folder: Path) -> Path:
         import mlflow.artifacts  # noqa: PLC0415 - slow to import
 
         uri = f"models:/{self._name(version.model)}/{version.number}"
@@ -408,51 +378,11 @@ def signature_of(given: "pd.DataFrame", predicted: "NDArray[np.float64]") -> "Mo
         given: Rows as the service takes them; no array in them may be empty.
         predicted: What it gives for them.
     """
-    with _quiet("describe the model's input"):
+    with quietly("describe the model's input"):
         from mlflow.models import infer_signature  # noqa: PLC0415 - slow to import
 
         return infer_signature(given, predicted)
 
 
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    try:
-        listener = socket.create_server((host, port))
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    with listener:
-        yield listener
-
-
 def _version(model: str, found: "ModelVersion") -> Version:
     return Version(model=model, number=str(found.version), run_id=str(found.run_id))
-
-
-@contextmanager
-def _absent_is_none() -> Iterator[None]:
-    """Passes over MLflow's complaint that something does not exist."""
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow to import
-
-    try:
-        yield
-    except MlflowException as error:
-        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-            raise
-
-
-@contextmanager
-def _quiet(doing: str) -> Iterator[None]:
-    """Without MLflow's chatter; its errors and the database's become ours."""
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # it also prints what it registered
-    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow to import
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - comes with MLflow
-
-        try:
-            yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            first = str(error).splitlines()[0]
-            raise BackendUnavailable(f"MLflow could not {doing}: {first}") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deepkt_irt import serving
 from deepkt_irt.errors import NoData, NotTrained, UsageError
 from deepkt_irt.jobs.models import (
     as_json,
@@ -56,9 +57,9 @@ class Registry:
     def roll_back(self, model, *, at=None):
         return Version(model, "3", "run"), Version(model, "2", "run")
 
-    def serve(self, version, *, host, port, on_ready):
+    def service_files(self, version, folder):
         self.served = version
-        on_ready(f"http://{host}:{port}")
+        return folder
 
 
 def test_text_marks_the_champion_and_says_why_the_other_is_not():
@@ -119,7 +120,12 @@ def test_rollback_says_from_where_to_where_and_refuses_unknown_models():
         roll_back(Registry(), "sakd")
 
 
-def test_serve_takes_the_champion_and_says_where_it_answers():
+def test_serve_takes_the_champion_and_says_where_it_answers(monkeypatch):
+    def answer(service, *, host, port, on_ready):
+        assert service.is_dir()
+        on_ready(f"http://{host}:{port}")
+
+    monkeypatch.setattr(serving, "answer_requests", answer)
     registry, said = Registry(), []
 
     serve_champion(registry, "sakt", host="127.0.0.1", port=5001, on_ready=said.append)

@@ -1,13 +1,16 @@
 """A served model answers as the model itself does, row by row."""
 
+import socket
+
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow.pyfunc.model import PythonModelContext
 
+from deepkt_irt.errors import UsageError
 from deepkt_irt.knowledge_tracing.histories import FIRST_ACTIONS, Histories
 from deepkt_irt.knowledge_tracing.scoring import KnowledgeTracer
-from deepkt_irt.serving import EXAMPLE, SaktService
+from deepkt_irt.serving import EXAMPLE, SaktService, answer_requests
 from made_up_histories import ITEM_SKILLS, N_ITEMS, PUBLISHED, SMALL, made_up, untrained
 
 NEEDED = ("item_indexes", "skill_indexes", "correct", "asked_item", "asked_skills")
@@ -137,3 +140,10 @@ def test_service_answers_its_own_example(service):
 
     assert len(found) == len(EXAMPLE)
     assert all(0 < p < 1 for p in found)
+
+
+def test_answer_requests_on_a_port_that_is_taken_says_so(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{port}"):
+            answer_requests(tmp_path, host="127.0.0.1", port=port, on_ready=print)

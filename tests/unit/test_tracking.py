@@ -1,6 +1,5 @@
 """The model store on a real SQLite file."""
 
-import socket
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -11,7 +10,7 @@ import pytest
 from mlflow.pyfunc.model import PythonModel
 
 from deepkt_irt.errors import BackendUnavailable, NotTrained, UsageError
-from deepkt_irt.tracking import ModelStore, Provenance, Training, Version, signature_of
+from deepkt_irt.tracking import ModelStore, Provenance, Training, signature_of
 
 pytestmark = pytest.mark.slow
 
@@ -174,11 +173,3 @@ def test_tags_are_found_where_a_search_does_not_give_them(models, monkeypatch):
     monkeypatch.setattr(models._client, "search_model_versions", without_tags)
 
     assert models.version_of_training("searched", "key") == version
-
-
-def test_serving_on_a_port_that_is_taken_says_so(models):
-    version = Version("sakt", "1", "run")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{port}"):
-            models.serve(version, host="127.0.0.1", port=port, on_ready=print)

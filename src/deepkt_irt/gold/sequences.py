@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _UNKNOWN = 0  # the index of no item
-_STEP_COLUMNS = {
+STEP_COLUMNS = {
     "event_ids": "event_id",
     "sequence_numbers": "sequence_number",
     "item_indexes": "item_index",
@@ -72,7 +72,7 @@ def windows(steps: "DataFrame", splits: "DataFrame", settings: SequenceSettings)
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    fields = ("sequence_number", *(c for c in _STEP_COLUMNS.values() if c != "sequence_number"))
+    fields = ("sequence_number", *(c for c in STEP_COLUMNS.values() if c != "sequence_number"))
     histories = steps.groupBy("student_key").agg(
         F.array_sort(F.collect_list(F.struct(*fields))).alias("history")
     )
@@ -82,7 +82,7 @@ def windows(steps: "DataFrame", splits: "DataFrame", settings: SequenceSettings)
     cut = histories.withColumn("window_index", F.explode(F.sequence(F.lit(0), last))).withColumn(
         "part", F.slice("history", F.col("window_index") * stride + 1, F.lit(settings.length))
     )
-    columns = [F.col(f"part.{source}").alias(name) for name, source in _STEP_COLUMNS.items()]
+    columns = [F.col(f"part.{source}").alias(name) for name, source in STEP_COLUMNS.items()]
     return cut.join(splits.select("student_key", "split", "bucket"), "student_key").select(
         "student_key",
         "window_index",

@@ -2,19 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from deepkt_irt.gold.sequences import STEP_COLUMNS
+
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+# a unit's practice and test are not one stretch of the student's history
 _STEP_COLUMNS = {
-    "event_ids": "event_id",
-    "item_indexes": "item_index",
-    "skill_indexes": "skill_indexes",
-    "correct": "correct",
-    "latency_ms": "latency_ms",
-    "hint_counts": "hint_count",
-    "attempt_counts": "attempt_count",
-    "first_actions": "first_action",
-    "answered_at": "answered_at",
+    name: column for name, column in STEP_COLUMNS.items() if column != "sequence_number"
 }
 _WHOLE = ""  # the unit of a student whose tests name no practice
 

@@ -83,21 +83,19 @@ def read_material(read: Callable[["Table"], "DataFrame"]) -> Material:
     Raises:
         NoData: If there is no graded response.
     """
+    from deepkt_irt.jobs.model_evaluations import groups_of  # noqa: PLC0415 - slow to import
     from deepkt_irt.knowledge_tracing.sequences import COLUMNS, histories_of  # noqa: PLC0415
 
     frame = read(SAKT_SEQUENCES).select(*COLUMNS).toArrow().to_pandas()
     if frame.empty:
         raise NoData("no graded response came of the files, so that no model can be evaluated")
     histories, _ = histories_of(frame)
-    users = read(USERS).select("student_key", "student_group").toPandas()
     items = read(ITEM_VOCABULARY).join(read(ITEMS), "item_id", "left")
     skills = read(SKILL_VOCABULARY).join(read(SKILLS), "skill_id", "left")
     named = skills.select("skill_index", "name").toPandas()
     return Material(
         histories=histories,
-        groups=users.set_index("student_key")["student_group"]
-        .reindex(histories.names)
-        .to_numpy(dtype=object),
+        groups=groups_of(read(USERS), histories),
         guessable=_by_index(items.select("item_index", "is_guessable").toPandas()),
         skill_names=dict(zip(named["skill_index"].astype(str), named["name"], strict=True)),
     )

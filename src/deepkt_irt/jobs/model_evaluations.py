@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ from deepkt_irt.knowledge_tracing.histories import (
 from deepkt_irt.knowledge_tracing.promotion import Champion, Decision, decide
 from deepkt_irt.knowledge_tracing.versions import Version
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 PROTOCOL = "user_splits"
 
@@ -47,6 +50,18 @@ class Work:
     key: str
     seed: int
     groups: NDArray[Any]
+
+
+def groups_of(users: "DataFrame", histories: Histories) -> NDArray[Any]:
+    """Group of each student of histories, None where unknown, (students,).
+
+    Args:
+        users: Rows of silver.users.
+        histories: Named by student_key.
+    """
+    known = users.select("student_key", "student_group").toPandas().set_index("student_key")
+    found: NDArray[Any] = known["student_group"].reindex(histories.names).to_numpy(dtype=object)
+    return found
 
 
 def judged(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from deepkt_irt.errors import ModelRefused, NoData
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.model_evaluations import PROTOCOL, Work, judged
+from deepkt_irt.jobs.model_evaluations import PROTOCOL, Work, groups_of, judged
 from deepkt_irt.jobs.task import Metrics
 from deepkt_irt.knowledge_tracing.guard import examine
 from deepkt_irt.knowledge_tracing.histories import FloatArray, Histories, Model
@@ -108,9 +108,8 @@ def work_of(
         package_version("deepkt-irt"),
     ]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-    users = ctx.read(USERS).select("student_key", "student_group").toPandas()
-    group = users.set_index("student_key")["student_group"].reindex(histories.names)
-    return Work(model, histories, split, key, seed, group.to_numpy(dtype=object))
+    groups = groups_of(ctx.read(USERS), histories)
+    return Work(model, histories, split, key, seed, groups)
 
 
 def trained(ctx: JobContext, recipe: Recipe) -> tuple[Version | None, Metrics]:

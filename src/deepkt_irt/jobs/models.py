@@ -4,8 +4,10 @@ No Spark is started: all of it is in the model registry.
 """
 
 import math
+import tempfile
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import NoData, NotTrained, UsageError
@@ -143,7 +145,11 @@ def serve_champion(
     def ready(address: str) -> None:
         on_ready(f"{model} version {version.number} answers at {address}/invocations")
 
-    models.serve(version, host=host, port=port, on_ready=ready)
+    with tempfile.TemporaryDirectory() as scratch:
+        service = models.service_files(version, Path(scratch))
+        from deepkt_irt.serving import answer_requests  # noqa: PLC0415 - imports torch
+
+        answer_requests(service, host=host, port=port, on_ready=ready)
 
 
 def _known(model: str) -> str:
