@@ -66,7 +66,8 @@ runtime_is_online() {
 }
 jobs_are_known() {
   factory_api get globalParameters/default |
-    jq --exit-status '.properties | has("daily_ingestion_job_id") and has("weekly_training_job_id")'
+    jq --exit-status \
+      '.properties | has("daily_ingestion_job_id") and has("weekly_training_job_id") and has("model_serving_job_id")'
 }
 trigger_is_started() { # NAME
   factory_api get "triggers/$1" | jq --exit-status '.properties.runtimeState == "Started"'

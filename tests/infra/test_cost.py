@@ -119,7 +119,16 @@ def test_data_factory_waits_as_long_as_the_jobs_run():
     waits = lines()["Data Factory", "waiting for jobs"].quantity
 
     daily, weekly = cost.daily_run_hours(assumed), cost.weekly_run_hours(assumed)
-    assert waits == pytest.approx(30.4 * daily + 4.35 * weekly)
+    serving = cost.serving_run_hours(assumed)
+    assert waits == pytest.approx(30.4 * daily + 4.35 * weekly + 4.35 * serving)
+
+
+def test_serving_worked_out_by_hand_costs_the_same_however_many_responses_are_kept():
+    changes = {"serving_runs_month": 5, "serving_serverless_tasks": 2, "dbu_per_task": 0.5}
+    key = ("Databricks", "serverless tasks, serving")
+
+    assert lines(**changes)[key].quantity == pytest.approx(5)
+    assert lines("large", **changes)[key].dollars == pytest.approx(5 * 0.45)
 
 
 def test_copies_of_self_hosted_sources_use_no_integration_units():
@@ -226,13 +235,17 @@ def job(name: str) -> dict:
 
 
 def test_assumptions_fit_the_jobs_of_the_bundle():
-    daily, weekly = job("daily_ingestion"), job("weekly_training")
-    serverless = [[t for t in j["tasks"] if "environment_key" in t] for j in (daily, weekly)]
+    daily, weekly, serving = map(job, ("daily_ingestion", "weekly_training", "model_serving"))
+    serverless = [
+        [task for task in each["tasks"] if "environment_key" in task]
+        for each in (daily, weekly, serving)
+    ]
     (training,) = [t for t in weekly["tasks"] if t.get("job_cluster_key") == "gpu"]
 
     assumed = SIZES["medium"]
     assert assumed.daily_serverless_tasks == len(serverless[0])
     assert assumed.weekly_serverless_tasks == len(serverless[1])
+    assert assumed.serving_serverless_tasks == len(serverless[2])
     assert training["timeout_seconds"] == cost.TRAINING_HOURS_MOST * 3600
     assert daily["timeout_seconds"] == cost.DAILY_HOURS_MOST * 3600
 
@@ -265,9 +278,9 @@ def counted(activities: list[dict], kinds: set[str] | None = None) -> int:
 
 
 def test_assumptions_fit_the_activities_of_the_factory():
-    (daily, weekly) = (
+    (daily, weekly, serving) = (
         json.loads((PIPELINES / f"{name}.json").read_text())["properties"]["activities"]
-        for name in ("daily_ingestion", "weekly_training")
+        for name in ("daily_ingestion", "weekly_training", "model_serving")
     )
     (loop,) = [each for each in daily if each["type"] == "ForEach"]
     of_source = loop["typeProperties"]["activities"]
@@ -277,7 +290,7 @@ def test_assumptions_fit_the_activities_of_the_factory():
     assert assumed.activities_source == counted(of_source)
     looking = counted(of_source, {"GetMetadata", "Lookup", "WebActivity"})
     assert assumed.activity_minutes_source == looking
-    assert counted(weekly) == 1
+    assert counted(weekly) == counted(serving) == 1
 
 
 def test_cost_page_is_what_the_command_prints():

@@ -57,7 +57,7 @@ def test_start_begins_all_that_are_declared(triggers):
     ended, posts = triggers("start", "g")
 
     assert ended.returncode == 0
-    assert posts == ["daily_ingestion/start", "weekly_training/start"]
+    assert posts == ["daily_ingestion/start", "model_serving/start", "weekly_training/start"]
 
 
 def test_without_a_factory_there_is_nothing_to_stop_but_starting_fails(triggers):

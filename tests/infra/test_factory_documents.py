@@ -15,6 +15,7 @@ from deepkt_irt.azure.factory.publishing import every_activity
 from deepkt_irt.azure.factory.types import type_problems
 from deepkt_irt.azure.picture import draw
 from deepkt_irt.azure.template_rules import TEMPLATES
+from deepkt_irt.bundle.resolve import Choices, resolve
 from deepkt_irt.sources.responses_csv import COPIED_COLUMNS
 
 FACTORY = read_factory(REPOSITORY / DOCUMENTS)
@@ -40,7 +41,7 @@ def test_documents_survive_the_sdk_without_losing_a_key(kind):
         assert list(type_problems(kind, document)) == []
 
 
-def test_triggers_fire_daily_at_two_and_on_sundays_at_four_utc():
+def test_triggers_fire_daily_at_two_and_on_sundays_at_four_and_half_past_four_pm_utc():
     times = {
         name: trigger["properties"]["typeProperties"]["recurrence"]
         for name, trigger in FACTORY.triggers.items()
@@ -51,6 +52,23 @@ def test_triggers_fire_daily_at_two_and_on_sundays_at_four_utc():
     assert daily["schedule"] == {"hours": [2], "minutes": [0]}
     assert (weekly["frequency"], weekly["interval"], weekly["timeZone"]) == ("Week", 1, "UTC")
     assert weekly["schedule"] == {"weekDays": ["Sunday"], "hours": [4], "minutes": [0]}
+    afternoon = {"weekDays": ["Sunday"], "hours": [16], "minutes": [30]}
+    assert times["model_serving"] == {
+        **weekly,
+        "startTime": "2026-01-04T16:30:00Z",
+        "schedule": afternoon,
+    }
+
+
+@pytest.mark.parametrize("target", ["staging", "prod"])
+def test_data_factory_may_run_the_jobs_that_pipelines_start_and_no_other(target):
+    given = {"data_factory_principal": "the-factory"}
+    bundle = resolve(REPOSITORY, target, Choices(variables=given, placeholders=True))
+    right = {"service_principal_name": "the-factory", "level": "CAN_MANAGE_RUN"}
+
+    jobs = bundle.resources["jobs"].items()
+    allowed = {key for key, job in jobs if right in job.get("permissions", [])}
+    assert allowed == FACTORY.pipelines.keys()
 
 
 def test_copies_name_the_columns_that_ingest_reads():

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import yaml
@@ -17,6 +16,7 @@ from deepkt_irt.sources.responses_csv import COPIED_COLUMNS
 
 FOLDER = REPOSITORY / "infra" / "first_time"
 BICEP = REPOSITORY / "infra" / "bicep"
+PIPELINES = {path.stem: path for path in sorted((BICEP / "adf" / "pipelines").glob("*.json"))}
 WORKFLOWS = REPOSITORY / ".github" / "workflows"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))
 STEPS = [path for path in SCRIPTS if path.name != "common.sh"]
@@ -505,7 +505,7 @@ ALL_THERE = [
     ("getStatus", {"properties": {"state": "Online"}}),
     (
         "globalParameters/default",
-        {"properties": {"daily_ingestion_job_id": {}, "weekly_training_job_id": {}}},
+        {"properties": {f"{name}_job_id": {} for name in PIPELINES}},
     ),
     ("/triggers/", {"properties": {"runtimeState": "Started"}}),
 ]
@@ -544,6 +544,18 @@ def test_check_says_what_is_missing_and_goes_on(absent, said, run):
 
     assert ended.returncode == 1
     assert [line for line in ended.stdout.splitlines() if not line.startswith("ok ")] == [said]
+
+
+@pytest.mark.parametrize("unknown", PIPELINES)
+def test_check_asks_for_the_id_of_every_job_that_a_pipeline_starts(unknown, run):
+    ids = {f"{name}_job_id": {} for name in PIPELINES if name != unknown}
+    ended, _ = run(
+        "check.sh",
+        "staging",
+        answers=[("globalParameters/default", {"properties": ids}), *ALL_THERE],
+    )
+
+    assert "missing  job ids in Data Factory: the deploy workflow" in ended.stdout
 
 
 def test_check_shows_a_connection_that_waits(run):
@@ -616,8 +628,8 @@ def test_bodies_of_commands_in_the_guide_are_json():
 
 def test_parameters_that_the_guide_gives_a_run_are_those_of_the_pipeline():
     pipelines = {
-        path.stem: json.loads(Path(path).read_text())["properties"]["parameters"]
-        for path in (BICEP / "adf" / "pipelines").glob("*.json")
+        name: json.loads(path.read_text())["properties"]["parameters"]
+        for name, path in PIPELINES.items()
     }
     started = re.findall(r"pipelines/(\w+)/createRun.*\n\s+--body ['\"](\{.*\})['\"]", GUIDE)
 

@@ -27,6 +27,9 @@ from district import (
 )
 from fake_workspace import FakeWorkspace, serving
 
+SERVING = {"catalog": "main", "schemas": "bronze=b", "models": "sakt=m", "endpoints": "sakt=e"}
+SUNDAY_AFTERNOON = {"scheduled_time": "2026-03-01T16:30:00Z"}
+
 
 @pytest.fixture
 def workspace() -> Iterator[FakeWorkspace]:
@@ -236,16 +239,17 @@ def test_wrong_answer_of_the_learning_system_fails(tmp_path, run):
     assert landed(tmp_path) == {}
 
 
+def world_of_job(tmp_path, workspace, job: str, told: dict[str, str]) -> World:
+    """A world whose factory knows one job, and what to tell it."""
+    known = {f"{job}_job_id": "23", **told}
+    return World(storage=tmp_path, global_parameters=known, client=client_of(workspace))
+
+
 def test_weekly_training_starts_its_job(tmp_path, workspace):
     told = {**TOLD, "experiments": "sakt=e"}
     declared = [{"name": name} for name in ("as_of", *told)]
     workspace.jobs[23] = {"name": "weekly", "parameters": declared, "tasks": []}
-    client = client_of(workspace)
-    world = World(
-        storage=tmp_path,
-        global_parameters={"weekly_training_job_id": "23", **told},
-        client=client,
-    )
+    world = world_of_job(tmp_path, workspace, "weekly_training", told)
 
     sunday = {"scheduled_time": "2026-03-01T04:00:00Z"}
     ended = run_pipeline(FACTORY, "weekly_training", sunday, world=world)
@@ -253,3 +257,29 @@ def test_weekly_training_starts_its_job(tmp_path, workspace):
     (started,) = workspace.runs.values()
     assert ended.status == "Succeeded"
     assert started["job_parameters"] == {"as_of": "2026-03-01T04:00:00Z", **told}
+
+
+@pytest.fixture
+def serving_world(tmp_path, workspace):
+    """A world whose factory knows the job model_serving, which has no `as_of`."""
+    declared, tasks = [{"name": name} for name in SERVING], [{"task_key": "serve_champions"}]
+    workspace.jobs[23] = {"name": "serving", "parameters": declared, "tasks": tasks}
+    return world_of_job(tmp_path, workspace, "model_serving", SERVING)
+
+
+def test_model_serving_starts_its_job(serving_world, workspace):
+    ended = run_pipeline(FACTORY, "model_serving", SUNDAY_AFTERNOON, world=serving_world)
+
+    (started,) = workspace.runs.values()
+    assert ended.status == "Succeeded"
+    assert started["job_parameters"] == SERVING
+
+
+def test_failed_model_serving_is_reported_with_its_day_and_reason(serving_world, workspace):
+    workspace.failing_tasks.add("serve_champions")
+
+    failed = run_pipeline(FACTORY, "model_serving", SUNDAY_AFTERNOON, world=serving_world)
+
+    assert failed.status == "Failed"
+    assert "model_serving of 2026-03-01 failed: " in failed.message
+    assert "Task serve_champions failed" in failed.message

@@ -272,6 +272,18 @@ MISTAKES = {
         "@trigger().scheduledTime",
         "@trigger().startTime",
     ),
+    "as of now": (
+        "scheduled_time_is_passed_on",
+        f"{ADF}/pipelines/weekly_training.json",
+        "pipeline().parameters.scheduled_time, 'yyyy-MM-ddTHH:mm:ssZ'",
+        "utcNow(), 'yyyy-MM-ddTHH:mm:ssZ'",
+    ),
+    "as of left out": (
+        "job_gets_its_parameters",
+        f"{ADF}/pipelines/weekly_training.json",
+        '"as_of": {',
+        '"asof": {',
+    ),
     "failure nobody hears of": (
         "failure_is_reported",
         DAILY,

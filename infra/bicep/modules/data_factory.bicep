@@ -66,8 +66,10 @@ var sqlServerDocument = loadJsonContent('../adf/linkedServices/sql_server.json')
 var restApiDocument = loadJsonContent('../adf/linkedServices/rest_api.json')
 var dailyDocument = loadJsonContent('../adf/pipelines/daily_ingestion.json')
 var weeklyDocument = loadJsonContent('../adf/pipelines/weekly_training.json')
+var servingDocument = loadJsonContent('../adf/pipelines/model_serving.json')
 var dailyTriggerDocument = loadJsonContent('../adf/triggers/daily_ingestion.json')
 var weeklyTriggerDocument = loadJsonContent('../adf/triggers/weekly_training.json')
+var servingTriggerDocument = loadJsonContent('../adf/triggers/model_serving.json')
 var datasetDocuments = [
   loadJsonContent('../adf/datasets/lake_csv.json')
   loadJsonContent('../adf/datasets/lake_folder.json')
@@ -268,7 +270,14 @@ resource weekly 'Microsoft.DataFactory/factories/pipelines@2018-06-01' = {
   properties: weeklyDocument.properties
 }
 
-// Both arrive stopped. A started one cannot be changed: the workflow stops them first, and starts them last.
+resource serving 'Microsoft.DataFactory/factories/pipelines@2018-06-01' = {
+  parent: factory
+  name: servingDocument.name
+  dependsOn: [databricks]
+  properties: servingDocument.properties
+}
+
+// All arrive stopped. A started one cannot be changed: the workflow stops them first, and starts them last.
 resource dailyTrigger 'Microsoft.DataFactory/factories/triggers@2018-06-01' = {
   parent: factory
   name: dailyTriggerDocument.name
@@ -281,6 +290,13 @@ resource weeklyTrigger 'Microsoft.DataFactory/factories/triggers@2018-06-01' = {
   name: weeklyTriggerDocument.name
   dependsOn: [weekly]
   properties: weeklyTriggerDocument.properties
+}
+
+resource servingTrigger 'Microsoft.DataFactory/factories/triggers@2018-06-01' = {
+  parent: factory
+  name: servingTriggerDocument.name
+  dependsOn: [serving]
+  properties: servingTriggerDocument.properties
 }
 
 // the one by which runtimes call in, the other for people in the studio

@@ -94,22 +94,35 @@ def weekly_run_hours(a: Assumptions) -> float:
     return a.gpu_start_hours + training_hours(a) + dbu / a.serverless_dbu_hour
 
 
+def serving_dbu(a: Assumptions) -> float:
+    """DBU of a run of model_serving, which reads no responses: tasks x dbu_per_task."""
+    return a.serving_serverless_tasks * a.dbu_per_task
+
+
+def serving_run_hours(a: Assumptions) -> float:
+    """Hours that a run of model_serving takes where no champion is new."""
+    return serving_dbu(a) / a.serverless_dbu_hour
+
+
 def databricks(a: Assumptions, p: Prices) -> Lines:
     """Serverless tasks + ingest node + SQL warehouse.
 
     Serverless tasks: runs x (tasks x dbu_per_task + million responses kept x dbu_per_million),
-    for both jobs. Ingest node: daily runs x (ingest_hours + million new x ingest_hours_million),
+    for the daily and the weekly job; for model_serving, which reads no responses, runs x tasks x
+    dbu_per_task. Ingest node: daily runs x (ingest_hours + million new x ingest_hours_million),
     at the price of the machine and of its DBU. Warehouse: school days x hours awake x clusters
     x DBU of its size; it stops ten minutes after the last query, which counts as awake.
     """
     daily = a.daily_runs_month * serverless_dbu(a.daily_serverless_tasks, a)
     weekly = a.weekly_runs_month * serverless_dbu(a.weekly_serverless_tasks, a)
+    serving = a.serving_runs_month * serving_dbu(a)
     hours = a.daily_runs_month * ingest_hours(a)
     awake = a.school_days_month * a.warehouse_hours_day * a.warehouse_clusters
     name = "Databricks"
     return (
         Line(name, "serverless tasks, daily", daily, "DBU", p["serverless_jobs_dbu"]),
         Line(name, "serverless tasks, weekly", weekly, "DBU", p["serverless_jobs_dbu"]),
+        Line(name, "serverless tasks, serving", serving, "DBU", p["serverless_jobs_dbu"]),
         Line(name, "ingest node, machine", hours, "hour", p["ingest_node_vm"]),
         Line(name, "ingest node, DBU", hours * p["ingest_node_dbu"], "DBU", p["jobs_dbu"]),
         Line(name, "SQL warehouse", awake * p["warehouse_dbu"], "DBU", p["serverless_sql_dbu"]),
@@ -131,7 +144,7 @@ def gpu_training(a: Assumptions, p: Prices) -> Lines:
 
 
 def runs(a: Assumptions) -> float:
-    """Runs of both jobs a month."""
+    """Runs of the daily and the weekly job a month; model_serving touches no table."""
     return a.daily_runs_month + a.weekly_runs_month
 
 
@@ -139,7 +152,8 @@ def data_lake(a: Assumptions, p: Prices) -> Lines:
     """Bytes stored + requests.
 
     Hot: responses kept x table_bytes x table_versions, and landed files of hot_days. Cool: landed
-    files older than that. Requests: runs of both jobs x writes_per_run and x reads_per_run.
+    files older than that. Requests: runs of the daily and the weekly job x
+    writes_per_run and x reads_per_run.
     """
     landed_gb_day = a.new_millions_day * MILLION * a.landed_bytes / 1e9
     hot_days = min(a.hot_days, a.history_days)
@@ -176,19 +190,21 @@ def azure_openai(a: Assumptions, p: Prices) -> Lines:
 def data_factory(a: Assumptions, p: Prices) -> Lines:
     """Activity runs + copies + lookups + waiting for the jobs.
 
-    Activity runs: daily runs x (activities_run + sources x activities_source), and one a week; a
-    copy behind a self-hosted runtime has its own price. Copies: daily runs x hours x copy_dius
-    for sources in Azure, hours alone for self-hosted ones; hours are copy_hours and, shared among
-    the sources, million new x copy_hours_million. Lookups: minutes in the managed network.
-    Waiting: hours of both jobs, since the activity that started a job lives as long as it does.
+    Activity runs: daily runs x (activities_run + sources x activities_source), and one for each
+    run of the other jobs; a copy behind a self-hosted runtime has its own price. Copies: daily
+    runs x hours x copy_dius for sources in Azure, hours alone for self-hosted ones; hours are
+    copy_hours and, shared among the sources, million new x copy_hours_million. Lookups: minutes
+    in the managed network. Waiting: hours of all three jobs, since the activity that started a
+    job lives as long as it does.
     """
     on_site = a.daily_runs_month * a.self_hosted_sources
     in_azure = a.daily_runs_month * a.sources - on_site
     each = a.daily_runs_month * (a.activities_run + a.sources * a.activities_source)
-    activities = each + a.weekly_runs_month - on_site
+    activities = each + a.weekly_runs_month + a.serving_runs_month - on_site
     hours = a.copy_hours + a.new_millions_day * a.copy_hours_million / max(a.sources, 1)
     lookups = a.daily_runs_month * a.sources * a.activity_minutes_source / 60
     waits = a.daily_runs_month * daily_run_hours(a) + a.weekly_runs_month * weekly_run_hours(a)
+    waits += a.serving_runs_month * serving_run_hours(a)
     name, diu = "Data Factory", in_azure * hours * a.copy_dius
     on_site_price = p["factory_self_hosted_runs"]
     return (
@@ -227,7 +243,8 @@ def monitoring(a: Assumptions, p: Prices) -> Lines:
 def private_network(a: Assumptions, p: Prices) -> Lines:
     """Private endpoints by the hour and by the GB + private DNS zones; nothing if public.
 
-    Hours: all endpoints x 730. GB: runs of both jobs x GB of the tables x table_passes_run.
+    Hours: all endpoints x 730. GB: runs of the daily and the weekly job x GB of the tables x
+    table_passes_run.
     """
     n = a.private_endpoints + a.factory_endpoints + a.serverless_endpoints
     endpoints, zones = (n, a.dns_zones) if a.private else (0, 0)
