@@ -18,14 +18,20 @@ SOURCES := src tests scripts benchmarks
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export UV_LINK_MODE ?= hardlink
+# where a shell forbids compiled modules to be kept, each process compiles torch and MLflow anew
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test connect test-connect fast slow fmt lint types imports docs docs-check wheel bundle infra bench clean
+.PHONY: demo test connect test-connect fast nightly fmt lint types imports docs docs-check wheel bundle infra bench clean
 
 demo: $(READY)
 	$(BIN)/deepkt demo
 
+# two workers, each with a Spark session of its own; more threads than cores make all of them wait
+PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
+test fast: export OMP_NUM_THREADS := 1
+
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 connect: $(CONNECT_READY)
 
@@ -33,10 +39,11 @@ test-connect: $(READY) $(CONNECT_READY)
 	$(BIN)/python scripts/connect_tests.py $(CONNECT_VENV)/bin/python
 
 fast: $(READY)
-	$(BIN)/python -m pytest tests/unit -m "not slow"
+	$(BIN)/python -m pytest tests/unit -m "not slow" $(PARALLEL)
 
-slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+nightly: $(READY) $(CONNECT_READY)
+	$(BIN)/python -m pytest -m nightly
+	$(BIN)/python scripts/connect_tests.py $(CONNECT_VENV)/bin/python tests/spark -m "not data"
 
 fmt: $(READY)
 	$(BIN)/ruff format $(SOURCES)

@@ -29,9 +29,8 @@ def main() -> int:
         if not said:
             sys.stderr.write("the Spark Connect server did not start, see above\n")
             return 1
-        # whether Connect takes the code shows on a few rows: research files and further cases of
-        # what is tried already are for one run
-        tests = arguments or ["tests/spark", "-m", "not data and not local"]
+        # whether Connect takes the code shows on one case of each; the others are for one run
+        tests = arguments or ["tests/spark", "-m", "connect"]
         environment = {**os.environ, "SPARK_REMOTE": said}
         ended = subprocess.run(  # noqa: S603 - the environment the caller named
             [client, "-m", "pytest", *tests], env=environment, check=False

@@ -26,6 +26,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 AS_OF = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 
 MakeFrame = Callable[..., "DataFrame"]
+ONE_LAKE = {"test_bundle_run", "test_demo", "test_integration", "test_kill"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, a file goes to one, and what uses one lake to one."""
+    for item in items:
+        group = "demo_lake" if item.path.stem in ONE_LAKE else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,14 @@
 """Dropped files to tables as in Azure: the factory's triggers, the workspace, the bundle's jobs.
 
 Emulated are Data Factory and the workspace; its documents, the bundle and the built wheel are real.
+Three tasks lose their node on the way, and the job's own retries bring the same tables about.
 """
 
+import copy
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,11 +24,14 @@ from deepkt_irt.azure.factory.world import World
 from deepkt_irt.bundle.resolve import Choices, resolve
 from deepkt_irt.bundle.running import SUCCEEDED, open_run, unpack_wheel
 from deepkt_irt.jobs.opening import CATALOGS_VARIABLE
-from deepkt_irt.tables.contract import Layer
-from deepkt_irt.tables.silver import STUDENT_KEYS
+from deepkt_irt.tables.contract import Layer, Table
+from deepkt_irt.tables.gold import MODEL_EVALUATIONS
+from deepkt_irt.tables.ops import LANDED_FILES
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS
 from deepkt_irt.tables.store import TableStore
 from e2e.checksums import checksums
 from e2e.conftest import AS_OF, TRAINING
+from e2e.killing import killed_once
 from fake_workspace import FakeWorkspace, serving
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -35,12 +41,36 @@ SCHEDULED = datetime.fromisoformat(AS_OF[1]).replace(tzinfo=UTC)
 BUNDLE = resolve(REPOSITORY, "dev", Choices())
 JOBS = {key: BUNDLE.resources["jobs"][key] for key in ("daily_ingestion", "weekly_training")}
 # the weekly job repeats the others, which find nothing to do before a model is trained
-BEFORE_TRAINING = ("ingest_bronze", "transform_silver", "engineer_features", "score_students")
+BEFORE_TRAINING = ("ingest_bronze", "transform_silver", "engineer_features")
+# one that moves files in, one that writes many tables, one that registers a model
+KILLED = {
+    "ingest_bronze": LANDED_FILES,
+    "transform_silver": CANONICAL_LEARNING_EVENTS,
+    "train_sakt": MODEL_EVALUATIONS,
+}
 LAKE, BLOB = "https://lake.dfs.core.windows.net", "https://lake.blob.core.windows.net"
 
 
+def stored(lake: Path, table: Table) -> Path:
+    return lake / "tables" / DEVELOPED[table.layer] / table.name
+
+
+def without_pauses(job: dict) -> dict:
+    """The job with retries that follow at once."""
+    quick = copy.deepcopy(job)
+    for task in quick["tasks"]:
+        task["min_retry_interval_millis"] = 0
+    return quick
+
+
 @pytest.fixture
-def workspace(tmp_path, wheel_folder) -> Iterator[FakeWorkspace]:
+def attempts() -> dict[str, int]:
+    """How often each task was started, filled by the runs."""
+    return {}
+
+
+@pytest.fixture
+def workspace(tmp_path, wheel_folder, attempts) -> Iterator[FakeWorkspace]:
     """A workspace whose jobs run here, through the built wheel, on catalogs that are folders."""
     unpacked = unpack_wheel(wheel_folder, tmp_path / "wheel")
 
@@ -55,7 +85,9 @@ def workspace(tmp_path, wheel_folder) -> Iterator[FakeWorkspace]:
             only=BEFORE_TRAINING if key == "daily_ingestion" else (),
             environment=environment,
         )
-        return {task: each.state == SUCCEEDED for task, each in run.run().items()}
+        ended = replace(run, job=without_pauses(run.job)).run()
+        attempts.update({task: each.attempts for task, each in ended.items()})
+        return {task: each.state == SUCCEEDED for task, each in ended.items()}
 
     jobs = {17 + number: job for number, job in enumerate(JOBS.values())}
     with serving(FakeWorkspace(jobs=jobs, work=work)) as workspace:
@@ -81,13 +113,14 @@ def drop(files: Path, inbox: Path) -> None:
         os.utime(path, (when, when))
 
 
+@pytest.mark.usefixtures("quick_start")
 def test_dropped_files_become_the_tables_of_a_direct_run(
-    spark, demo_lake, tmp_path, workspace, factory, quick_start
+    spark, demo_lake, tmp_path, workspace, attempts, factory
 ):
     lake, account = tmp_path / "deepkt_dev", tmp_path / "account"
     # pseudonyms are random: give both lakes the same ones, so that all else can be compared
     keys = demo_lake / "tables" / STUDENT_KEYS.layer.value / STUDENT_KEYS.name
-    shutil.copytree(keys, lake / "tables" / DEVELOPED[Layer.RESTRICTED] / STUDENT_KEYS.name)
+    shutil.copytree(keys, stored(lake, STUDENT_KEYS))
     drop(demo_lake / "landing" / "simulator", account / "inbox" / "simulator")
     # the landing volume is the folder of the lake in which the factory lands
     uploads = account / "bronze" / "uploads"
@@ -109,10 +142,13 @@ def test_dropped_files_become_the_tables_of_a_direct_run(
         client=WorkspaceClient(host=workspace.url, token="x", auth_type="pat"),  # noqa: S106
     )
 
-    for trigger in ("daily_ingestion", "weekly_training"):
-        (ended,) = fire_trigger(factory, trigger, SCHEDULED, world=world)
-        assert ended.status == "Succeeded", ended.message
+    with killed_once({name: stored(lake, table) for name, table in KILLED.items()}) as killed:
+        for trigger in ("daily_ingestion", "weekly_training"):
+            (ended,) = fire_trigger(factory, trigger, SCHEDULED, world=world)
+            assert ended.status == "Succeeded", ended.message
 
+    assert set(killed) == set(KILLED)
+    assert {task for task, started in attempts.items() if started == 2} == set(KILLED)
     assert {path.name for path in (uploads / "simulator").iterdir()} == {"2026-03-01"}
     found = checksums(TableStore(spark, lake=lake, schemas=DEVELOPED))
     assert found == checksums(TableStore(spark, lake=demo_lake))

@@ -18,7 +18,7 @@ from deepkt_irt.tables.store import TableStore
 from e2e.checksums import checksums
 from e2e.conftest import AS_OF, SMALL
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.nightly]
 
 LIMIT_SECONDS = 300
 

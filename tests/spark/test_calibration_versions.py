@@ -64,6 +64,7 @@ def school(seed, *, prefix, b, mean=0.0, n_students=200):
     ]
 
 
+@pytest.mark.connect
 def test_with_levels_finds_the_steps_of_partial_credit(events):
     shares = {
         "half": [0.0, 0.5, 1.0],
@@ -94,7 +95,7 @@ def test_with_levels_finds_the_steps_of_partial_credit(events):
     ]
 
 
-@pytest.mark.local
+@pytest.mark.connect
 def test_with_rapid_guesses_judges_an_answer_by_its_items_usual_time(events):
     times = {
         "long": [120_000, 100_000, 130_000, 9_000, 11_000],
@@ -151,7 +152,6 @@ def test_calibrate_items_later_version_comes_on_the_scale_of_the_first(
     assert mean == pytest.approx(1.0, abs=0.4)
 
 
-@pytest.mark.local
 def test_calibrate_items_fixed_anchors_keep_their_parameters(store, context, events):
     store.overwrite(CANONICAL_LEARNING_EVENTS, events(school(1, prefix="a", b=B)))
     calibrate_items(context(TASK))
@@ -171,7 +171,6 @@ def test_calibrate_items_fixed_anchors_keep_their_parameters(store, context, eve
     assert set(anchors) <= set(first)
 
 
-@pytest.mark.local
 def test_calibrate_items_too_few_anchors_keep_their_own_scale_and_say_why(store, context, events):
     store.overwrite(CANONICAL_LEARNING_EVENTS, events(school(1, prefix="a", b=B[:8])))
     calibrate_items(context(TASK))
@@ -183,6 +182,7 @@ def test_calibrate_items_too_few_anchors_keep_their_own_scale_and_say_why(store,
     assert "anchors" in head["link_refusal"]
 
 
+@pytest.mark.connect
 def test_calibrate_items_sums_on_the_workers_are_those_in_memory(store, context, events, frame):
     """Guessing, slopes, partial credit: all of it within 1e-6."""
     records = school(3, prefix="a", b=B, n_students=150)

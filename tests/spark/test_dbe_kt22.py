@@ -48,6 +48,7 @@ def relation(before, after):
     return "skill_relation", f"{before}-{after}", body
 
 
+@pytest.mark.connect
 def test_canonical_relation_one_way_is_a_prerequisite_both_ways_is_none(canonical):
     found = canonical(
         [

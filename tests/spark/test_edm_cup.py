@@ -65,6 +65,7 @@ def action(name, at, problem="p1", log="log1", **more):
     }
 
 
+@pytest.mark.connect
 def test_canonical_first_graded_response_decides_whatever_the_order_of_rows(canonical):
     found = canonical(
         action_logs=[
@@ -200,6 +201,7 @@ def test_canonical_repeated_assignment_details_add_no_event(canonical):
     assert found.responses.count() == 1
 
 
+@pytest.mark.connect
 def test_canonical_unit_test_scores_are_assessments_with_their_practice(canonical):
     found = canonical(
         assignment_details=[

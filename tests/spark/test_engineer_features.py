@@ -96,6 +96,7 @@ def run(context):
 ANN = [("ann", f"i{n}", ["k2", "k1"] if n % 2 else []) for n in range(1, 6)]
 
 
+@pytest.mark.connect
 def test_engineer_features_indexes_items_and_skills_and_cuts_windows(silver, run, store):
     silver(*ANN, ("bob", "i1", ["k1", "k2"]))
 

@@ -76,6 +76,7 @@ def accounts(store):
     )
 
 
+@pytest.mark.connect
 def test_ingest_bronze_mixed_files_keeps_quarantines_and_accounts(ctx, store, put):
     put("good.csv", GOOD)
     put("mixed.csv", MIXED)
@@ -103,6 +104,7 @@ def test_ingest_bronze_mixed_files_keeps_quarantines_and_accounts(ctx, store, pu
     ]
 
 
+@pytest.mark.connect
 def test_ingest_bronze_again_writes_nothing_and_with_one_more_file_only_that(ctx, store, put):
     put("good.csv", GOOD)
     ingest_bronze(ctx)

@@ -157,7 +157,6 @@ def test_find_item_by_id_source_id_or_title(store, bank, text, found):
 @pytest.mark.parametrize(
     ("text", "named"), [("q7", ["t:x (no title)", "u:x (no title)"]), ("arters", ["s:Q2 (Qu"])]
 )
-@pytest.mark.local
 def test_find_item_that_may_be_several_lists_them(store, bank, text, named):
     with pytest.raises(UsageError, match=r"may be one of [23] items") as refused:
         find_item(store.read, text)
@@ -165,7 +164,6 @@ def test_find_item_that_may_be_several_lists_them(store, bank, text, named):
     assert [each for each in named if each not in str(refused.value)] == []
 
 
-@pytest.mark.local
 def test_find_item_lists_at_most_ten_on_one_line(store, lake):
     lake(ITEMS, *({"item_id": f"s:{n:02}", "title": "Half\n" + "x" * 99} for n in range(12)))
 
@@ -177,7 +175,6 @@ def test_find_item_lists_at_most_ten_on_one_line(store, lake):
     assert "s:10" not in str(refused.value)
 
 
-@pytest.mark.local
 def test_find_item_that_is_not_there_says_what_to_give(store, bank):
     with pytest.raises(NoData, match="no item like 'q99' in this lake"):
         find_item(store.read, "q99")
@@ -223,6 +220,7 @@ def test_dossier_holds_all_calibrations_latest_first(store, lake):
     assert "its health has not been checked" in render_text(found)
 
 
+@pytest.mark.connect
 def test_dossier_holds_health_and_drift(store, lake):
     lake(ITEMS, {"item_id": "s:q1", "is_guessable": True}, {"item_id": "s:q2"})
     starts = [datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 3, 4)]
@@ -298,7 +296,6 @@ def test_dossier_holds_health_and_drift(store, lake):
     assert facts.rmsd is None
 
 
-@pytest.mark.local
 def test_dossiers_keep_the_order_and_pass_over_items_that_are_gone(store, lake):
     lake(ITEMS, {"item_id": "s:a"}, {"item_id": "s:b"})
     wanted = {"s:b": "first", "s:gone": "none", "s:a": "second"}
@@ -309,6 +306,7 @@ def test_dossiers_keep_the_order_and_pass_over_items_that_are_gone(store, lake):
     assert dossiers(store.read, {}, settings=SETTINGS) == ()
 
 
+@pytest.mark.connect
 def test_observed_shares_by_band_on_attempts_that_count(store, lake):
     lake(ITEM_PARAMETERS, {"item_id": "s:q1"})
     low = answers("s:q1", ability=-0.3, right=3, wrong=9, latency_ms=10_000)
@@ -333,7 +331,6 @@ def test_observed_shares_by_band_on_attempts_that_count(store, lake):
     assert all(dot.low < dot.share < dot.high for dot in found["s:q1"])
 
 
-@pytest.mark.local
 def test_observed_shares_count_partial_credit_only_where_the_curve_has_steps(store, lake):
     lake(
         ITEM_PARAMETERS,
@@ -382,12 +379,10 @@ def test_attention_puts_act_first_then_those_with_most_findings(store, lake):
     assert (third.label, third.skill, third.action, third.n) == ("B", "Ratios", "mend it", 400)
 
 
-@pytest.mark.local
 def test_attention_without_any_check_is_none(store):
     assert report_items.attention(store.read) is None
 
 
-@pytest.mark.local
 def test_latest_calibration_says_how_it_was_linked(store, lake):
     assert report_items.latest_calibration(store.read) is None
 
@@ -409,7 +404,6 @@ def test_latest_calibration_says_how_it_was_linked(store, lake):
     assert found.refusal is None
 
 
-@pytest.mark.local
 def test_missing_items_names_practised_skills_worst_band_only(store, lake):
     assert report_items.missing_items(store.read) is None
 
@@ -464,7 +458,6 @@ def test_curves_show_telling_items_once_each(store, lake):
     assert report_items.curves(store.read, None, {}, SETTINGS) == ()
 
 
-@pytest.mark.local
 def test_publish_report_of_an_empty_lake_says_what_is_not_there(context):
     ready = context(TASKS["publish_report"])
 
@@ -480,6 +473,7 @@ def test_publish_report_of_an_empty_lake_says_what_is_not_there(context):
         assert said in page
 
 
+@pytest.mark.connect
 def test_publish_report_shows_flagged_items_on_pages_of_their_own(context, lake):
     lake(ITEMS, {"item_id": "s:q1", "title": "Halves"})
     lake(

@@ -90,6 +90,7 @@ def write(store, frame):
     return events
 
 
+@pytest.mark.connect
 def test_monitor_items_finds_what_moved_and_keeps_what_it_found(store, context, write):
     before = cohort(1, "a", b=B, day=0)
     write(before)
@@ -151,7 +152,6 @@ def test_monitor_items_finds_what_moved_and_keeps_what_it_found(store, context, 
     assert rows(health.filter("drift_status = 'act'"), "item_id") == [(f"s:item{DRIFTED:02}",)]
 
 
-@pytest.mark.local
 def test_monitor_items_names_groups_and_answers_of_enough_students_only(store, context, write):
     """Item 3 is harder for one of two groups; a group of four students is not named."""
     against = B + np.where(np.arange(16) == 3, 1.8, 0.0)
@@ -178,7 +178,6 @@ def test_monitor_items_names_groups_and_answers_of_enough_students_only(store, c
     assert answers["A"]["point_biserial"] > 0.2
 
 
-@pytest.mark.local
 def test_monitor_items_without_a_calibration_counts_and_says_no_more(store, context, write):
     events = cohort(7, "a", b=B[:3], day=0, n_students=40)
     for event in events[:30]:

@@ -34,6 +34,7 @@ def insert(store):
     return run
 
 
+@pytest.mark.connect
 def test_new_student_keys_one_per_source_and_student_none_for_the_nameless(students, insert):
     known = insert(students)
 
@@ -51,6 +52,7 @@ def test_new_student_keys_have_the_declared_columns(students, store):
     assert schema_differences(STUDENT_KEYS, dict(made.dtypes)) == []
 
 
+@pytest.mark.connect
 def test_new_student_keys_a_second_run_changes_no_key_and_adds_only_the_new(
     students, insert, spark
 ):

@@ -126,6 +126,7 @@ def test_recommend_items_students_of_different_ability_get_items_of_different_di
     assert min(got["strong"]) > max(got["weak"])
 
 
+@pytest.mark.connect
 def test_recommend_items_combines_both_models_and_leaves_unknown_null(store, lake, context):
     lake(ITEMS, *({"item_id": i, "skill_ids": [i[0]]} for i in ("a1", "b1", "c1")))
     lake(SKILLS, {"skill_id": "a", "name": "Ratios"}, {"skill_id": "b"}, {"skill_id": "c"})

@@ -68,6 +68,7 @@ def outcomes(store):
     return rows(store.read(PIPELINE_RUNS), "task", "outcome")
 
 
+@pytest.mark.connect
 def test_run_records_rows_metrics_and_outcome(make_runner, store):
     make_runner().run([WRITE, COPY])
 
@@ -95,6 +96,7 @@ def test_run_again_without_change_runs_nothing(make_runner, store):
     assert len(outcomes(store)) == 2
 
 
+@pytest.mark.connect
 def test_run_after_failure_resumes_behind_the_last_finished_task(make_runner, store):
     with pytest.raises(NoData):
         make_runner().run([WRITE, FAIL])

@@ -108,6 +108,7 @@ def test_events_missing_values_stay_missing(owned):
     assert made.skill_ids == []
 
 
+@pytest.mark.connect
 def test_events_order_is_time_then_order_then_place_with_missing_last(owned):
     made = events(
         owned(
@@ -182,6 +183,7 @@ def test_events_do_not_depend_on_the_order_of_the_rows_received(owned):
     assert rows(events(owned(*given)), *columns) == rows(events(owned(*given[::-1])), *columns)
 
 
+@pytest.mark.connect
 def test_event_id_follows_the_random_key_and_not_the_source_id(owned):
     def event_id(student_id, key):
         known = {"source": "s", "student_id": student_id, "student_key": key, "created_at": at(0)}
@@ -234,6 +236,7 @@ def test_event_id_does_not_change_with_the_time_zone_of_the_session(owned, spark
         spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
+@pytest.mark.connect
 def test_identified_event_delivered_again_keeps_the_first_and_says_so(owned):
     given = {"answered_at": at(1), "correct": True}
     made = owned(

@@ -45,6 +45,7 @@ def expected(student, purpose, below, source="s"):
     return int(digest[:8], 16) % below
 
 
+@pytest.mark.connect
 def test_user_splits_bucket_and_fold_are_those_of_a_sha256_anyone_can_redo(students):
     made = user_splits(students(["ann", "Ünal", "17"]), DEFAULT)
 

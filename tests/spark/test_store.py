@@ -37,6 +37,7 @@ def test_read_table_never_written_is_empty_with_the_contracts_schema(store):
     assert empty.count() == 0
 
 
+@pytest.mark.connect
 def test_create_stores_comments_constraints_and_not_null(store, spark):
     store.create(T)
 
@@ -47,6 +48,7 @@ def test_create_stores_comments_constraints_and_not_null(store, spark):
     assert properties["deepkt.key"] == "id"
 
 
+@pytest.mark.connect
 def test_overwrite_frame_with_other_columns_is_refused_naming_each(store, spark):
     wrong = spark.createDataFrame([(1, 2)], "id int, w int")
 
@@ -60,6 +62,7 @@ def test_overwrite_frame_with_other_columns_is_refused_naming_each(store, spark)
     )
 
 
+@pytest.mark.connect
 def test_overwrite_row_breaking_a_check_is_refused_and_the_old_version_stays(store, frame):
     store.overwrite(T, frame(T, [{"id": 1, "v": 1.0}]))
 
@@ -74,6 +77,7 @@ def test_overwrite_null_key_is_refused(store, frame):
         store.overwrite(T, frame(T, [{"id": None, "v": 1.0}]))
 
 
+@pytest.mark.connect
 def test_append_same_version_again_adds_nothing(store, frame):
     one = frame(T, [{"id": 1}])
 
@@ -84,6 +88,7 @@ def test_append_same_version_again_adds_nothing(store, frame):
     assert rows(store.read(T), "id") == [(1,), (2,)]
 
 
+@pytest.mark.connect
 def test_insert_new_leaves_existing_rows_as_they_are(store, frame):
     store.insert_new(T, frame(T, [{"id": 1, "v": 1.0}]))
 
@@ -92,6 +97,7 @@ def test_insert_new_leaves_existing_rows_as_they_are(store, frame):
     assert rows(store.read(T), "id", "v") == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.connect
 def test_replace_changes_only_the_rows_that_match(store, frame):
     store.overwrite(T, frame(T, [{"id": 1, "v": 1.0}, {"id": 7, "v": 7.0}]))
 
@@ -111,6 +117,7 @@ def test_version_counts_commits_and_is_none_before_the_first(store, frame):
     assert store.rows_written(T) == 2
 
 
+@pytest.mark.connect
 def test_store_reopened_finds_the_tables_of_its_lake(store, spark, frame, tmp_path):
     store.overwrite(T, frame(T, [{"id": 1}]))
 
@@ -130,6 +137,7 @@ def test_store_with_names_of_its_own_keeps_them_apart(spark, tmp_path):
     assert TableStore(spark, lake=tmp_path, schemas=names).read(T).count() == 0
 
 
+@pytest.mark.connect
 def test_table_of_an_earlier_version_gets_the_columns_that_may_be_null(store, spark, tmp_path):
     store.overwrite(T, spark.createDataFrame([(1, 2.0)], "id bigint, v double"))
     later = replace(T, columns=(*T.columns, Column("w", "string", "new", nullable=True)))

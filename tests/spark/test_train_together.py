@@ -7,7 +7,7 @@ from deepkt_irt.knowledge_tracing.histories import Histories, Split
 from deepkt_irt.knowledge_tracing.metrics import auc
 from deepkt_irt.settings import SaktSettings
 
-pytestmark = [pytest.mark.spark, pytest.mark.local]
+pytestmark = pytest.mark.spark
 
 N_STUDENTS, N_STEPS, N_ITEMS = 90, 30, 12
 

@@ -65,7 +65,7 @@ def refused(found):
         ("picture.csv", b"\x89PNG\r\n\x00\x00\x00\rIHDR", "binary"),
         ("wide.csv", HEADER.encode("utf-16"), "binary"),
         ("plain.csv.gz", HEADER.encode(), "no gz file"),
-        ("packed.csv", gzip.compress(HEADER.encode()), "gz file without .gz"),
+        ("packed.csv", gzip.compress(HEADER.encode(), mtime=0), "gz file without .gz"),
     ],
 )
 def test_inspect_wrong_file_is_named_with_problem_and_fix(file, name, content, problem):
