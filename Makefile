@@ -27,7 +27,7 @@ demo: $(READY)
 	$(BIN)/deepkt demo
 
 # two workers, each with a Spark session of its own; more threads than cores make all of them wait
-PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 test fast: export OMP_NUM_THREADS := 1
 
 test: $(READY)

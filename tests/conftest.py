@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from deepkt_irt.jobs.context import JobContext, Place
 from deepkt_irt.jobs.task import Task
@@ -29,12 +31,17 @@ MakeFrame = Callable[..., "DataFrame"]
 ONE_LAKE = {"test_bundle_run", "test_demo", "test_integration", "test_kill"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several workers share the tests, a file goes to one, and what uses one lake to one."""
-    for item in items:
-        group = "demo_lake" if item.path.stem in ONE_LAKE else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+class ByFile(LoadScopeScheduling):
+    """Shares the tests among workers: a file goes to one, and what uses one lake to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        stem = Path(nodeid.split("::", maxsplit=1)[0]).stem
+        return "demo_lake" if stem in ONE_LAKE else stem
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Where `make test` starts several workers."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
