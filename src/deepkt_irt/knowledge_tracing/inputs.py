@@ -34,8 +34,7 @@ class Inputs:
         same_item: Item indexes as they are: an unknown item can be met again, (responses,).
         skills: Skill indexes, 0 where fewer or unknown, (responses, most).
         combination: Which combination of skills it is, (responses,).
-        overlap: Share of the first combination's skills that the second has, too, (combinations,
-            combinations).
+        members: Skills of each combination as they are, 0 where fewer, (combinations, most).
         correct: 1 right, 0 wrong, (responses,).
         evidence: What is known of the item, (responses, `item_evidence.N_FEATURES`).
         past: What the past says; zeros where not asked, (responses, `past_features.N_FEATURES`).
@@ -46,7 +45,7 @@ class Inputs:
     same_item: Tensor
     skills: Tensor
     combination: Tensor
-    overlap: Tensor
+    members: Tensor
     correct: Tensor
     evidence: Tensor
     past: Tensor
@@ -55,6 +54,29 @@ class Inputs:
     def to(self, device: torch.device) -> "Inputs":
         """The same on another device."""
         return replace(self, **{name: part.to(device) for name, part in vars(self).items()})
+
+    def overlap(self, target: Tensor, past: Tensor) -> Tensor:
+        """Share of the skills of each target that each step has, too.
+
+        Worked out for what a batch holds: a table of all pairs would take gigabytes where there
+        are many thousand combinations.
+
+        Args:
+            target: Indexes of responses, (batch, targets).
+            past: Indexes of responses, (batch, steps).
+
+        Returns:
+            Shares from 0 to 1, (batch, targets, steps).
+        """
+        asked, met = self.combination[target], self.combination[past]
+        both = torch.cat([asked.ravel(), met.ravel()])
+        present, place = torch.unique(both, return_inverse=True)
+        skills, column = torch.unique(self.members[present], return_inverse=True)
+        has = torch.zeros(len(present), len(skills), device=place.device).scatter_(1, column, 1)
+        has[:, skills == 0] = 0
+        shares = (has @ has.T) / has.sum(dim=1, keepdim=True).clamp(min=1)
+        asked, met = place.split([asked.numel(), met.numel()])
+        return shares[asked.view(target.shape)[:, :, None], met.view(past.shape)[:, None]]
 
 
 def inputs_of(
@@ -76,13 +98,13 @@ def inputs_of(
     past[chosen] = found
     n_skills = evidence.by_skill.shape[1] - 1
     skills = np.where(histories.skills <= n_skills, histories.skills, 0)
-    combination, overlap = _overlap(histories.skills)
+    members, combination = np.unique(histories.skills, axis=0, return_inverse=True)
     return Inputs(
         item=torch.from_numpy(np.where(evidence.known(histories.item), histories.item, 0)),
         same_item=torch.from_numpy(histories.item),
         skills=torch.from_numpy(skills),
-        combination=torch.from_numpy(combination),
-        overlap=torch.from_numpy(overlap),
+        combination=torch.from_numpy(combination.ravel()),
+        members=torch.from_numpy(members),
         correct=torch.from_numpy(histories.correct.astype(np.float32)),
         evidence=torch.from_numpy(evidence.features(histories.item, histories.skills, table)),
         past=torch.from_numpy(past),
@@ -110,13 +132,3 @@ def interaction_of(
         scaffold,
     )
     return np.stack(columns, axis=1).astype(np.float32)
-
-
-def _overlap(skills: IntArray) -> tuple[IntArray, FloatTable]:
-    """Combination of each row of skills, and the share of one's skills that another has."""
-    combinations, place = np.unique(skills, axis=0, return_inverse=True)
-    row, column = np.nonzero(combinations)
-    has = np.zeros((len(combinations), int(skills.max(initial=0)) + 1), dtype=np.float32)
-    has[row, combinations[row, column]] = 1
-    overlap = (has @ has.T) / np.maximum(has.sum(axis=1, keepdims=True), 1)
-    return place.reshape(-1).astype(np.int64), overlap.astype(np.float32)

@@ -227,7 +227,7 @@ class StudentMemory:
             same_item=torch.from_numpy(histories.item),
             skills=torch.from_numpy(self._known_skills(histories.skills)),
             combination=_NONE,
-            overlap=_NONE,
+            members=_NONE,
             correct=torch.from_numpy(histories.correct.astype(np.float32)),
             evidence=_NONE,
             past=_NONE,
@@ -245,8 +245,8 @@ class StudentMemory:
             item=torch.from_numpy(self._known_item(items)),
             same_item=torch.from_numpy(np.concatenate([items, self._item])),
             skills=torch.from_numpy(self._known_skills(skills)),
-            combination=torch.cat([torch.arange(n), torch.arange(steps)]),
-            overlap=torch.from_numpy(_overlap(skills, self._skills)),
+            combination=torch.arange(n + steps),
+            members=torch.from_numpy(_stacked(skills, self._skills)),
             correct=_NONE,
             evidence=torch.from_numpy(self._evidence.features(items, skills, table)),
             past=torch.from_numpy(self._sums.features(keys_of(items, skills), self.n_responses)),
@@ -328,14 +328,6 @@ class _RunningSums:
         if row >= len(self._table):  # doubled, so that growing costs little on the whole
             self._table = np.concatenate([self._table, np.zeros_like(self._table)])
         return row
-
-
-def _overlap(asked: IntArray, met: IntArray) -> FloatTable:
-    """Share of each asked row's skills that each met row has, too, (asked, met)."""
-    there = asked > 0
-    shared = (asked[:, None, :, None] == met[None, :, None, :]).any(axis=-1) & there[:, None]
-    share: FloatTable = shared.sum(axis=-1) / np.maximum(there.sum(axis=1), 1)[:, None]
-    return share.astype(np.float32)
 
 
 def _stacked(skills: IntArray, more: IntArray) -> IntArray:

@@ -121,9 +121,7 @@ class Tracer(nn.Module):
 
         asked, met = inputs.same_item[target][:, :, None], inputs.same_item[past][:, None, :]
         same_item = (asked == met) & (asked > 0)
-        same_skill = inputs.overlap[
-            inputs.combination[target][:, :, None], inputs.combination[past][:, None, :]
-        ]
+        same_skill = inputs.overlap(target, past)
         bias = -per_head(self.log_slope.exp()) * lag[:, None].clamp(min=0)
         bias = bias + per_head(self.same_skill) * same_skill[:, None]
         bias = bias + per_head(self.same_item) * same_item[:, None]
