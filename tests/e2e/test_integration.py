@@ -48,7 +48,7 @@ def test_demo_of_the_same_district_has_no_problem(copied):
     ],
 )
 def test_planted_fault_is_found(spark, copied, table, change, problem):
-    spark.sql(f"UPDATE {table.qualified_name} SET {change}")  # noqa: S608
+    spark.sql(f"UPDATE {copied.sql_name(table)} SET {change}")  # noqa: S608
 
     assert any(re.search(problem, each) for each in problems_of(copied))
 

@@ -37,22 +37,29 @@ def member_of(spark):
 
 
 @pytest.fixture
-def teach(store, frame, user):
-    """Fills the mapping: classes of who asks; another teacher has all of them."""
+def teach(spark, user):
+    """Fills the mapping: classes of who asks; another teacher has all of them.
+
+    Views stand for the two tables that the filter reads by the names a catalog gives them.
+    """
+
+    def view(table, columns, values):
+        spark.sql(f"CREATE SCHEMA IF NOT EXISTS {table.layer.value}")
+        rows = f"SELECT * FROM VALUES {', '.join(values)} AS v({columns})"  # noqa: S608
+        spark.sql(f"CREATE OR REPLACE VIEW {table.qualified_name} AS {rows}")
 
     def fill(*classes):
         taught = [(key, user) for key in classes]
         taught += [(f"class-{i}", "someone.else@district") for i in (1, 2, 3)]
-        mapping = [{"class_key": key, "teacher": teacher} for key, teacher in taught]
-        store.overwrite(CLASS_TEACHERS, frame(CLASS_TEACHERS, mapping))
+        view(CLASS_TEACHERS, "class_key, teacher", [str(each) for each in taught])
 
-    users = [
-        {"student_key": key, "source": "s", "class_keys": classes, "n_events": 1}
-        for key, classes in STUDENTS.items()
-    ]
-    store.overwrite(USERS, frame(USERS, users))
+    classes = {key: ", ".join(map(repr, each)) for key, each in STUDENTS.items()}
+    users = [f"('{key}', CAST(array({each}) AS array<string>))" for key, each in classes.items()]
+    view(USERS, "student_key, class_keys", users)
     fill()
-    return fill
+    yield fill
+    for table in (USERS, CLASS_TEACHERS):
+        spark.sql(f"DROP VIEW {table.qualified_name}")
 
 
 @pytest.fixture

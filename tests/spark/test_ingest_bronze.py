@@ -52,12 +52,11 @@ def put(ctx, tmp_path):
 
 
 @pytest.fixture
-def drop_tables(store, spark, tmp_path):
+def drop_tables(store, tmp_path):
     """Deletes what the task has written, but not its checkpoint."""
 
     def drop():
         for table in (RAW_RESPONSES, RAW_CONTENT, LANDED_FILES, QUARANTINE, INGEST_AUDIT):
-            spark.sql(f"DROP TABLE IF EXISTS {table.qualified_name}")
             folder = tmp_path / "lake" / "tables" / table.layer.value / table.name
             shutil.rmtree(folder, ignore_errors=True)
             store._known.discard(table.qualified_name)

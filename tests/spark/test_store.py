@@ -24,10 +24,8 @@ T = Table(
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch, spark):
+def registered(monkeypatch):
     monkeypatch.setattr(store_module, "TABLES", (T,))
-    yield
-    spark.sql(f"DROP TABLE IF EXISTS {T.qualified_name}")
 
 
 def test_read_table_never_written_is_empty_with_the_contracts_schema(store):
@@ -41,8 +39,8 @@ def test_read_table_never_written_is_empty_with_the_contracts_schema(store):
 def test_create_stores_comments_constraints_and_not_null(store, spark):
     store.create(T)
 
-    described = {row[0]: row[2] for row in spark.sql("DESCRIBE gold.store_probe").collect()}
-    properties = spark.sql("DESCRIBE DETAIL gold.store_probe").first()["properties"]
+    described = {row[0]: row[2] for row in spark.sql(f"DESCRIBE {store.sql_name(T)}").collect()}
+    properties = spark.sql(f"DESCRIBE DETAIL {store.sql_name(T)}").first()["properties"]
     assert described["v"] == "value [m]"
     assert properties["delta.constraints.v_positive"] == "coalesce(v > 0, true)"
     assert properties["deepkt.key"] == "id"

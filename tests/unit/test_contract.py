@@ -38,17 +38,16 @@ def test_schema_differences_names_each_one():
 
 
 def test_table_ddl_holds_comments_not_null_checks_and_escapes_quotes():
-    ddl = table_ddl(TABLE, "gold.x", location="/lake/x")
+    ddl = table_ddl(TABLE, "gold.x", with_checks=True)
 
     assert "id string NOT NULL COMMENT 'the student\\'s key'" in ddl
     assert "share double COMMENT 'part of 1 [ratio]'" in ddl
     assert "COMMENT 'It\\'s a share.'" in ddl
     assert "'delta.constraints.small' = 'coalesce(share <= 1, true)'" in ddl
-    assert "LOCATION '/lake/x'" in ddl
 
 
-def test_table_ddl_without_location_leaves_checks_to_the_catalog():
-    assert "constraints" not in table_ddl(TABLE, "gold.x", location=None)
+def test_table_ddl_leaves_checks_to_a_catalog():
+    assert "constraints" not in table_ddl(TABLE, "gold.x", with_checks=False)
 
 
 def test_table_properties_keeps_no_statistics_of_pseudonyms():

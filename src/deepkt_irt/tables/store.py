@@ -49,48 +49,35 @@ class TableStore:
         self._schemas = {layer: layer.value for layer in Layer} | dict(schemas or {})
         if catalog:
             spark.sql(f"USE CATALOG `{catalog}`")
-        self._known: set[str] = set()
+            for schema in self._schemas.values():
+                spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        self._known = {table.qualified_name for table in TABLES if self._is_there(table)}
         self._current: set[str] = set()  # of them, those known to have the contract's columns
-        for schema in self._schemas.values():
-            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        self._attach_existing()
 
-    def _attach_existing(self) -> None:
-        """Name the tables that exist already, so that SQL finds them."""
-        named = self._named_in_session() if self._root else set()
-        for table in TABLES:
-            path = self._path(table)
-            if path is None:
-                if self._spark.catalog.tableExists(self._name(table)):
-                    self._known.add(table.qualified_name)
-                continue
-            if self._name(table) in named:  # of another lake opened in this session
-                self._spark.sql(f"DROP TABLE {self._name(table)}")
-            if (path / "_delta_log").is_dir() and any((path / "_delta_log").glob("*.json")):
-                self._spark.sql(
-                    f"CREATE TABLE {self._name(table)} USING delta LOCATION {_quoted(str(path))}"
-                )
-                self._known.add(table.qualified_name)
-
-    def _named_in_session(self) -> set[str]:
-        return {
-            f"{schema}.{table.name}"
-            for schema in self._schemas.values()
-            for table in self._spark.catalog.listTables(schema)
-        }
-
-    def _name(self, table: Table) -> str:
-        return f"{self._schemas[table.layer]}.{table.name}"
+    def _is_there(self, table: Table) -> bool:
+        path = self._path(table)
+        if path is None:
+            return self._spark.catalog.tableExists(self.sql_name(table))
+        return any((path / "_delta_log").glob("*.json"))
 
     def _path(self, table: Table) -> Path | None:
         return self._root / self._schemas[table.layer] / table.name if self._root else None
 
+    def sql_name(self, table: Table) -> str:
+        """What SQL calls the table: in a lake its path, so that two lakes do not mix."""
+        path = self._path(table)
+        if path is None:
+            return f"{self._schemas[table.layer]}.{table.name}"
+        escaped = str(path).replace("`", "``")
+        return f"delta.`{escaped}`"
+
     def drop_schemas(self) -> None:
-        """Drop the schemas with every table in them, and the tables' files."""
+        """Drop the schemas with every table in them; in a lake, their folders."""
         for schema in self._schemas.values():
-            self._spark.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-            if self._root and (self._root / schema).exists():
-                shutil.rmtree(self._root / schema)  # these are external, dropping left the files
+            if self._root is None:
+                self._spark.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+            elif (self._root / schema).exists():
+                shutil.rmtree(self._root / schema)
         self._known.clear()
         self._current.clear()
 
@@ -103,12 +90,12 @@ class TableStore:
         if self.exists(table):
             self._bring_up_to_date(table)
             return
-        path = self._path(table)
-        self._spark.sql(table_ddl(table, self._name(table), location=str(path) if path else None))
-        if path is None:
+        in_lake = self._root is not None
+        self._spark.sql(table_ddl(table, self.sql_name(table), with_checks=in_lake))
+        if not in_lake:
             for check in table.checks:
                 self._spark.sql(
-                    f"ALTER TABLE {self._name(table)} ADD CONSTRAINT {check.name} "
+                    f"ALTER TABLE {self.sql_name(table)} ADD CONSTRAINT {check.name} "
                     f"CHECK ({check.sql})"
                 )
         self._known.add(table.qualified_name)
@@ -119,7 +106,7 @@ class TableStore:
         if not self.exists(table):
             return self._spark.createDataFrame([], _schema(table))
         self._bring_up_to_date(table)
-        return self._spark.table(self._name(table))
+        return self._spark.table(self.sql_name(table))
 
     def _bring_up_to_date(self, table: Table) -> None:
         """Add columns that a table made by an earlier version lacks, if they may be null.
@@ -129,7 +116,7 @@ class TableStore:
         """
         if table.qualified_name in self._current:
             return
-        there = set(self._spark.table(self._name(table)).columns)
+        there = set(self._spark.table(self.sql_name(table)).columns)
         lacking = [column for column in table.columns if column.name not in there]
         needed = ", ".join(column.name for column in lacking if not column.nullable)
         if needed:
@@ -141,7 +128,7 @@ class TableStore:
                 f"{column.name} {column.type} COMMENT {_quoted(column.full_comment)}"
                 for column in lacking
             )
-            self._spark.sql(f"ALTER TABLE {self._name(table)} ADD COLUMNS ({columns})")
+            self._spark.sql(f"ALTER TABLE {self.sql_name(table)} ADD COLUMNS ({columns})")
         self._current.add(table.qualified_name)
 
     def overwrite(self, table: Table, frame: "DataFrame") -> None:
@@ -159,7 +146,7 @@ class TableStore:
 
         self.create(table)
         ready = conformed(table, frame)
-        self._run(table, lambda: ready.writeTo(self._name(table)).overwrite(F.expr(where)))
+        self._run(table, lambda: ready.writeTo(self.sql_name(table)).overwrite(F.expr(where)))
 
     def append(self, table: Table, frame: "DataFrame", *, app_id: str, version: int) -> None:
         """Add rows once: the same application id and version again adds nothing.
@@ -169,7 +156,7 @@ class TableStore:
             QualityViolation: If a row breaks a declared check.
         """
         self.create(table)
-        writer = conformed(table, frame).writeTo(self._name(table))
+        writer = conformed(table, frame).writeTo(self.sql_name(table))
         writer = writer.option("txnAppId", app_id).option("txnVersion", str(version))
         self._run(table, writer.append)
 
@@ -188,7 +175,7 @@ class TableStore:
         self.create(table)
         writer = conformed(table, frame).writeStream.format("delta").trigger(availableNow=True)
         writer = writer.option("checkpointLocation", str(checkpoint))
-        self._run(table, lambda: writer.toTable(self._name(table)).awaitTermination())
+        self._run(table, lambda: writer.toTable(self.sql_name(table)).awaitTermination())
 
     def insert_new(self, table: Table, frame: "DataFrame") -> None:
         """Insert the rows whose key is absent; existing rows stay as they are.
@@ -202,7 +189,7 @@ class TableStore:
         conformed(table, frame).createOrReplaceTempView(view)
         matched = " AND ".join(f"old.{name} <=> new.{name}" for name in table.key)
         statement = (
-            f"MERGE INTO {self._name(table)} AS old USING {view} AS new ON {matched} "
+            f"MERGE INTO {self.sql_name(table)} AS old USING {view} AS new ON {matched} "
             "WHEN NOT MATCHED THEN INSERT *"
         )
         self._run(table, lambda: self._spark.sql(statement))
@@ -237,7 +224,7 @@ class TableStore:
         path = self._path(table)
         if path is not None:
             return _last_local_commit(path / "_delta_log")
-        history = self._spark.sql(f"DESCRIBE HISTORY {self._name(table)} LIMIT 1")
+        history = self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)} LIMIT 1")
         row = history.select("version", "operationMetrics").first()
         return (int(row[0]), row[1] or {}) if row else None
 
@@ -280,8 +267,8 @@ def open_lake_folder(lake: Path) -> Path:
     return lake.resolve()
 
 
-def table_ddl(table: Table, name: str, *, location: str | None) -> str:
-    """CREATE TABLE with comments, NOT NULL, clustering, properties and, locally, the checks.
+def table_ddl(table: Table, name: str, *, with_checks: bool) -> str:
+    """CREATE TABLE with comments, NOT NULL, clustering, properties and, if asked, the checks.
 
     A catalog takes checks by ALTER TABLE only; open-source Delta also as properties, in the
     same commit.
@@ -292,13 +279,12 @@ def table_ddl(table: Table, name: str, *, location: str | None) -> str:
         for column in table.columns
     )
     properties = table_properties(table)
-    if location:
+    if with_checks:
         properties |= {f"delta.constraints.{check.name}": check.sql for check in table.checks}
     parts = [
         f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta",
         f"CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else "",
         f"COMMENT {_quoted(table.comment)}",
-        f"LOCATION {_quoted(location)}" if location else "",
         "TBLPROPERTIES ("
         + ", ".join(f"{_quoted(k)} = {_quoted(v)}" for k, v in sorted(properties.items()))
         + ")",
