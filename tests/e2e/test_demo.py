@@ -69,6 +69,7 @@ def test_demo_again_changes_no_row_and_no_version(spark, demo_lake):
     assert (checksums(store), [store.version(each) for each in COMPARED]) == before
 
 
+@pytest.mark.nightly
 def test_demo_forced_again_leaves_the_same_rows(spark, demo_lake):
     """Not skipping, but doing it all again gives the same tables."""
     store = TableStore(spark, lake=demo_lake)

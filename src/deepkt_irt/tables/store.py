@@ -175,7 +175,13 @@ class TableStore:
         self.create(table)
         writer = conformed(table, frame).writeStream.format("delta").trigger(availableNow=True)
         writer = writer.option("checkpointLocation", str(checkpoint))
-        self._run(table, lambda: writer.toTable(self.sql_name(table)).awaitTermination())
+        path = self._path(table)  # a stream takes no path for a table's name
+
+        def write() -> None:
+            query = writer.start(str(path)) if path else writer.toTable(self.sql_name(table))
+            query.awaitTermination()
+
+        self._run(table, write)
 
     def insert_new(self, table: Table, frame: "DataFrame") -> None:
         """Insert the rows whose key is absent; existing rows stay as they are.
