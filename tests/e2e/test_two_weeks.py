@@ -24,6 +24,7 @@ BY_ASSIGNMENT = (
     "training_unit_test_scores",
     "evaluation_unit_test_scores",
 )
+ASKING = ("action_logs", "training_unit_test_scores", "evaluation_unit_test_scores")
 WHOLE = ("sequence_details", "assignment_relationships", "sequence_relationships")
 
 
@@ -34,10 +35,14 @@ def early_assignments(district: District) -> "pd.Series[str]":
 
 
 def drop_week(district: District, folder: Path, week: int) -> None:
-    """Files of one week; problems nobody has met in the first come with the second."""
+    """Files of one week; problems nobody has met in the first come with the second.
+
+    What a problem asks is known once it is met, in a test, too: a skill told later would change
+    the histories before it.
+    """
     early = early_assignments(district)
-    logs = district.action_logs
-    met = logs.loc[logs["assignment_log_id"].isin(early), "problem_id"]
+    asked = pd.concat([getattr(district, name) for name in ASKING])
+    met = asked.loc[asked["assignment_log_id"].isin(early), "problem_id"]
     folder.mkdir(exist_ok=True)
     for name in BY_ASSIGNMENT:
         frame = getattr(district, name)
