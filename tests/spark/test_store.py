@@ -135,6 +135,15 @@ def test_store_with_names_of_its_own_keeps_them_apart(spark, tmp_path):
     assert TableStore(spark, lake=tmp_path, schemas=names).read(T).count() == 0
 
 
+def test_two_lakes_of_one_session_keep_their_rows_apart(store, spark, frame, tmp_path):
+    other = TableStore(spark, lake=tmp_path / "ano`ther lake")
+    store.overwrite(T, frame(T, [{"id": 1}]))
+    other.overwrite(T, frame(T, [{"id": 2}]))
+
+    assert rows(store.read(T), "id") == [(1,)]
+    assert rows(other.read(T), "id") == [(2,)]
+
+
 @pytest.mark.connect
 def test_table_of_an_earlier_version_gets_the_columns_that_may_be_null(store, spark, tmp_path):
     store.overwrite(T, spark.createDataFrame([(1, 2.0)], "id bigint, v double"))
