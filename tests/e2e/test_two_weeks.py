@@ -18,13 +18,8 @@ pytestmark = [pytest.mark.spark, pytest.mark.nightly]
 
 WEEKS = ("2026-03-01T04:00", "2026-03-08T04:00")
 TRAINING = ("--set", "sakt.max_epochs=3", "--set", "sakt.min_steps=150")
-BY_ASSIGNMENT = (
-    "action_logs",
-    "assignment_details",
-    "training_unit_test_scores",
-    "evaluation_unit_test_scores",
-)
 ASKING = ("action_logs", "training_unit_test_scores", "evaluation_unit_test_scores")
+BY_ASSIGNMENT = (*ASKING, "assignment_details")
 WHOLE = ("sequence_details", "assignment_relationships", "sequence_relationships")
 
 
@@ -87,7 +82,6 @@ def test_second_week_is_judged_and_a_rollback_brings_the_first_weeks_predictions
         main(["rollback", "sakt", "--lake", str(lake)])
     main([*run, "--as-of", WEEKS[1], "--only", "score_students"])
 
-    print(judged["2"]["decision"], judged["2"]["reasons"])  # noqa: T201 - shown by pytest -s
     assert judged["2"]["reasons"]
     assert judged["2"]["champion"] == (judged["2"]["decision"] == "promoted")
     now = versions(lake, capsys)
