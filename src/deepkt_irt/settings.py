@@ -187,6 +187,9 @@ class SaktSettings(_Frozen):
     heads: int = Field(4, ge=1, description="attention heads; must divide width")
     item_width: int = Field(8, ge=1, description="size of the embedding of an item")
     dropout: float = Field(0.2, ge=0, lt=1, description="after attention and in both networks")
+    attention_dropout: float = Field(
+        0.0, ge=0, lt=1, description="of attention weights; sakt alone has it"
+    )
     item_dropout: float = Field(
         0.3, ge=0, lt=1, description="share of items that training takes as unknown"
     )

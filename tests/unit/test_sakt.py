@@ -40,7 +40,8 @@ class _Plain:
     """The inputs that the published model takes."""
 
     def __init__(self, histories):
-        self.skills = torch.from_numpy(histories.skills)
+        members, combination = np.unique(histories.skills, axis=0, return_inverse=True)
+        self.members, self.combination = torch.from_numpy(members), torch.from_numpy(combination)
         self.correct = torch.from_numpy(histories.correct.astype(np.float32))
 
 
@@ -143,6 +144,18 @@ def test_forward_moves_with_an_earlier_answer_and_with_the_exercise_asked(networ
     assert np.abs(by_answer - plain)[4:].min() > 1e-5
     np.testing.assert_allclose(by_exercise[:9], plain[:9], atol=1e-6)
     assert abs(by_exercise[9] - plain[9]) > 1e-4
+
+
+def test_forward_in_training_is_the_same_where_dropout_leaves_nothing_out():
+    histories = made_up((11, 1, 17, 6))
+    # the least rate that is one: a byte has no level for it
+    settings = WHOLE.model_copy(update={"dropout": 0.0, "attention_dropout": 1e-4})
+    network = away_from_start(Sakt(N_SKILLS, settings))
+
+    expected = logits_of(network.eval(), histories)
+    found = logits_of(network.train(), histories)
+
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_forward_does_not_see_steps_beyond_what_is_visible(network):

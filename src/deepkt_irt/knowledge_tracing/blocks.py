@@ -73,7 +73,11 @@ def blocks_of(histories: Histories, chosen: BoolArray, *, targets: int, context:
         chosen: (responses,); all of them must be asked.
         targets: Most targets a block.
         context: Steps that the first target of a block sees at most; later ones see more.
+
+    Raises:
+        ValueError: If there is not one value a response, or a chosen one is context.
     """
+    histories.check_asked(chosen)
     begin, length = histories.offsets[:-1], histories.lengths
     per_segment = -(-length // targets)
     segment = np.repeat(np.arange(histories.n_segments), per_segment)

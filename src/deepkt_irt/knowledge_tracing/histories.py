@@ -164,6 +164,20 @@ class Histories:
         offsets = np.concatenate([[0], np.cumsum(self.lengths[chosen])])
         return replace(self, offsets=offsets, student=self.student[chosen], **parts)
 
+    def check_asked(self, chosen: BoolArray) -> None:
+        """Refuse what cannot be predicted.
+
+        Args:
+            chosen: (responses,).
+
+        Raises:
+            ValueError: If there is not one value a response, or a chosen one is context.
+        """
+        if chosen.shape != self.visible.shape:
+            raise ValueError(f"{len(self)} responses but {chosen.shape} say which are chosen")
+        if (self.visible[chosen] < 0).any():
+            raise ValueError("context is never predicted: choose among the asked responses")
+
     @property
     def digest(self) -> str:
         """Names the content, whatever the students are called: the version of the data."""

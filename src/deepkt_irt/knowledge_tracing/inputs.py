@@ -1,4 +1,4 @@
-"""What the default model is fed: per response, from evidence on items and the student's past."""
+"""What a model is fed: per response, from evidence on items and the student's past."""
 
 from dataclasses import dataclass, replace
 
@@ -96,19 +96,34 @@ def inputs_of(
     found = past_features(histories, chosen, chance)
     past = np.zeros((len(histories), found.shape[1]), dtype=np.float32)
     past[chosen] = found
-    n_skills = evidence.by_skill.shape[1] - 1
-    skills = np.where(histories.skills <= n_skills, histories.skills, 0)
-    members, combination = np.unique(histories.skills, axis=0, return_inverse=True)
-    return Inputs(
-        item=torch.from_numpy(np.where(evidence.known(histories.item), histories.item, 0)),
-        same_item=torch.from_numpy(histories.item),
-        skills=torch.from_numpy(skills),
-        combination=torch.from_numpy(combination.ravel()),
-        members=torch.from_numpy(members),
-        correct=torch.from_numpy(histories.correct.astype(np.float32)),
+    return replace(
+        answers_alone(histories, evidence),
         evidence=torch.from_numpy(evidence.features(histories.item, histories.skills, table)),
         past=torch.from_numpy(past),
         interaction=torch.from_numpy(interaction_of(histories, evidence, table, chance)),
+    )
+
+
+def answers_alone(histories: Histories, evidence: ItemEvidence) -> Inputs:
+    """Inputs without what is derived: no evidence, no features of the past, no behaviour.
+
+    Args:
+        histories: Of any students.
+        evidence: Says which items and skills are known.
+    """
+    n_skills = evidence.by_skill.shape[1] - 1
+    members, combination = np.unique(histories.skills, axis=0, return_inverse=True)
+    nothing = torch.zeros(len(histories), 0)
+    return Inputs(
+        item=torch.from_numpy(np.where(evidence.known(histories.item), histories.item, 0)),
+        same_item=torch.from_numpy(histories.item),
+        skills=torch.from_numpy(np.where(histories.skills <= n_skills, histories.skills, 0)),
+        combination=torch.from_numpy(combination.ravel()),
+        members=torch.from_numpy(members),
+        correct=torch.from_numpy(histories.correct.astype(np.float32)),
+        evidence=nothing,
+        past=nothing,
+        interaction=nothing,
     )
 
 

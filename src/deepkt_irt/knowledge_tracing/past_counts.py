@@ -145,11 +145,8 @@ def visible_range(histories: Histories, chosen: BoolArray) -> tuple[IntArray, In
     Raises:
         ValueError: If there is not one value a response, or a chosen one is context.
     """
-    if chosen.shape != histories.visible.shape:
-        raise ValueError(f"{len(histories)} responses but {chosen.shape} say which are chosen")
+    histories.check_asked(chosen)
     visible = histories.visible[chosen]
-    if (visible < 0).any():
-        raise ValueError("context is never predicted: choose among the asked responses")
     first = histories.offsets[:-1][histories.segment[chosen]]
     return first, first + visible
 

@@ -6,11 +6,14 @@ averaged, so that it stays one step. The paper predicts from the second step on;
 is predicted, too, from the exercise alone.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepkt_irt.knowledge_tracing.blocks import Batch
+from deepkt_irt.knowledge_tracing.dropout import Dropout
 from deepkt_irt.knowledge_tracing.inputs import Inputs
 from deepkt_irt.settings import SaktSettings
 
@@ -26,6 +29,7 @@ class Sakt(nn.Module):
     def __init__(self, n_skills: int, settings: SaktSettings) -> None:
         super().__init__()
         width, self.heads, self.n_skills = settings.width, settings.heads, n_skills
+        self.attention_dropout = Dropout(settings.attention_dropout)
         # M, P and E of the paper; row 0 is no skill, right and wrong alike
         self.interaction = nn.Parameter(0.1 * torch.randn(2, n_skills + 1, width))
         self.position = nn.Parameter(0.1 * torch.randn(settings.block + settings.context, width))
@@ -37,27 +41,32 @@ class Sakt(nn.Module):
         self.feed = nn.Sequential(
             nn.Linear(width, width),
             nn.ReLU(),
-            nn.Dropout(settings.dropout),
+            Dropout(settings.dropout),
             nn.Linear(width, width),
         )
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.head = nn.Linear(width, 1)
 
     def forward(self, inputs: Inputs, batch: Batch) -> Tensor:
         """Logits of the targets' answers, (batch, targets); meaningless where not chosen."""
-        width = self.exercise.shape[1]
-        skills, past = inputs.skills[batch.target], inputs.skills[batch.past]
-        answered = past + inputs.correct[batch.past].long()[..., None] * (self.n_skills + 1)
-        # the projections are linear, so what is gathered is projected once, not at every step
-        question = _mean(self.exercise, skills, skills)
-        query = _mean(self.query(self.exercise), skills, skills)
-        interaction = self.interaction.reshape(-1, width)
+        # what is asked and met is worked out once for each combination of skills in the batch
+        asked_and_met = torch.cat([batch.target.ravel(), batch.past.ravel()])
+        present, place = torch.unique(inputs.combination[asked_and_met], return_inverse=True)
+        asked, met = place.split([batch.target.numel(), batch.past.numel()])
+        asked, met = asked.view_as(batch.target), met.view_as(batch.past)
+        skills = inputs.members[present]
+        skills = skills.where(skills <= self.n_skills, 0)  # a skill training never met is none
+        exercise, interaction = _mean(self.exercise, skills), _mean(self.interaction, skills)
+        answered = met + inputs.correct[batch.past].long() * len(present)
         # only targets that see less than precedes them make a past longer than the table
-        steps = torch.arange(batch.past.shape[1], device=past.device)
+        steps = torch.arange(batch.past.shape[1], device=met.device)
         position = self.position[steps.clamp(max=len(self.position) - 1)]
-        key = _mean(self.key(interaction), answered, past) + self.key(position)
-        value = _mean(self.value(interaction), answered, past) + self.value(position)
 
+        question, query = (F.embedding(asked, each) for each in (exercise, self.query(exercise)))
+        key, value = (
+            F.embedding(answered, project(interaction).flatten(0, 1)) + project(position)
+            for project in (self.key, self.value)
+        )
         attended = self._attend(query, key, value, batch.visible)
         hidden = self.norm_attended(question + self.dropout(self.project(attended)))
         hidden = self.norm_fed(hidden + self.dropout(self.feed(hidden)))
@@ -71,22 +80,32 @@ class Sakt(nn.Module):
         # where nothing is seen the first step stands in, and what it says is dropped: no softmax
         # goes over nothing
         seen = torch.arange(key.shape[1], device=key.device) < visible.clamp(min=1)[:, :, None]
-        attended = F.scaled_dot_product_attention(
-            split(query), split(key), split(value), attn_mask=seen[:, None]
-        )
+        query, key, value = split(query), split(key), split(value)
+        if self.training and self.attention_dropout.rate:
+            # the fused attention has no dropout on a CPU, and its substitute is slower than this
+            score = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+            weight = score.masked_fill(~seen[:, None], -math.inf).softmax(dim=-1)
+            attended = self.attention_dropout(weight) @ value
+        else:
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen[:, None])
         attended = attended.transpose(1, 2).flatten(-2)
         return torch.where((visible > 0)[..., None], attended, 0.0)
 
 
-def _mean(table: Tensor, index: Tensor, skills: Tensor) -> Tensor:
-    """Mean of a table's rows over the skills there are; the row of no skill where there is none."""
-    if skills.shape[-1] == 1:
-        return F.embedding(index[..., 0], table)
-    n = (skills > 0).sum(dim=-1, keepdim=True)
-    weight = (skills > 0).to(table.dtype) / n.clamp(min=1)
-    first = torch.where(n == 0, 1.0, weight[..., :1])
-    weight = torch.cat([first, weight[..., 1:]], dim=-1)
-    return (F.embedding(index, table) * weight[..., None]).sum(dim=-2)
+def _mean(table: Tensor, skills: Tensor) -> Tensor:
+    """Mean of a table's rows over the skills there are; the row of no skill where there is none.
+
+    Args:
+        table: (…, skills + 1, width).
+        skills: Of each combination, 0 where fewer, (combinations, most).
+
+    Returns:
+        (…, combinations, width).
+    """
+    weight = (skills > 0).to(table.dtype)
+    weight[:, 0] += skills.sum(dim=1) == 0
+    weight = weight / weight.sum(dim=1, keepdim=True)
+    return (table[..., skills, :] * weight[..., None]).sum(dim=-2)
 
 
 PUBLISHED = SaktSettings(
@@ -94,8 +113,10 @@ PUBLISHED = SaktSettings(
     width=128,
     heads=8,
     dropout=0.4,
-    block=20,
-    context=40,
+    attention_dropout=0.3,
+    # the query knows no time, so that only a short past tells it what is recent
+    block=5,
+    context=15,
     learning_rate=2e-3,
     weight_decay=0.0,
     max_epochs=10,

@@ -16,7 +16,7 @@ from deepkt_irt.knowledge_tracing.histories import (
     IntArray,
     Split,
 )
-from deepkt_irt.knowledge_tracing.inputs import Inputs, inputs_of
+from deepkt_irt.knowledge_tracing.inputs import Inputs, answers_alone, inputs_of
 from deepkt_irt.knowledge_tracing.item_evidence import ItemEvidence
 from deepkt_irt.knowledge_tracing.sakt import Sakt
 from deepkt_irt.knowledge_tracing.tracer import Tracer
@@ -62,8 +62,7 @@ class KnowledgeTracer:
         torch.manual_seed(self.settings.seed)
         group = _dealt(histories, split.train, self.settings)
         self._evidence = ItemEvidence.of(histories, split.train, group)
-        used = split.train | split.validation
-        inputs = inputs_of(histories, self._evidence, used, group)
+        inputs = self._fed(histories, split.train | split.validation, group)
         network = _network(histories.n_items, histories.n_skills, self.settings)
         if isinstance(network, Tracer):
             network.measure(inputs, torch.from_numpy(split.train))
@@ -106,7 +105,14 @@ class KnowledgeTracer:
     def inputs(self, histories: Histories, chosen: BoolArray) -> Inputs:
         """What the network is fed to predict the chosen responses."""
         device = next(self.network.parameters()).device
-        return inputs_of(histories, self.evidence, chosen).to(device)
+        return self._fed(histories, chosen).to(device)
+
+    def _fed(
+        self, histories: Histories, chosen: BoolArray, group: IntArray | None = None
+    ) -> Inputs:
+        if self.settings.architecture == "sakt":
+            return answers_alone(histories, self.evidence)
+        return inputs_of(histories, self.evidence, chosen, group)
 
     def knows(self, item: IntArray) -> BoolArray:
         """Whether each item was met in training; the others are judged by their skills."""
@@ -196,7 +202,12 @@ def _network(n_items: int, n_skills: int, settings: SaktSettings) -> nn.Module:
 
 
 def _dealt(histories: Histories, train: BoolArray, settings: SaktSettings) -> IntArray:
-    """Group of each segment: training students from 1, by chance; 0 for the others."""
+    """Group of each segment: training students from 1, by chance; 0 for the others.
+
+    The published model is told nothing of items, so that nobody need be kept apart.
+    """
+    if settings.architecture == "sakt":
+        return np.zeros(histories.n_segments, dtype=np.int64)
     student = np.unique(histories.student_of_response[train])
     rng = np.random.default_rng(settings.seed)
     group = np.zeros(int(histories.student.max(initial=0)) + 1, dtype=np.int64)

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from deepkt_irt.knowledge_tracing import item_evidence, past_features
 from deepkt_irt.knowledge_tracing.blocks import Batch
+from deepkt_irt.knowledge_tracing.dropout import Dropout
 from deepkt_irt.knowledge_tracing.inputs import N_INTERACTION, Inputs
 from deepkt_irt.settings import SaktSettings
 
@@ -66,7 +67,7 @@ class Tracer(nn.Module):
         self.project = nn.Linear(width, width)
         self.norm_attended, self.norm_fed = nn.LayerNorm(width), nn.LayerNorm(width)
         self.feed = _two_layers(width, 2 * width, width, dropout=settings.dropout)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.head = nn.Sequential(
             _two_layers(2 * width + _N_WIDE, 2 * width, width, dropout=settings.dropout),
             nn.GELU(),
@@ -170,7 +171,7 @@ class Tracer(nn.Module):
 
 def _two_layers(n_in: int, hidden: int, n_out: int, *, dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(n_in, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, n_out)
+        nn.Linear(n_in, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, n_out)
     )
 
 

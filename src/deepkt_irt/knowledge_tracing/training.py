@@ -176,18 +176,18 @@ def _step(state: TrainingState, inputs: Inputs, batch: Batch | None) -> tuple[Te
     state.optimiser.zero_grad()
     loss, n = torch.zeros((), device=device), torch.zeros((), device=device)
     if batch is not None:
+        n += batch.chosen.sum()
+    _add_up([n])
+    if batch is not None:
         with _precision(device):
             logits = state.network(inputs, batch)
         chosen = batch.chosen
         loss = F.binary_cross_entropy_with_logits(
             logits[chosen].float(), inputs.correct[batch.target[chosen]], reduction="sum"
         )
-        loss.backward()  # type: ignore[no-untyped-call]
-        n = chosen.sum().to(loss.dtype)
+        (loss / n).backward()  # type: ignore[no-untyped-call]
     loss = loss.detach()
-    _add_up([loss, n, *_gradients(state.network)])
-    for gradient in _gradients(state.network):
-        gradient.div_(n)
+    _add_up([loss, *_gradients(state.network)])
     nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
     state.advance()
     return loss, n
