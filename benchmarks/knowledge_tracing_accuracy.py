@@ -1,6 +1,7 @@
 """How well models foretell answers of students they never met, beside published figures."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -103,7 +104,10 @@ def _result(data: str, name: str, folds: int) -> ModelResult:
     histories = DATA[data]()
     splits = LEAP.splits(histories, seed=_SEED)[:folds]
     made = {name: _factory(name)}
-    return evaluate(histories, splits, made, seed=_SEED, protocol=LEAP.name).models[name]
+    found = evaluate(histories, splits, made, seed=_SEED, protocol=LEAP.name).models[name]
+    # hours pass before the page is written
+    sys.stderr.write(f"{data} {name}: {', '.join(_row(name, found, folds)[1:])}\n")
+    return found
 
 
 def _factory(name: str) -> Callable[[int], Model]:
