@@ -21,6 +21,7 @@ BENCHMARKS = (
     "assistments",
     "simulator_recovery",
     "knowledge_tracing_accuracy",
+    "ablations",
     "knowledge_tracing_speed",
     "scoring_speed",
     "wide_deep_accuracy",
