@@ -112,8 +112,8 @@ PUBLISHED = SaktSettings(
     architecture="sakt",
     width=128,
     heads=8,
-    dropout=0.4,
-    attention_dropout=0.3,
+    dropout=0.2,
+    attention_dropout=0.5,
     # the query knows no time, so that only a short past tells it what is recent
     block=5,
     context=15,
