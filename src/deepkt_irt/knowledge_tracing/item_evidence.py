@@ -91,11 +91,13 @@ class ItemEvidence:
     def features(self, item: IntArray, skills: IntArray, table: IntArray) -> FloatTable:
         """What is known of items, scaled to about one, (…, `N_FEATURES`)."""
         at, base = self._inside(item), _logit(self.overall[table])
-        n = self.n[table, at]
+        n, total = self.n[table, at], self.n.sum(axis=1)
+        # a group's table holds fewer answers than the full one: counts of both must mean the same
+        as_in_full = n * (total[0] / total)[table]
         columns = (
             _logit(self.chance(item, skills, table)) - base,
             _logit(self._expected(skills, table)) - base,
-            np.log1p(n) / 3 - 1,
+            np.log1p(as_in_full) / 3 - 1,
             5 * self.surprise[table, at] / (n + _PRIOR_ITEM),
             self.log_latency[table, at] / (self.n_latency[table, at] + _PRIOR_ITEM),
             2 * self.attempts[table, at] / (n + _PRIOR_ITEM),
