@@ -11,6 +11,7 @@ from deepkt_irt.knowledge_tracing.item_evidence import N_FEATURES, ItemEvidence,
 from made_up_histories import edited, every_third, in_groups, made_up
 
 GROUPS = 3
+COUNT = 2  # column of the number of answers
 
 
 @pytest.fixture
@@ -167,6 +168,26 @@ def test_features_are_finite_and_move_with_the_item_and_with_the_table(setting):
     assert all(np.isfinite(each).all() for each in found)
     assert np.abs(found[0][0] - found[0][1]).max() > 0.05
     assert all(np.abs(found[0][0] - each[0]).max() > 0.01 for each in found[1:])
+
+
+def test_features_count_alike_in_a_groups_table_and_in_the_full_one():
+    rng = np.random.default_rng(6)
+    n_students, n_items = 60, 4
+    answers = Histories.of(
+        offsets=np.arange(n_students + 1) * n_items,
+        item=np.tile(np.arange(1, n_items + 1), n_students),
+        skills=np.ones((n_students * n_items, 1), dtype=np.int64),
+        correct=rng.integers(0, 2, n_students * n_items),
+    )
+    evidence = ItemEvidence.of(
+        answers, np.ones(len(answers), dtype=bool), 1 + np.arange(n_students) % 3
+    )
+    items, skills = np.arange(1, n_items + 1), np.ones((n_items, 1), dtype=np.int64)
+
+    full, group = (evidence.features(items, skills, np.full(n_items, t)) for t in (0, 2))
+
+    # all answered every item, so that no feature but those of the answers themselves may differ
+    np.testing.assert_allclose(group[:, COUNT], full[:, COUNT], atol=1e-6)
 
 
 def test_helped_first_goes_by_the_first_action_and_by_hints_where_it_is_unknown():

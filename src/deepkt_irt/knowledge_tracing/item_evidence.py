@@ -93,7 +93,7 @@ class ItemEvidence:
         at, base = self._inside(item), _logit(self.overall[table])
         n, total = self.n[table, at], self.n.sum(axis=1)
         # a group's table holds fewer answers than the full one: counts of both must mean the same
-        as_in_full = n * (total[0] / total)[table]
+        as_in_full = n * (total[0] / np.maximum(total, 1))[table]
         columns = (
             _logit(self.chance(item, skills, table)) - base,
             _logit(self._expected(skills, table)) - base,
