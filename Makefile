@@ -10,8 +10,8 @@ CONNECT_READY := $(CONNECT_VENV)/.ready
 # checkov pins versions that clash with ours, so it lives apart, too
 CHECKOV_VENV := .venv-checkov
 CHECKOV_READY := $(CHECKOV_VENV)/.ready
-# what benchmarks are held against must not bring its requirements along; the lock is complete but
-# for wandb, which pyKT declares and its models never import
+# what benchmarks are held against must not bring its requirements along; the lock leaves out what
+# pyKT and obp declare and the parts used here never import (CONTRIBUTING.md)
 BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
 SOURCES := src tests scripts benchmarks

@@ -25,6 +25,8 @@ BENCHMARKS = (
     "knowledge_tracing_speed",
     "scoring_speed",
     "wide_deep_accuracy",
+    "bandit_speed",
+    "off_policy",
 )
 
 

@@ -307,6 +307,33 @@ class RecommendationSettings(_Frozen):
     max_per_skill: int = Field(2, ge=1, description="of them on the same skill")
 
 
+class BanditSettings(_Frozen):
+    """A policy that learns from rewards in [0, 1]: hybrid LinUCB with a stochastic choice."""
+
+    alpha: float = Field(
+        0.5, ge=0, description="posterior SDs added to a mean; 0.5: most a reward's SD can be"
+    )  # Popoviciu (1935): a value in [0, 1] has a variance of at most 1/4
+    prior_precision: float = Field(1.0, gt=0, description="ridge on shared weights, in rewards")
+    item_prior_precision: float = Field(
+        10.0, gt=0, description="ridge on an item's own weights, in rewards"
+    )
+    min_item_updates: int = Field(
+        50, ge=0, description="rewards; an item with fewer is judged by the shared part alone"
+    )
+    discount_per_day: float = Field(0.99, gt=0, le=1, description="what a day leaves of evidence")
+    exploration: Literal["softmax", "thompson"] = Field(
+        "softmax", description="how a score becomes a chance to be chosen"
+    )
+    temperature: float = Field(0.05, gt=0, description="of the softmax, in units of reward")
+    floor: float = Field(
+        0.05, gt=0, le=1, description="share of choices that are uniform over what is eligible"
+    )
+    n_draws: int = Field(200, ge=1, description="of the posterior, for Thompson propensities")
+    diversity: float = Field(
+        0.1, ge=0, description="taken off a score for a twin in the slate, in units of reward"
+    )
+
+
 class Settings(_Frozen):
     """Everything a run may be told."""
 

@@ -1,0 +1,310 @@
+"""Choosing by chance with known propensities, so that other policies can be judged by the log.
+
+Every propensity mixes in a floor, (1 - floor) p + floor / K over the K rows that are open, so none
+is 0. What is drawn rests on uniform numbers given from outside: a rerun draws the same. A decision
+without an open row chooses nothing: row -1, propensity NaN.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepkt_irt.bandit.linear_state import FloatArray, IntArray
+from deepkt_irt.settings import BanditSettings
+
+BoolArray = NDArray[np.bool_]
+
+_NO_SKILL = -2  # differs from the -1 of rows without a skill, which are not alike
+_CHUNK = 131_072  # rows whose item vectors are gathered at a time
+
+
+@dataclass(frozen=True)
+class Eligible:
+    """Rows that may be chosen, decision after decision.
+
+    Attributes:
+        offsets: Where each decision's rows begin, and the end, (decisions + 1,).
+        item: Item of each row, a number from 0; each once in a decision, (rows,).
+        skill: Skill that the row would practise; -1 for none, (rows,).
+
+    Raises:
+        ValueError: The offsets do not cut the rows, or a number is too small.
+    """
+
+    offsets: IntArray
+    item: IntArray
+    skill: IntArray
+
+    def __post_init__(self) -> None:
+        if not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != len(self.item):
+            raise ValueError(f"offsets must go from 0 to {len(self.item)} rows")
+        if (np.diff(self.offsets) < 0).any():
+            raise ValueError("offsets must not fall")
+        if np.shape(self.skill) != np.shape(self.item):
+            raise ValueError(f"{len(self.item)} items but {len(self.skill)} skills")
+        if len(self.item) and (self.item.min() < 0 or self.skill.min() < -1):
+            raise ValueError("items count from 0, skills from -1")
+
+    @property
+    def n_decisions(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def filled(self) -> IntArray:
+        """Decisions that have rows, (filled,); reduceat cannot do without any."""
+        return np.flatnonzero(np.diff(self.offsets))
+
+    @cached_property
+    def place(self) -> IntArray:
+        """Place of each row's decision among the filled ones, (rows,)."""
+        return np.repeat(np.arange(len(self.filled)), np.diff(self.offsets)[self.filled])
+
+    def totals(self, values: NDArray[np.generic]) -> FloatArray:
+        """Sums over the rows of each filled decision, (filled, ...)."""
+        sums: FloatArray = np.add.reduceat(
+            values, self.offsets[self.filled], axis=0, dtype=np.float64
+        )
+        return sums
+
+    def largest(self, values: FloatArray) -> FloatArray:
+        """Largest value among the rows of each filled decision, (filled, ...)."""
+        tops: FloatArray = np.maximum.reduceat(values, self.offsets[self.filled], axis=0)
+        return tops
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was drawn; (decisions,) for one choice each, (decisions, slots) for slates.
+
+    Attributes:
+        row: Row of what was chosen, -1 for nothing.
+        propensity: Its chance in (0, 1], in a slate given the slots before; NaN for nothing.
+        n_open: Rows it was chosen from.
+    """
+
+    row: IntArray
+    propensity: FloatArray
+    n_open: IntArray
+
+
+def softmax_propensities(
+    scores: FloatArray,
+    eligible: Eligible,
+    *,
+    temperature: float,
+    floor: float,
+    open_rows: BoolArray | None = None,
+) -> FloatArray:
+    """Chances in proportion to exp(score / temperature), within each decision, (rows,).
+
+    Args:
+        scores: By row, (rows,).
+        eligible: Which rows belong to which decision.
+        temperature: Above 0, in units of the scores; towards 0 the best row takes all.
+        floor: Share that is spread evenly, in (0, 1].
+        open_rows: Rows that may be chosen now, (rows,); all unless given. Others get 0.
+
+    Raises:
+        ValueError: A score is not finite, or a number is out of its range.
+    """
+    is_open = _checked(scores, eligible, floor, open_rows, ndim=1)
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature} must be above 0")
+    values = np.where(is_open, scores, -np.inf)
+    top = eligible.largest(values)
+    top[np.isneginf(top)] = 0  # no open row
+    values -= top[eligible.place]
+    odds = np.exp(values / temperature)
+    return _with_floor(odds, eligible, is_open, floor)
+
+
+def thompson_propensities(
+    draws: FloatArray, eligible: Eligible, *, floor: float, open_rows: BoolArray | None = None
+) -> FloatArray:
+    """Shares of posterior draws in which a row is the best of its decision, (rows,).
+
+    They are estimates of the chances of Thompson sampling, with a standard error of at most
+    1 / (2 sqrt(draws)); rows equal in a draw share it. A choice drawn from these shares has exactly
+    these propensities, given the draws: the estimation costs likeness to Thompson sampling, not
+    the validity of the log.
+
+    Args:
+        draws: Expected rewards under draws of the weights, (rows, draws).
+        eligible: Which rows belong to which decision.
+        floor: Share that is spread evenly, in (0, 1].
+        open_rows: Rows that may be chosen now, (rows,); all unless given. Others get 0.
+
+    Raises:
+        ValueError: A draw is not finite, or a number is out of its range.
+    """
+    is_open = _checked(draws, eligible, floor, open_rows, ndim=2)
+    values = np.where(is_open[:, None], draws, -np.inf)
+    wins = (values == eligible.largest(values)[eligible.place]) & is_open[:, None]
+    shared_by = np.maximum(eligible.totals(wins), 1)
+    return _with_floor((wins / shared_by[eligible.place]).sum(axis=1), eligible, is_open, floor)
+
+
+def choose(propensity: FloatArray, eligible: Eligible, uniform: FloatArray) -> Chosen:
+    """Draw one row per decision by its inverse distribution function.
+
+    Args:
+        propensity: Chances, 0 for closed rows, (rows,).
+        eligible: Which rows belong to which decision.
+        uniform: One number per decision in [0, 1); the same number draws the same row.
+
+    Raises:
+        ValueError: Lengths differ or a uniform number lies outside [0, 1).
+    """
+    if np.shape(propensity) != np.shape(eligible.item):
+        raise ValueError(f"{len(eligible.item)} rows but {np.shape(propensity)} propensities")
+    if np.shape(uniform) != (eligible.n_decisions,):
+        raise ValueError(f"{eligible.n_decisions} decisions but {np.shape(uniform)} numbers")
+    if not ((uniform >= 0) & (uniform < 1)).all():
+        raise ValueError("uniform numbers must lie in [0, 1)")
+    filled, starts = eligible.filled, eligible.offsets[eligible.filled]
+    running = np.r_[0.0, np.cumsum(propensity)]
+    below = running[1:] - running[starts][eligible.place]
+    total = running[eligible.offsets[filled + 1]] - running[starts]
+    # below the total, so that the row is always one of the decision, and one with a chance
+    target = np.minimum(uniform[filled] * total, np.nextafter(total, 0))
+    passed = eligible.totals(below <= target[eligible.place]).astype(np.int64)
+    some = total > 0
+    row = np.full(eligible.n_decisions, -1)
+    row[filled[some]] = (starts + passed)[some]
+    chance = np.full(eligible.n_decisions, np.nan)
+    chance[filled[some]] = propensity[row[filled[some]]]
+    n_open = np.zeros(eligible.n_decisions, dtype=np.int64)
+    n_open[filled] = eligible.totals(propensity > 0)
+    return Chosen(row, chance, n_open)
+
+
+def draw_slates(
+    scores: FloatArray,
+    eligible: Eligible,
+    uniform: FloatArray,
+    *,
+    settings: BanditSettings,
+    max_per_skill: int,
+    vectors: FloatArray | None = None,
+) -> Chosen:
+    """Fill slates slot by slot, each slot from a distribution of its own.
+
+    In each slot a row's score is lowered by `diversity` times its largest similarity to what the
+    slate holds already (maximal marginal relevance). No item comes twice, and no skill more than
+    `max_per_skill` times. So the chance of a slate is the product of its propensities. Decisions
+    do not touch each other: some 100,000 rows at a time use the processor best.
+
+    Args:
+        scores: For the softmax (rows,), as mean + alpha width; for Thompson (rows, draws).
+        eligible: Which rows belong to which decision.
+        uniform: A number in [0, 1) per decision and slot, (decisions, slots).
+        settings: Exploration, temperature, floor and diversity.
+        max_per_skill: At least 1; rows without a skill are not counted.
+        vectors: Items by number (items, features), whose cosine, if above 0, is the similarity.
+            Without them it is 1 within a skill, else 0.
+
+    Raises:
+        ValueError: Shapes do not fit, a value is not finite or out of its range.
+
+    Reference:
+        Carbonell and Goldstein (1998), The use of MMR, diversity-based reranking.
+    """
+    if np.ndim(uniform) != 2 or max_per_skill < 1:
+        raise ValueError(
+            f"uniform has shape {np.shape(uniform)}, expected (decisions, slots); "
+            f"max_per_skill={max_per_skill} must be at least 1"
+        )
+    item, skill = eligible.item, eligible.skill
+    unit = None if vectors is None else _unit(vectors, eligible)
+    is_open, of_skill = np.ones(len(item), dtype=np.bool_), np.zeros(len(item), dtype=np.int64)
+    nearest = np.zeros(len(item))
+    slots = []
+    for numbers in np.transpose(uniform):
+        lowered = scores - np.reshape(settings.diversity * nearest, (-1, *(1,) * (scores.ndim - 1)))
+        slot = choose(_propensities(lowered, eligible, settings, is_open), eligible, numbers)
+        slots.append(slot)
+        # a decision that chose nothing has no open row left, so what its -1 finds is idle
+        chosen = slot.row[eligible.filled]
+        taken = item[chosen][eligible.place]
+        practised = np.where(skill[chosen] < 0, _NO_SKILL, skill[chosen])[eligible.place]
+        alike = skill == practised
+        of_skill += alike
+        is_open &= item != taken
+        is_open &= of_skill < max_per_skill
+        near = alike if unit is None else _cosine(unit, item, taken)
+        nearest = np.maximum(nearest, near)
+    shape = np.shape(uniform)
+    return Chosen(
+        np.reshape([each.row for each in slots], shape[::-1]).T.astype(np.int64),
+        np.reshape([each.propensity for each in slots], shape[::-1]).T.astype(np.float64),
+        np.reshape([each.n_open for each in slots], shape[::-1]).T.astype(np.int64),
+    )
+
+
+def _propensities(
+    scores: FloatArray, eligible: Eligible, settings: BanditSettings, is_open: BoolArray
+) -> FloatArray:
+    if settings.exploration == "thompson":
+        return thompson_propensities(scores, eligible, floor=settings.floor, open_rows=is_open)
+    return softmax_propensities(
+        scores,
+        eligible,
+        temperature=settings.temperature,
+        floor=settings.floor,
+        open_rows=is_open,
+    )
+
+
+def _with_floor(
+    odds: FloatArray, eligible: Eligible, is_open: BoolArray, floor: float
+) -> FloatArray:
+    """Shares of the odds within each decision, mixed with an even share of what is open."""
+    total, n_open = eligible.totals(odds), eligible.totals(is_open)
+    none = n_open == 0
+    total[none], n_open[none] = 1, 1
+    mixed = odds * ((1 - floor) / total)[eligible.place]
+    mixed += (floor / n_open)[eligible.place]
+    np.minimum(mixed, 1, out=mixed)
+    mixed[~is_open] = 0
+    return mixed
+
+
+def _checked(
+    scores: FloatArray, eligible: Eligible, floor: float, open_rows: BoolArray | None, *, ndim: int
+) -> BoolArray:
+    """Refuse what is no score by row; returns which rows are open."""
+    if np.ndim(scores) != ndim or len(scores) != len(eligible.item) or 0 in np.shape(scores)[1:]:
+        expected = "(rows,)" if ndim == 1 else "(rows, draws)"
+        raise ValueError(
+            f"scores have shape {np.shape(scores)}, expected {expected} "
+            f"with {len(eligible.item)} rows"
+        )
+    if not np.isfinite(scores).all():
+        raise ValueError("scores must be finite")
+    if not 0 < floor <= 1:
+        raise ValueError(f"floor={floor} must lie in (0, 1]")
+    if open_rows is None:
+        return np.ones(len(eligible.item), dtype=np.bool_)
+    if np.shape(open_rows) != np.shape(eligible.item):
+        raise ValueError(f"{len(eligible.item)} rows but {np.shape(open_rows)} marks of open ones")
+    return open_rows
+
+
+def _unit(vectors: FloatArray, eligible: Eligible) -> FloatArray:
+    """Vectors of length 1; one of length 0 stays so and resembles nothing."""
+    if np.ndim(vectors) != 2 or not np.isfinite(vectors).all():
+        raise ValueError("item vectors must be a finite table")
+    if len(eligible.item) and eligible.item.max() >= len(vectors):
+        raise ValueError(f"item {eligible.item.max()} has none of the {len(vectors)} vectors")
+    length = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))
+    return vectors / np.where(length > 0, length, 1)
+
+
+def _cosine(unit: FloatArray, one: IntArray, other: IntArray) -> FloatArray:
+    found = np.empty(len(one))
+    for start in range(0, len(one), _CHUNK):  # all vectors by row would not fit
+        rows = slice(start, start + _CHUNK)
+        found[rows] = np.einsum("rd,rd->r", unit[one[rows]], unit[other[rows]])
+    return found
