@@ -6,6 +6,7 @@ training an item looks as it will to a student who was never trained on.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -91,13 +92,11 @@ class ItemEvidence:
     def features(self, item: IntArray, skills: IntArray, table: IntArray) -> FloatTable:
         """What is known of items, scaled to about one, (…, `N_FEATURES`)."""
         at, base = self._inside(item), _logit(self.overall[table])
-        n, total = self.n[table, at], self.n.sum(axis=1)
-        # a group's table holds fewer answers than the full one: counts of both must mean the same
-        as_in_full = n * (total[0] / np.maximum(total, 1))[table]
+        n = self.n[table, at]
         columns = (
             _logit(self.chance(item, skills, table)) - base,
             _logit(self._expected(skills, table)) - base,
-            np.log1p(as_in_full) / 3 - 1,
+            np.log1p(n * self._to_full[table]) / 3 - 1,
             5 * self.surprise[table, at] / (n + _PRIOR_ITEM),
             self.log_latency[table, at] / (self.n_latency[table, at] + _PRIOR_ITEM),
             2 * self.attempts[table, at] / (n + _PRIOR_ITEM),
@@ -111,6 +110,16 @@ class ItemEvidence:
         drawn = self.log_latency[table, at] / (self.n_latency[table, at] + _PRIOR_ITEM)
         expected: FloatArray = self.mean_log_latency[table] + drawn
         return expected
+
+    @cached_property
+    def _to_full(self) -> FloatArray:
+        """What raises the counts of each table to those of the full one, (tables,).
+
+        A group's table holds fewer answers, but its counts must mean the same as in use.
+        """
+        total = self.n.sum(axis=1)
+        ratio: FloatArray = total[0] / np.maximum(total, 1)
+        return ratio
 
     def _inside(self, item: IntArray) -> IntArray:
         return np.where(item <= self.n_items, item, 0)

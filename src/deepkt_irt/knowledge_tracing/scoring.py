@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Self
 
@@ -122,7 +123,8 @@ class KnowledgeTracer:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(self.network.state_dict(), folder / _WEIGHTS)
-        np.savez(folder / _EVIDENCE, **vars(self.evidence))
+        tables = {each.name: getattr(self.evidence, each.name) for each in fields(ItemEvidence)}
+        np.savez(folder / _EVIDENCE, **tables)
         config = {
             "n_items": self.evidence.n_items,
             "n_skills": self.evidence.by_skill.shape[1] - 1,
