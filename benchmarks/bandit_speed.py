@@ -20,8 +20,8 @@ from deepkt_irt.bandit.grid import Factors, Grid
 from deepkt_irt.bandit.linear_state import LinearState, Rewards
 from deepkt_irt.bandit.linucb import OnlinePosterior, Posterior
 from deepkt_irt.settings import BanditSettings
-from off_policy import require_peer, run_peer
 from page import table
+from peer import ONE_THREAD, require_peer, run_peer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -34,7 +34,6 @@ _ALPHA = 0.5
 _CHECKED = 100  # students whose scores by both tools are compared
 _UPDATE_ITEMS = 500
 _REWARDS_PER_ITEM = 10
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 # constant, student, item, and each of eight products; an item's own level and slope on ability
 _HYBRID = Factors(
     student=np.array([0, *range(1, 9), 0, 0, 0, 0, *range(1, 9)]),
@@ -144,7 +143,7 @@ def section(
         CannotRunError: If mabwiser is absent.
     """
     require_peer("mabwiser")
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(ONE_THREAD)
     ours, mabwiser = [], []
     for _ in range(repeats):
         mabwiser.append(_decided_by_mabwiser(items, singles, batch))

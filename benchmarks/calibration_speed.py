@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from deepkt_irt.irt.items import ItemParameters
-from page import REPOSITORY, CannotRunError, table
+from page import table
+from peer import PEER_PYTHON, PEERS, require_peer
 from simulated import Drawn, FloatArray, answers, dichotomous, everyone, exposed
 
-PEER_PYTHON = REPOSITORY / ".venv-bench" / "bin" / "python"
-_PEERS = Path(__file__).parent / "peers"
 _SEED = 20_260_101
 _REPEATS = 3
 _SLOPE_SD = 0.25
@@ -41,8 +40,7 @@ class Run:
 
 def section() -> str:
     """The section of the page."""
-    if not PEER_PYTHON.exists():
-        raise CannotRunError(f"girth's environment is not at {PEER_PYTHON.parent.parent}")
+    require_peer("girth")
     with tempfile.TemporaryDirectory() as folder:
         return _section(Path(folder))
 
@@ -51,7 +49,7 @@ def _section(folder: Path) -> str:
     source, truth = _complete(folder, n_students=20_000)
     ours, girth = [], []
     for _ in range(_REPEATS):
-        girth.append(_run([PEER_PYTHON, _PEERS / "girth_2pl.py"], source))
+        girth.append(_run([PEER_PYTHON, PEERS / "girth_2pl.py"], source))
         ours.append(_run_ours(source))
     source, _ = _complete(folder, n_students=200_000)
     large = [_run_ours(source) for _ in range(_REPEATS)]
@@ -151,7 +149,7 @@ def _scaling(small: list[Run], large: list[Run]) -> str:
 
 
 def _run_ours(source: Path, **settings: float) -> Run:
-    return _run([sys.executable, _PEERS / "deepkt.py"], source, json.dumps(settings))
+    return _run([sys.executable, PEERS / "deepkt.py"], source, json.dumps(settings))
 
 
 def _run(command: list[Any], source: Path, *more: str) -> Run:

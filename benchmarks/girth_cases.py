@@ -7,16 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration_speed import PEER_PYTHON
 from deepkt_irt.irt.calibration import calibrate
 from deepkt_irt.irt.items import ItemParameters
 from deepkt_irt.irt.quadrature import nodes, prior_weights
 from deepkt_irt.irt.responses import Responses
 from deepkt_irt.settings import CalibrationSettings
-from page import CannotRunError, table
+from page import table
+from peer import PEER_PYTHON, PEERS, require_peer
 from simulated import FloatArray, IntArray, everyone
 
-_PEER = Path(__file__).parent / "peers" / "girth_cases.py"
 # as printed in eribean/girth, estimation/test/test_mml_methods.py; rows are items
 _PUBLISHED = {
     "onepl": (
@@ -56,11 +55,11 @@ class Estimate:
 
 def section() -> str:
     """The section of the page."""
-    if not PEER_PYTHON.exists():
-        raise CannotRunError(f"girth's environment is not at {PEER_PYTHON.parent.parent}")
+    require_peer("girth")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cases.npz"
-        subprocess.run([PEER_PYTHON, _PEER, path], check=True)  # noqa: S603  # our own script
+        command = [PEER_PYTHON, PEERS / "girth_cases.py", path]
+        subprocess.run(command, check=True)  # noqa: S603  # our own script
         with np.load(path) as stored:
             found = {name: stored[name] for name in stored.files}
     rows = [row for case in _PUBLISHED for row in _rows(case, found)]

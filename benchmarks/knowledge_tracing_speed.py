@@ -1,34 +1,28 @@
 """Throughput of training the published model, beside pyKT's, on the same data and sizes."""
 
-import json
 import os
-import subprocess
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
-from calibration_speed import PEER_PYTHON
 from deepkt_irt.knowledge_tracing.histories import BoolArray, FloatArray, Histories, Split
 from deepkt_irt.knowledge_tracing.metrics import scores
 from deepkt_irt.knowledge_tracing.protocols import LEAP
 from deepkt_irt.knowledge_tracing.sakt import PUBLISHED
 from deepkt_irt.knowledge_tracing.scoring import KnowledgeTracer
 from deepkt_irt.settings import SaktSettings
-from page import CannotRunError, table
+from page import table
+from peer import ONE_THREAD, require_peer, run_peer
 from research_data import assist2009, described
 
-_PEER = Path(__file__).parent / "peers" / "pykt_sakt.py"
 _WINDOW = 200
 _PYKT_BATCH = 64  # windows, as pyKT's own configuration has it for SAKT
 _PYKT_RATE = 1e-3
 _SAME_WINDOW = {"block": _WINDOW // 2, "context": _WINDOW // 2, "attention_dropout": 0.0}
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _PARTS = ("train", "validation", "test")
 
 
@@ -56,8 +50,7 @@ def section(*, epochs: int = 3, repeats: int = 3, students: int | None = None) -
     Raises:
         CannotRunError: If the data or pyKT's environment is absent.
     """
-    if not _peer_is_there():
-        raise CannotRunError(f"pyKT's environment is not at {PEER_PYTHON.parent.parent}")
+    require_peer("pykt")
     histories = assist2009()
     if students is not None:
         histories = histories.segments(np.arange(histories.n_segments) < students)
@@ -100,24 +93,13 @@ def _trained_on_cpu(epochs: int) -> SaktSettings:
     return PUBLISHED.model_copy(update=changed)
 
 
-def _peer_is_there() -> bool:
-    if not PEER_PYTHON.exists():
-        return False
-    found = subprocess.run(  # noqa: S603  # our own environment
-        [PEER_PYTHON, "-W", "ignore", "-c", "import pykt.models.sakt"],
-        check=False,
-        capture_output=True,
-    )
-    return found.returncode == 0
-
-
 def _judged(histories: Histories, split: Split) -> BoolArray:
     judged: BoolArray = split.test & (histories.visible > 0)
     return judged
 
 
 def _run_ours(histories: Histories, split: Split, settings: SaktSettings) -> Run:
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(ONE_THREAD)
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
         return fresh.submit(_fitted, histories, split, settings).result()
 
@@ -146,18 +128,11 @@ def _run_pykt(histories: Histories, split: Split, settings: SaktSettings) -> Run
         "learning_rate": _PYKT_RATE,
         "seed": settings.seed,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "responses.npz", Path(folder) / "found.npz"
-        first = histories.offsets[:-1]
-        part = np.select([getattr(split, name)[first] for name in _PARTS], [0, 1, 2])
-        columns = ("offsets", "item", "skills", "correct")
-        np.savez(source, part=part, **{name: getattr(histories, name) for name in columns})
-        command = [PEER_PYTHON, "-W", "ignore", _PEER, source, target, json.dumps(given)]
-        subprocess.run(  # noqa: S603  # our own script
-            command, check=True, capture_output=True, env=os.environ | _ONE_THREAD
-        )
-        with np.load(target) as found:
-            return Run(float(found["seconds"]), found["predicted"])
+    first = histories.offsets[:-1]
+    part = np.select([getattr(split, name)[first] for name in _PARTS], [0, 1, 2])
+    arrays = {name: getattr(histories, name) for name in ("offsets", "item", "skills", "correct")}
+    found = run_peer("pykt_sakt.py", arrays | {"part": part}, given)
+    return Run(float(found["seconds"]), found["predicted"])
 
 
 def _comparison(

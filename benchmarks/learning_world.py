@@ -102,17 +102,7 @@ class LearningWorld:
 
     @classmethod
     def drawn(cls, seed: int, *, n_students: int, n_items: int, n_skills: int) -> Self:
-        """Draw a school on its first day; the same arguments give the same one.
-
-        Args:
-            seed: 0 or more.
-            n_students: 1 or more.
-            n_items: 4 or more per skill.
-            n_skills: 1 to 12, the first ones of the simulator's curriculum.
-
-        Raises:
-            ValueError: If a size is outside its range.
-        """
+        """A school on its first day; arguments and errors are those of `draw_school`."""
         school = draw_school(seed, n_students=n_students, n_items=n_items, n_skills=n_skills)
         return cls(seed, school)
 

@@ -1,28 +1,22 @@
 """Off-policy estimates on simulated logs whose truth is known, and obp's on the same logs."""
 
-import json
 import os
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from calibration_speed import PEER_PYTHON
 from deepkt_irt.bandit.decision_log import DecisionLog
 from deepkt_irt.bandit.off_policy import evaluate
 from deepkt_irt.bandit.reward_model import cross_fitted_rewards
 from deepkt_irt.bandit.student_bootstrap import Bootstrap
-from page import CannotRunError, table
+from page import table
+from peer import ONE_THREAD, require_peer, run_peer
 
 FloatArray = NDArray[np.float64]
 
-_PEERS = Path(__file__).parent / "peers"
 _SEED = 20_260_109
 _ITEMS = 30
 _EACH = 8.0  # decisions of a student besides the first one, on average
@@ -30,7 +24,6 @@ _EFFECT = np.array([0.8, 0.5])
 _AT_RANDOM = 4  # eligible items of each decision of a log that chose at random
 _MAX_WEIGHT = 2.0
 _FAR_STUDENTS = 40_000
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _DRAWN = ("ips", "snips", "dm", "dr", "sndr")
 _CLIPPED = ("ips, clipped", "dr, clipped")
 _THEIRS = {
@@ -120,7 +113,7 @@ def section(
         CannotRunError: If obp is absent.
     """
     require_peer("obp")
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(ONE_THREAD)
     (drawn, error), (at_random, _) = (_truth(at_random=each) for each in (False, True))
     truth = dict.fromkeys((*_DRAWN, *_CLIPPED), drawn) | {"replay": at_random}
     parts = [_part(n, truth, logs, resamples) for n in students]
@@ -155,35 +148,6 @@ obp clips no weight of snips and sndr, so these are held against each other uncl
 
 {_agreement(parts, logs)}
 """
-
-
-def require_peer(module: str) -> None:
-    """Stop if the peers' environment lacks a module.
-
-    Raises:
-        CannotRunError: If it does, or is not there.
-    """
-    code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{module}') is None)"
-    if PEER_PYTHON.exists():
-        asked = subprocess.run([PEER_PYTHON, "-c", code], check=False)  # noqa: S603  # our own
-        if asked.returncode == 0:
-            return
-    raise CannotRunError(f"{module} is not in the environment {PEER_PYTHON.parent.parent}")
-
-
-def run_peer(
-    script: str, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, object]
-) -> dict[str, NDArray[Any]]:
-    """Arrays that a script in peers/ makes of arrays and settings, on one thread."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "given.npz", Path(folder) / "found.npz"
-        np.savez(source, **arrays)
-        command = [PEER_PYTHON, "-W", "ignore", _PEERS / script, source, target]
-        subprocess.run(  # noqa: S603  # our own script
-            [*command, json.dumps(settings)], check=True, env=os.environ | _ONE_THREAD
-        )
-        with np.load(target) as found:
-            return {name: found[name] for name in found.files}
 
 
 def _part(n_students: int, truth: dict[str, float], logs: int, resamples: int) -> Part:
