@@ -15,13 +15,9 @@ Reference:
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepkt_irt.bandit.decision_log import BoolArray, DecisionLog
+from deepkt_irt.bandit.decision_log import BoolArray, DecisionLog, FloatArray, IntArray
 from deepkt_irt.bandit.student_bootstrap import Ratios
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 WEIGHTED = ("replay", "ips", "snips")
 DIRECT = ("dm",)

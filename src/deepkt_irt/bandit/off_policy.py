@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepkt_irt.bandit.decision_log import BoolArray, DecisionLog
+from deepkt_irt.bandit.decision_log import BoolArray, DecisionLog, FloatArray
 from deepkt_irt.bandit.estimators import (
     DIRECT,
     DOUBLY_ROBUST,
@@ -24,8 +23,6 @@ from deepkt_irt.bandit.estimators import (
 )
 from deepkt_irt.bandit.student_bootstrap import Bootstrap, Ratios, student_intervals
 from deepkt_irt.errors import NoData
-
-FloatArray = NDArray[np.float64]
 
 ESTIMATORS = ("replay", "ips", "snips", "dm", "dr", "sndr")
 # With 20 students 95 % intervals held the truth in 94 % of simulated logs, but in 90 to 94 % of

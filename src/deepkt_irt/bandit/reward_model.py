@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve
 from scipy.special import expit, logit
 
-from deepkt_irt.bandit.decision_log import DecisionLog
+from deepkt_irt.bandit.decision_log import DecisionLog, FloatArray, IntArray
 from deepkt_irt.errors import NoConvergence, NoData
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 _MAX_STEPS = 50
 _MAX_HALVINGS = 40
