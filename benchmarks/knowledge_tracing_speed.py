@@ -22,7 +22,7 @@ from research_data import assist2009, described
 _WINDOW = 200
 _PYKT_BATCH = 64  # windows, as pyKT's own configuration has it for SAKT
 _PYKT_RATE = 1e-3
-_SAME_WINDOW = {"block": _WINDOW // 2, "context": _WINDOW // 2, "attention_dropout": 0.0}
+SAME_WINDOW = {"block": _WINDOW // 2, "context": _WINDOW // 2, "attention_dropout": 0.0}
 _PARTS = ("train", "validation", "test")
 
 
@@ -33,10 +33,12 @@ class Run:
     Attributes:
         seconds: From data as the tool reads it to the weights of the best epoch.
         predicted: Probabilities of all responses, NaN where not predicted, (responses,).
+        epochs: Passes over the training students.
     """
 
     seconds: float
     predicted: FloatArray
+    epochs: int
 
 
 def section(*, epochs: int = 3, repeats: int = 3, students: int | None = None) -> str:
@@ -56,13 +58,13 @@ def section(*, epochs: int = 3, repeats: int = 3, students: int | None = None) -
         histories = histories.segments(np.arange(histories.n_segments) < students)
     split = LEAP.splits(histories)[0]
     own = _trained_on_cpu(epochs)
-    same = own.model_copy(update=_SAME_WINDOW)
+    same = own.model_copy(update=SAME_WINDOW)
     runs: dict[str, list[Run]] = {"pyKT": [], "same window": [], "own window": []}
     for _ in range(repeats):
-        runs["pyKT"].append(_run_pykt(histories, split, same))
-        runs["same window"].append(_run_ours(histories, split, same))
-        runs["own window"].append(_run_ours(histories, split, own))
-    n = int(split.train.sum())
+        runs["pyKT"].append(run_pykt(histories, split, same))
+        runs["same window"].append(run_ours(histories, split, same))
+        runs["own window"].append(run_ours(histories, split, own))
+    n, n_judged = int(split.train.sum()), int(judged_responses(histories, split).sum())
     return f"""## Throughput of training, beside pyKT
 
 Data: ASSISTments 2009-10 ({described(histories)}), which is no part of the project. Students as in
@@ -82,9 +84,9 @@ file of sequences; here: arrays) to the weights of the best epoch.
 {_comparison(histories, split, runs, epochs * n)}
 
 AUC is by question, on the test students' responses but each one's first, which pyKT does not
-predict: {int(_judged(histories, split).sum()):,} responses. Of a question of several skills pyKT's
-prediction is the mean over its skills, each blind to the question's other rows; at test pyKT sees
-100 to 199 rows of the past where there are so many.
+predict: {n_judged:,} responses. Of a question of several skills pyKT's prediction is the mean over
+its skills, each blind to the question's other rows; at test pyKT sees 100 to 199 rows of the past
+where there are so many.
 """
 
 
@@ -93,12 +95,14 @@ def _trained_on_cpu(epochs: int) -> SaktSettings:
     return PUBLISHED.model_copy(update=changed)
 
 
-def _judged(histories: Histories, split: Split) -> BoolArray:
+def judged_responses(histories: Histories, split: Split) -> BoolArray:
+    """Test responses but each student's first, which pyKT does not predict, (responses,)."""
     judged: BoolArray = split.test & (histories.visible > 0)
     return judged
 
 
-def _run_ours(histories: Histories, split: Split, settings: SaktSettings) -> Run:
+def run_ours(histories: Histories, split: Split, settings: SaktSettings) -> Run:
+    """One training in a new process, on one thread of the CPU beside the GPU if there is one."""
     os.environ.update(ONE_THREAD)
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
         return fresh.submit(_fitted, histories, split, settings).result()
@@ -112,13 +116,14 @@ def _fitted(histories: Histories, split: Split, settings: SaktSettings) -> Run:
     begin = time.perf_counter()
     model.fit(histories, split)
     seconds = time.perf_counter() - begin
-    judged = _judged(histories, split)
+    judged = judged_responses(histories, split)
     predicted = np.full(len(histories), np.nan)
     predicted[judged] = model.predict(histories, judged)
-    return Run(seconds, predicted)
+    return Run(seconds, predicted, len(model.trained.epochs) if model.trained else 0)
 
 
-def _run_pykt(histories: Histories, split: Split, settings: SaktSettings) -> Run:
+def run_pykt(histories: Histories, split: Split, settings: SaktSettings) -> Run:
+    """One training of pyKT's model, of the same sizes; on a GPU unless settings say cpu."""
     given = {
         "width": settings.width,
         "heads": settings.heads,
@@ -131,14 +136,15 @@ def _run_pykt(histories: Histories, split: Split, settings: SaktSettings) -> Run
     first = histories.offsets[:-1]
     part = np.select([getattr(split, name)[first] for name in _PARTS], [0, 1, 2])
     arrays = {name: getattr(histories, name) for name in ("offsets", "item", "skills", "correct")}
-    found = run_peer("pykt_sakt.py", arrays | {"part": part}, given)
-    return Run(float(found["seconds"]), found["predicted"])
+    on_gpu = settings.device != "cpu"
+    found = run_peer("pykt_sakt.py", arrays | {"part": part}, given, with_gpu=on_gpu)
+    return Run(float(found["seconds"]), found["predicted"], settings.max_epochs)
 
 
 def _comparison(
     histories: Histories, split: Split, runs: dict[str, list[Run]], responses: int
 ) -> str:
-    judged = _judged(histories, split)
+    judged = judged_responses(histories, split)
     slowest = median(run.seconds for run in runs["pyKT"])
     rows = []
     for name, each in runs.items():

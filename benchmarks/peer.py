@@ -15,6 +15,7 @@ from page import REPOSITORY, CannotRunError
 
 PEERS = Path(__file__).parent / "peers"
 PEER_PYTHON = REPOSITORY / ".venv-bench" / "bin" / "python"
+_WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": ""}
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -33,7 +34,11 @@ def require_peer(module: str) -> None:
 
 
 def run_peer(
-    script: str, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, object]
+    script: str,
+    arrays: Mapping[str, NDArray[Any]],
+    settings: Mapping[str, object],
+    *,
+    with_gpu: bool = False,
 ) -> dict[str, NDArray[Any]]:
     """Arrays that a script in peers/ makes of arrays and settings, on one thread."""
     with tempfile.TemporaryDirectory() as folder:
@@ -44,7 +49,7 @@ def run_peer(
         subprocess.run(  # noqa: S603  # our own script
             [*command, json.dumps(settings)],
             check=True,
-            env=os.environ | ONE_THREAD,
+            env=os.environ | ONE_THREAD | ({} if with_gpu else _WITHOUT_GPU),
             stdout=subprocess.DEVNULL,
         )
         with np.load(target) as found:

@@ -23,6 +23,7 @@ BENCHMARKS = (
     "knowledge_tracing_accuracy",
     "ablations",
     "knowledge_tracing_speed",
+    "gpu_training",
     "scoring_speed",
     "wide_deep_accuracy",
     "bandit_speed",

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader
 
 WINDOW = 200  # rows, as in pyKT's configuration
 _NEW = WINDOW // 2  # rows of a later window at test that no earlier one had
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # as pyKT itself decides
 _TRAIN, _VALIDATION, _TEST = range(3)
 
 
@@ -34,8 +35,9 @@ def main() -> None:
     torch.set_num_threads(1)
     with np.load(source) as stored:
         data = {name: stored[name] for name in stored.files}
-    # the data set makes its tensors on a GPU, the only change that a CPU needs
-    data_loader.LongTensor, data_loader.FloatTensor = torch.LongTensor, torch.FloatTensor
+    if DEVICE == "cpu":
+        # the data set makes its tensors on a GPU, the only change that a CPU needs
+        data_loader.LongTensor, data_loader.FloatTensor = torch.LongTensor, torch.FloatTensor
     set_seed(settings["seed"])
     with tempfile.TemporaryDirectory() as folder:
         _sequences(data).to_csv(Path(folder) / "sequences.csv", index=False)
@@ -82,7 +84,7 @@ def _trained(folder: Path, n_skills: int, settings: dict[str, Any]) -> SAKT:
     ]
     model = SAKT(
         n_skills, WINDOW, settings["width"], settings["heads"], settings["dropout"], num_en=1
-    )
+    ).to(DEVICE)
     optimiser = torch.optim.Adam(model.parameters(), settings["learning_rate"])
     train_model(model, *loaders, settings["epochs"], optimiser, str(folder), save_model=True)
     model.load_state_dict(torch.load(folder / "qid_model.ckpt", weights_only=True))
@@ -115,7 +117,7 @@ def _of_student(model: SAKT, skills: np.ndarray, correct: np.ndarray) -> np.ndar
     for begin, new, end in _windows(len(concept)):
         asked = np.flatnonzero((starts >= new) & (starts < end))
         if len(asked):
-            c, r = (torch.from_numpy(each[begin : end - 1])[None] for each in (concept, answer))
+            c, r = (_tensor(each[None, begin : end - 1]) for each in (concept, answer))
             found[asked] = _asked(model, (c, r), starts[asked] - 1 - begin, skills[1 + asked] - 1)
     return found
 
@@ -133,9 +135,13 @@ def _asked(
     given, total = past[0], np.zeros(len(places))
     for column in skills.T:
         query = torch.zeros_like(given)
-        query[0, places] = torch.from_numpy(np.maximum(column, 0))
-        total += np.where(column >= 0, model(*past, query)[0].numpy()[places], 0)
+        query[0, places] = _tensor(np.maximum(column, 0))
+        total += np.where(column >= 0, model(*past, query)[0].cpu().numpy()[places], 0)
     return total / (skills >= 0).sum(axis=1)
+
+
+def _tensor(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(values).to(DEVICE)
 
 
 if __name__ == "__main__":

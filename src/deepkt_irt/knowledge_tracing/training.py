@@ -6,7 +6,7 @@ A training cut off at any instant goes on from its last epoch and ends with the 
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from deepkt_irt.errors import NoData
 from deepkt_irt.knowledge_tracing.blocks import Batch, Blocks, batches_of, blocks_of, packed
@@ -25,6 +26,7 @@ from deepkt_irt.knowledge_tracing.metrics import scores
 from deepkt_irt.knowledge_tracing.training_state import Epoch, TrainingState
 from deepkt_irt.settings import SaktSettings
 
+_ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 _WITHOUT_HISTORY = 4  # larger batches where no gradients are kept
 
 
@@ -181,9 +183,12 @@ def _step(state: TrainingState, inputs: Inputs, batch: Batch | None) -> tuple[Te
     if batch is not None:
         with _precision(device):
             logits = state.network(inputs, batch)
-        chosen = batch.chosen
+        # a mask, not a selection: to select, the CPU would have to wait for the GPU
         loss = F.binary_cross_entropy_with_logits(
-            logits[chosen].float(), inputs.correct[batch.target[chosen]], reduction="sum"
+            logits.float(),
+            inputs.correct[batch.target],
+            weight=batch.chosen.float(),
+            reduction="sum",
         )
         (loss / n).backward()  # type: ignore[no-untyped-call]
     loss = loss.detach()
@@ -223,11 +228,15 @@ def _validated(
     return found.auc, found.log_loss
 
 
-def _precision(device: torch.device) -> AbstractContextManager[object]:
+@contextmanager
+def _precision(device: torch.device) -> Iterator[None]:
     """Half precision where the hardware multiplies it faster, without loss of range."""
     if device.type == "cpu":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+        yield
+        return
+    # cuDNN plans its attention anew for each size of a batch, which takes longer than the step
+    with torch.autocast(device.type, dtype=torch.bfloat16), sdpa_kernel(_ATTENTION):
+        yield
 
 
 def world() -> int:

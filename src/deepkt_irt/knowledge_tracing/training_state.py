@@ -79,9 +79,9 @@ class TrainingState:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (_WARM_UP + self.steps))
         with torch.no_grad():
-            weights = zip(self.average.parameters(), self.network.parameters(), strict=True)
-            for followed, weight in weights:
-                followed.lerp_(weight, 1 - decay)
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.network.parameters()), 1 - decay
+            )
 
     def note(self, epoch: Epoch) -> None:
         """Keep the averaged weights if the epoch is the best so far."""
