@@ -27,6 +27,14 @@ def qualified_all(column: str) -> "Column":
     return F.array_sort(F.array_distinct(each))
 
 
+def class_key(column: str) -> "Column":
+    """Pseudonym of a class by its id in the source; null stays null."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    digits = F.substring(F.sha2(qualified(column), 256), 1, _CLASS_DIGITS)
+    return F.concat(F.lit("class-"), digits)
+
+
 def named(responses: "DataFrame") -> "DataFrame":
     """The responses that say which student answered which item; the others are no events."""
     return responses.filter(~(_blank("student_id") | _blank("item_id")))
@@ -55,14 +63,13 @@ def identified(responses: "DataFrame", keys: "DataFrame") -> "DataFrame":
     owned = marked.join(
         keys.select("source", "student_id", "student_key"), ["source", "student_id"], "left"
     )
-    class_hash = F.substring(F.sha2(qualified("class_id"), 256), 1, _CLASS_DIGITS)
     renamed = owned.withColumns(
         {
             "item_id": qualified("item_id"),
             "skill_ids": F.coalesce(qualified_all("skill_ids"), no_ids()),
             "assignment_id": qualified("assignment_id"),
             "practice_assignment_ids": qualified_all("practice_assignment_ids"),
-            "class_key": F.concat(F.lit("class-"), class_hash),
+            "class_key": class_key("class_id"),
         }
     )
     return _with_reason(renamed.withColumn("event_id", _event_id()))

@@ -48,7 +48,8 @@ def _answers_known(found: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     without_hint = F.when(F.col("hint_count") == 0, F.expr("false"))
-    return found.withColumn("answer_requested", F.coalesce("answer_requested", without_hint))
+    shown = ("answer_requested", "answer_requested_later")
+    return found.withColumns({name: F.coalesce(name, without_hint) for name in shown})
 
 
 SOURCE = Source(name="assistments", layouts=(SKILL_BUILDER,), canonical=canonical)

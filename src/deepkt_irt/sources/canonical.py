@@ -12,8 +12,8 @@ RESPONSES = """
     assignment_id string, item_id string, skill_ids array<string>, answered_at timestamp,
     response_order double, correct boolean, score double, answer string, attempt_count int,
     first_action string, latency_ms bigint, hint_count int, answer_requested boolean,
-    explanation_requested boolean, event_kind string, practice_assignment_ids array<string>,
-    file string, row bigint, batch_id bigint
+    answer_requested_later boolean, explanation_requested boolean, event_kind string,
+    practice_assignment_ids array<string>, file string, row bigint, batch_id bigint
 """
 ITEMS = """
     source string, item_id string, item_type string, is_guessable boolean,

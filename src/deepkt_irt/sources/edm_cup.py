@@ -157,9 +157,9 @@ def _attempts(raw: "DataFrame") -> "DataFrame":
     time_of_opening = F.max(F.when(F.col("opens"), F.col("time")))
     tells = F.col("is_first") | (F.col("opens") & (F.col("n_graded") == 0))
 
-    def asked(action: str) -> "Column":
-        is_asked = F.col("before_first") & (F.col("action") == action)
-        return F.count_if(is_asked).cast("int")
+    def asked(action: str, *, before: bool = True) -> "Column":
+        when = F.col("before_first") if before else ~F.col("before_first")
+        return F.count_if(when & (F.col("action") == action)).cast("int")
 
     events = marked.groupBy("assignment_log_id", "problem_id").agg(
         time_of_first.alias("first_time"),
@@ -171,6 +171,7 @@ def _attempts(raw: "DataFrame") -> "DataFrame":
         ).alias("started"),
         asked("hint_requested").alias("hint_count"),
         (asked("answer_requested") > 0).alias("answer_requested"),
+        (asked("answer_requested", before=False) > 0).alias("answer_requested_later"),
         (asked("explanation_requested") > 0).alias("explanation_requested"),
         F.max(F.when(F.col("opens"), F.col("kind"))).alias("first_action"),
         F.max(F.when(tells, F.col("_file"))).alias("file"),
@@ -191,6 +192,7 @@ def _attempts(raw: "DataFrame") -> "DataFrame":
         F.when(latency > 0, latency).alias("latency_ms"),
         "hint_count",
         "answer_requested",
+        "answer_requested_later",
         "explanation_requested",
         F.lit("practice").alias("event_kind"),
         "file",

@@ -107,6 +107,7 @@ def _typed(raw: "DataFrame") -> "DataFrame":
         whole("hint_count").try_cast("int").alias("hints"),
         action.alias("action"),
         F.when(bottom.isNotNull(), (bottom == 1) & (action == "hint")).alias("answer_shown"),
+        F.when(bottom.isNotNull(), (bottom == 1) & (action == "attempt")).alias("shown_later"),
         _parts("skill_ids").alias("skills"),
     )
 
@@ -186,6 +187,7 @@ def _responses(marked: "DataFrame") -> "DataFrame":
         F.when(F.col("latency_received") > 0, F.col("latency_received")).alias("latency_ms"),
         F.col("hints").alias("hint_count"),
         F.col("answer_shown").alias("answer_requested"),
+        F.col("shown_later").alias("answer_requested_later"),
         F.lit("practice").alias("event_kind"),
         F.col("_file").alias("file"),
         F.col("_row").alias("row"),

@@ -105,6 +105,12 @@ CANONICAL_LEARNING_EVENTS = Table(
             nullable=True,
         ),
         Column(
+            "answer_requested_later",
+            "boolean",
+            "the answer was shown after the first graded response; null if unknown",
+            nullable=True,
+        ),
+        Column(
             "explanation_requested",
             "boolean",
             "an explanation was shown before the first graded response; null if unknown",
@@ -203,6 +209,80 @@ USER_SPLITS = Table(
     checks=(Check("split_known", "split IN ('train', 'validation', 'test')"),),
 )
 
+_SEEN = "null: cannot be judged"
+
+RESPONSE_BEHAVIOUR = Table(
+    layer=Layer.SILVER,
+    name="response_behaviour",
+    comment="How an event was answered; one row per event of which at least one pattern can be "
+    "judged. What is seen is seen beside all events so far, later ones too.",
+    columns=(
+        Column("event_id", "string", "joins silver.canonical_learning_events"),
+        Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM),
+        Column("item_id", "string", "question, qualified by source; joins silver.items"),
+        Column("sequence_number", "bigint", "1, 2, 3 … total order within the student"),
+        Column(
+            "usual_ms",
+            "double",
+            "median time of the item; null where the item has too few latencies",
+            nullable=True,
+            unit="ms",
+        ),
+        Column(
+            "threshold_ms",
+            "double",
+            "a faster answer is a rapid guess; null where the item has too few latencies",
+            nullable=True,
+            unit="ms",
+        ),
+        Column(
+            "rapid_guess",
+            "boolean",
+            f"answered faster than the threshold; {_SEEN}",
+            nullable=True,
+            privacy=Privacy.PERSONAL,
+        ),
+        Column(
+            "answer_before_attempt",
+            "boolean",
+            f"the answer was shown before any attempt; {_SEEN}",
+            nullable=True,
+            privacy=Privacy.PERSONAL,
+        ),
+        Column(
+            "hint_chain",
+            "boolean",
+            f"several hints, down to the answer, before any attempt; {_SEEN}",
+            nullable=True,
+            privacy=Privacy.PERSONAL,
+        ),
+        Column(
+            "wrong_then_answer",
+            "boolean",
+            f"a fast wrong answer, then the answer was asked for; {_SEEN}",
+            nullable=True,
+            privacy=Privacy.PERSONAL,
+        ),
+        Column(
+            "is_excluded",
+            "boolean",
+            "no evidence of ability: a rapid guess, or the answer was shown before any attempt; "
+            "leaves calibration, drift and reward",
+            privacy=Privacy.PERSONAL,
+        ),
+    ),
+    key=("event_id",),
+    checks=(
+        Check("threshold_positive", "threshold_ms > 0"),
+        Check(
+            "excluded_for_what_was_seen",
+            "NOT is_excluded OR coalesce(rapid_guess, false) "
+            "OR coalesce(answer_before_attempt, false)",
+        ),
+    ),
+    cluster_by=("student_key",),
+)
+
 TABLES = (
     STUDENT_KEYS,
     CLASS_TEACHERS,
@@ -211,4 +291,5 @@ TABLES = (
     ITEMS,
     SKILLS,
     USER_SPLITS,
+    RESPONSE_BEHAVIOUR,
 )
