@@ -19,8 +19,11 @@ from rich.table import Table as Grid
 from deepkt_irt.azure.commands import COMMANDS as AZURE_COMMANDS
 from deepkt_irt.bundle.commands import COMMANDS as BUNDLE_COMMANDS
 from deepkt_irt.errors import DeepktError, UsageError
+from deepkt_irt.jobs.compare import read_comparison
 from deepkt_irt.jobs.doctor import examine
+from deepkt_irt.jobs.gaming import read_gaming
 from deepkt_irt.jobs.item import read_dossier
+from deepkt_irt.jobs.models import open_models
 from deepkt_irt.jobs.opening import (
     Target,
     checked,
@@ -33,8 +36,10 @@ from deepkt_irt.jobs.task import Task
 from deepkt_irt.jobs.trace import read_trace
 from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
 from deepkt_irt.progress import ScreenReporter, reporter_of, screen
+from deepkt_irt.reporting import compare as compare_view
+from deepkt_irt.reporting import gaming as gaming_view
 from deepkt_irt.reporting import item_dossier, student_trace
-from deepkt_irt.settings import SimulatorSettings
+from deepkt_irt.settings import BehaviourSettings, SimulatorSettings
 from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.responses_csv import parse_mapping
@@ -133,11 +138,15 @@ def trace(
     student_id: Annotated[str, typer.Option(help="Student id, as in the source's files.")],
     topic: Annotated[str | None, typer.Option(help="Skill name, or a part of it.")] = None,
     lake: LakeOption = Path("lake"),
+    as_json: JsonOption = False,
 ) -> None:
     """Show one student: the evidence, what it says, and what to practise next."""
     runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
     found = read_trace(runner.store.read, student_id=student_id, topic=topic)
-    typer.echo(student_trace.render_text(found))
+    if as_json:
+        typer.echo(json.dumps(student_trace.as_json(found), indent=2, allow_nan=False))
+    else:
+        typer.echo(student_trace.render_text(found))
 
 
 @app.command()
@@ -149,13 +158,57 @@ def item(
     as_json: JsonOption = False,
 ) -> None:
     """Show one item: how it behaves, what is amiss with it, and what to do."""
-    settings = parse_settings([])
-    runner = open_runner(Target(lake=_existing(lake)), settings=settings)
-    found = read_dossier(runner.store.read, item_, settings=settings.calibration)
+    runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
+    found = read_dossier(runner.store.read, item_)
     if as_json:
         typer.echo(json.dumps(item_dossier.as_json(found), indent=2, allow_nan=False))
     else:
         typer.echo(item_dossier.render_text(found))
+
+
+@app.command()
+def gaming(
+    student_id: Annotated[
+        str | None, typer.Option(help="One student, by the id in the source's files.")
+    ] = None,
+    class_: Annotated[
+        str | None,
+        typer.Option("--class", metavar="KEY", help="One class, by its key or its source's id."),
+    ] = None,
+    min_responses: Annotated[
+        int, typer.Option(help="Questions that a verdict on a student needs.")
+    ] = BehaviourSettings().min_responses,
+    lake: LakeOption = Path("lake"),
+    as_json: JsonOption = False,
+) -> None:
+    """Show how questions were answered: rapid guesses, answers asked for early, how often."""
+    if student_id is not None and class_ is not None:
+        raise UsageError("give --student-id or --class, not both")
+    settings = checked(BehaviourSettings, min_responses=min_responses)
+    runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
+    found = read_gaming(runner.store.read, settings=settings, student_id=student_id, class_=class_)
+    if as_json:
+        typer.echo(json.dumps(gaming_view.as_json(found), indent=2, allow_nan=False))
+    else:
+        typer.echo(gaming_view.render_text(found))
+
+
+@app.command()
+def compare_recs(
+    student_id: Annotated[
+        str, typer.Argument(metavar="STUDENT", help="Student id, as in the source's files.")
+    ],
+    lake: LakeOption = Path("lake"),
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the rule and the bandit would recommend to one student, and why."""
+    target, settings = Target(lake=_existing(lake)), parse_settings([])
+    runner = open_runner(target, settings=settings)
+    found = read_comparison(runner.store.read, open_models(target), settings, student_id)
+    if as_json:
+        typer.echo(json.dumps(compare_view.as_json(found), indent=2, allow_nan=False))
+    else:
+        typer.echo(compare_view.render_text(found))
 
 
 @app.command()

@@ -16,6 +16,7 @@ from deepkt_irt.knowledge_tracing.scoring import KnowledgeTracer, with_candidate
 from deepkt_irt.knowledge_tracing.sequences import STEPS, histories_in_order
 from deepkt_irt.knowledge_tracing.wide_deep_irt import WideDeepIrt
 from deepkt_irt.mlflow_errors import quietly
+from deepkt_irt.recommending import Recommender
 
 _NEEDED = ("item_indexes", "skill_indexes", "correct", "asked_item", "asked_skills")
 
@@ -81,6 +82,27 @@ class WideDeepService(_NextAnswer):
     """Wide & Deep IRT; input as `_NextAnswer` says."""
 
     _load = WideDeepIrt.load
+
+
+class RecommenderService(PythonModel):
+    """What students should practise next, as the daily job decides it.
+
+    Input columns, one row a student: those of `recommending.CANDIDATES`, `SKILLS` and `STUDENT`;
+    and, where it matters, `asked_at`, a text that chance depends on: the same gives the same.
+    """
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load what decides."""
+        self._recommender = Recommender.load(Path(context.artifacts["model"]))
+
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002 - MLflow's signature
+        model_input: pd.DataFrame,
+        params: dict[str, object] | None = None,  # noqa: ARG002 - MLflow's signature
+    ) -> pd.DataFrame:
+        """One row an item, best first; of rank 0 with the reason where nothing is eligible."""
+        return self._recommender.answered(model_input)
 
 
 def _as_windows(requests: pd.DataFrame) -> pd.DataFrame:

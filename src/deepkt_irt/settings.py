@@ -67,9 +67,6 @@ class CalibrationSettings(_Frozen):
         default=True,
         description="guessable 1PL items have c at its usual value: no slope makes up for it",
     )
-    rapid_guess_share: float = Field(
-        0.10, ge=0, lt=1, description="of an item's median time; faster answers are no evidence"
-    )  # Wise and Ma (2012), normative threshold
     use_groups: bool = Field(
         default=False, description="each student_group has its own distribution of ability"
     )
@@ -287,6 +284,38 @@ class PromotionSettings(_Frozen):
     seed: int = Field(7, ge=0, description="determines those samples")
 
 
+class BehaviourSettings(_Frozen):
+    """What is seen in how a question was answered, and when enough was seen to say so."""
+
+    min_latencies: int = Field(10, ge=2, description="fewer on an item: its usual time is unknown")
+    shortest_ms: int = Field(
+        300, ge=0, description="a shorter time is one of the logging, not of a person: not known"
+    )  # simple reactions alone take about 200 ms: Woods et al. (2015), Front. Hum. Neurosci. 9:131
+    rapid_share: float = Field(
+        0.15, gt=0, lt=1, description="of an item's median time; a faster answer is a rapid guess"
+    )  # normative threshold, Wise and Ma (2012); the share: docs/decisions/0013
+    longest_rapid_ms: int = Field(
+        10_000, ge=1, description="no answer slower than this is a rapid guess"
+    )  # Wise and Ma (2012)
+    fast_share: float = Field(
+        0.33, gt=0, lt=1, description="of the median; a faster wrong answer may be given to get on"
+    )
+    longest_fast_ms: int = Field(20_000, ge=1, description="no answer slower than this is fast")
+    min_chain_hints: int = Field(2, ge=1, description="hints down to the answer that are a chain")
+    min_responses: int = Field(
+        20, ge=1, description="questions that could be judged; fewer: no verdict on a student"
+    )
+    notable_rate: float = Field(
+        0.10, gt=0, lt=1, description="share of questions with a pattern that is pointed out"
+    )  # response-time effort below .90: Wise and Kong (2005), Appl. Meas. Educ. 18, 163-183
+
+    @model_validator(mode="after")
+    def _rapid_is_fast(self) -> Self:
+        if self.rapid_share > self.fast_share or self.longest_rapid_ms > self.longest_fast_ms:
+            raise ValueError("rapid_share and longest_rapid_ms must not exceed those of fast")
+        return self
+
+
 class ScoringSettings(_Frozen):
     """Predictions and mastery from the champion."""
 
@@ -295,27 +324,83 @@ class ScoringSettings(_Frozen):
 
 
 class RecommendationSettings(_Frozen):
-    """The transparent baseline policy."""
+    """What may be recommended, and the transparent baseline policy."""
 
     target_success: float = Field(0.7, gt=0, lt=1, description="wanted chance of a right answer")
+    success_floor: float = Field(
+        0.4, ge=0, lt=1, description="items with a lower chance are not offered"
+    )
+    success_ceiling: float = Field(
+        0.9, gt=0, le=1, description="items with a higher chance are not offered"
+    )
     mastered_at: float = Field(0.85, gt=0, lt=1, description="mastery from which a skill is done")
+    review_after_days: float = Field(
+        30.0, gt=0, description="a mastered skill is offered again if it rested so long"
+    )
     prerequisite_at: float = Field(0.6, gt=0, lt=1, description="mastery that opens what follows")
     recent_events: int = Field(
         30, ge=0, description="items among the last so many are not repeated"
     )
+    hard_below: float = Field(
+        0.5, ge=0, le=1, description="an item with a lower chance of a right answer is hard"
+    )
+    max_hard_run: int = Field(
+        3, ge=1, description="hard items in a row, lately answered and recommended together"
+    )
+    max_rapid_share: float = Field(
+        0.3, gt=0, le=1, description="items with more rapid guesses are not offered"
+    )
+    min_rapid_responses: int = Field(
+        20, ge=1, description="timed responses from which that share is believed"
+    )
+    blocked_items: tuple[str, ...] = Field(
+        (), description="item ids, qualified by source, that teachers do not want offered"
+    )
     per_student: int = Field(5, ge=1, description="items recommended")
     max_per_skill: int = Field(2, ge=1, description="of them on the same skill")
+
+    @model_validator(mode="after")
+    def _target_is_offered(self) -> Self:
+        if not self.success_floor < self.target_success < self.success_ceiling:
+            raise ValueError(
+                f"target_success={self.target_success} must lie between success_floor="
+                f"{self.success_floor} and success_ceiling={self.success_ceiling}"
+            )
+        return self
+
+
+class RewardSettings(_Frozen):
+    """What a recommendation is held to have been worth, once it shows; in [0, 1]."""
+
+    kind: Literal["learning_gain", "next_success", "target_success"] = Field(
+        "learning_gain",
+        description="learning_gain: later answers against those expected; next_success: the "
+        "skill's next item right; target_success: chance near the target",
+    )
+    horizon_days: float = Field(
+        21.0, gt=0, description="what happens later than that no longer counts"
+    )
+    min_probes: int = Field(
+        6, ge=1, description="later responses on the skill before a gain is believed"
+    )
+    gaming_penalty: float = Field(
+        0.25, ge=0, le=1, description="taken off if the item was answered without working on it"
+    )
 
 
 class BanditSettings(_Frozen):
     """A policy that learns from rewards in [0, 1]: hybrid LinUCB with a stochastic choice."""
 
     alpha: float = Field(
-        0.5, ge=0, description="posterior SDs added to a mean; 0.5: most a reward's SD can be"
-    )  # Popoviciu (1935): a value in [0, 1] has a variance of at most 1/4
-    prior_precision: float = Field(1.0, gt=0, description="ridge on shared weights, in rewards")
+        0.01, ge=0, description="posterior SDs added to a mean; those are in SDs of a reward"
+    )
+    rule_weight: float = Field(
+        0.02, ge=0, description="reward that a chance 1 off the target costs, before any is seen"
+    )
+    # one item moves success by about a fiftieth of what a reward varies by
+    prior_precision: float = Field(8_000.0, gt=0, description="ridge on shared weights, in rewards")
     item_prior_precision: float = Field(
-        10.0, gt=0, description="ridge on an item's own weights, in rewards"
+        20_000.0, gt=0, description="ridge on an item's own weights, in rewards"
     )
     min_item_updates: int = Field(
         50, ge=0, description="rewards; an item with fewer is judged by the shared part alone"
@@ -324,14 +409,45 @@ class BanditSettings(_Frozen):
     exploration: Literal["softmax", "thompson"] = Field(
         "softmax", description="how a score becomes a chance to be chosen"
     )
-    temperature: float = Field(0.05, gt=0, description="of the softmax, in units of reward")
+    temperature: float = Field(
+        0.5, gt=0, description="of the softmax, in SDs of the scores of what is eligible"
+    )
     floor: float = Field(
         0.05, gt=0, le=1, description="share of choices that are uniform over what is eligible"
     )
     n_draws: int = Field(200, ge=1, description="of the posterior, for Thompson propensities")
     diversity: float = Field(
-        0.1, ge=0, description="taken off a score for a twin in the slate, in units of reward"
+        1.0, ge=0, description="taken off a score for a twin in the slate, in SDs of the scores"
     )
+
+
+class OffPolicySettings(_Frozen):
+    """How a policy is judged on decisions that another one made."""
+
+    estimator: Literal["snips", "sndr"] = Field(
+        "sndr", description="that decides whether a policy goes live"
+    )
+    max_weight: float | None = Field(
+        None, gt=0, description="larger weights are clipped to it, which biases; null: none is"
+    )
+    n_resamples: int = Field(1000, ge=1, description="bootstrap draws of students")
+    confidence: float = Field(0.95, gt=0, lt=1, description="of the intervals")
+    reward_penalty: float = Field(1.0, gt=0, description="ridge of the reward model, in rewards")
+    folds: int = Field(
+        5, ge=2, description="of students; nothing is judged on those it learnt from"
+    )
+    window_days: float = Field(56.0, gt=0, description="decisions of so many days are judged on")
+    min_decisions: int = Field(
+        500, ge=1, description="rewarded first choices before any policy is judged"
+    )
+    max_decisions: int = Field(
+        50_000, ge=1, description="first choices that are judged on, drawn by chance"
+    )
+    logged_permille: int = Field(
+        1000, ge=0, le=1000, description="students whose eligible items are logged in full"
+    )
+    min_group: int = Field(20, ge=2, description="students; figures of smaller groups are left out")
+    seed: int = Field(7, ge=0, description="deals students into folds and draws them")
 
 
 class Settings(_Frozen):
@@ -350,5 +466,9 @@ class Settings(_Frozen):
     evaluation: EvaluationSettings = EvaluationSettings()
     guard: GuardSettings = GuardSettings()
     promotion: PromotionSettings = PromotionSettings()
+    behaviour: BehaviourSettings = BehaviourSettings()
     scoring: ScoringSettings = ScoringSettings()
     recommendation: RecommendationSettings = RecommendationSettings()
+    bandit: BanditSettings = BanditSettings()
+    reward: RewardSettings = RewardSettings()
+    off_policy: OffPolicySettings = OffPolicySettings()

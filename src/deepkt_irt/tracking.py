@@ -371,7 +371,9 @@ class ModelStore:
         return Path(copied)
 
 
-def signature_of(given: "pd.DataFrame", predicted: "NDArray[np.float64]") -> "ModelSignature":
+def signature_of(
+    given: "pd.DataFrame", predicted: "NDArray[np.float64] | pd.DataFrame"
+) -> "ModelSignature":
     """Names and types of what a model takes and gives, by example.
 
     Args:

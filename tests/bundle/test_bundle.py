@@ -102,9 +102,9 @@ MISTAKES = {
     "flag the task does not take": (
         "parameters_are_accepted",
         DAILY,
-        "entry_point: recommend_items\n            named_parameters: *lake",
+        "entry_point: publish_report\n            named_parameters: *lake",
         (
-            "entry_point: recommend_items\n            named_parameters:\n              <<: *lake\n"
+            "entry_point: publish_report\n            named_parameters:\n              <<: *lake\n"
             "              models: x"
         ),
     ),

@@ -107,7 +107,10 @@ def test_factory_parameters_are_ids_and_fixed_job_parameters(deployed, capsys):
     assert values["daily_ingestion_job_id"] == str(deployed.job_id("daily_ingestion"))
     assert values["model_serving_job_id"] == str(deployed.job_id("model_serving"))
     assert values["catalog"] == "deepkt_dev"
-    assert values["endpoints"] == "sakt=deepkt-sakt-dev-jo_smith,wd_irt=deepkt-wd-irt-dev-jo_smith"
+    assert values["endpoints"] == (
+        "sakt=deepkt-sakt-dev-jo_smith,wd_irt=deepkt-wd-irt-dev-jo_smith,"
+        "recommender=deepkt-recommender-dev-jo_smith"
+    )
     assert "silver=dev_jo_smith_silver" in values["schemas"]
     assert values.keys() == {
         *("daily_ingestion_job_id", "model_serving_job_id", "weekly_training_job_id"),

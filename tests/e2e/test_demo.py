@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from conftest import rows
@@ -100,6 +101,44 @@ def test_trace_unknown_student_says_how_to_find_ids(demo_lake, capsys):
 
     assert stopped.value.code == 1
     assert "nobody" in capsys.readouterr().err
+
+
+def test_trace_json_is_what_the_text_says(demo_lake, capsys):
+    main(["trace", "--student-id", "test", "--lake", str(demo_lake), "--json"])
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["student_id"] == "test"
+    assert all(0 <= each["value"] <= 1 for each in told["student"]["mastery"])
+    assert [each["rank"] for each in told["student"]["next_items"]] == [1, 2, 3, 4, 5]
+
+
+def test_compare_recs_shows_both_slates_and_the_rule_decides(table, demo_lake, capsys):
+    main(["compare-recs", "test", "--lake", str(demo_lake), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    main(["compare-recs", "test", "--lake", str(demo_lake)])
+    shown = capsys.readouterr().out
+
+    assert told["running"] == "target_success_rule"
+    assert set(told["slates"]) == {"target_success_rule", "linucb"}
+    key = table(silver.STUDENT_KEYS).filter("student_id = 'test'").collect()[0]["student_key"]
+    given = table(gold.BANDIT_RECOMMENDATIONS).filter(f"student_key = '{key}'")
+    own = [each["item_id"] for each in told["slates"]["target_success_rule"]["items"]]
+    assert own == [row["item_id"] for row in given.orderBy("rank").collect()]
+    assert "target_success_rule, which runs" in shown
+    assert "no reward yet" in shown
+
+
+def test_gaming_json_points_at_planted_rapid_guessers(demo_lake, capsys):
+    planted = pd.read_csv(demo_lake / "truth" / "truth_students.csv")
+    rushes = set(planted.loc[planted["kind"] == "rapid_guesser", "student_id"])
+
+    main(["gaming", "--lake", str(demo_lake), "--json"])
+
+    shown = json.loads(capsys.readouterr().out)["students"]
+    clear = {each["student_id"] for each in shown if each["confidence"] == "clear"}
+    assert clear
+    assert clear <= rushes
+    assert all(each["evidence"] for each in shown)
 
 
 def test_report_holds_no_source_id_and_no_link(table, demo_lake):

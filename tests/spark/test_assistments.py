@@ -66,13 +66,16 @@ def test_canonical_skill_builder_rows_become_events_with_help_used(canonical):
         line(order_id=14, first_action=2, answer_type="choose_1", problem_id="p2"),
     )
 
-    columns = ("response_order", "hint_count", "answer_requested", "first_action", "skill_ids")
+    columns = (
+        *("response_order", "hint_count", "answer_requested", "answer_requested_later"),
+        *("first_action", "skill_ids"),
+    )
     assert rows(found.responses, *columns) == [
-        (10.0, 0, False, "attempt", ["12", "3"]),
-        (11.0, 3, True, "hint", []),
-        (12.0, 3, False, "attempt", []),  # the answer came after the attempt
-        (13.0, 1, False, "hint", []),
-        (14.0, 0, False, "scaffold", []),
+        (10.0, 0, False, False, "attempt", ["12", "3"]),
+        (11.0, 3, True, False, "hint", []),
+        (12.0, 3, False, True, "attempt", []),  # the answer came after the attempt
+        (13.0, 1, False, False, "hint", []),
+        (14.0, 0, False, False, "scaffold", []),
     ]
     assert found.responses.filter("answered_at IS NOT NULL").count() == 0
     assert found.rejected.count() == 0

@@ -10,8 +10,8 @@ from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.attempts import first_attempts
 from deepkt_irt.jobs.calibrate_items import calibrate_items
 from deepkt_irt.jobs.task import TASKS
-from deepkt_irt.tables.gold_items import ITEM_PARAMETERS, STUDENT_ABILITIES
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
+from deepkt_irt.tables.gold_items import CALIBRATIONS, ITEM_PARAMETERS, STUDENT_ABILITIES
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, RESPONSE_BEHAVIOUR
 
 pytestmark = pytest.mark.spark
 
@@ -132,3 +132,34 @@ def test_calibrate_items_without_graded_events_is_refused(store, context, events
 
     with pytest.raises(NoData, match="first attempts"):
         calibrate_items(context(TASK, as_of=AS_OF))
+
+
+@pytest.mark.connect
+def test_calibrate_items_leaves_out_what_was_no_evidence(store, context, events, frame):
+    given = [*class_of(), ("student00", "s:item0", 7, True, False)]
+    store.overwrite(CANONICAL_LEARNING_EVENTS, events(*given))
+    calibrate_items(context(TASK))  # of a lake in which nothing was judged yet
+    guessed = [(f"student{s:02}", "s:item1", 2) for s in range(3)]
+    judged = [behaviour(*each, excluded=True) for each in guessed]
+    judged.append(behaviour("student00", "s:item0", 7, excluded=True))  # no first attempt
+    judged.append(behaviour("student01", "s:item0", 1, excluded=False))
+    store.overwrite(RESPONSE_BEHAVIOUR, frame(RESPONSE_BEHAVIOUR, judged))
+
+    metrics = calibrate_items(context(TASK, as_of=LATER))
+
+    assert (metrics["responses"], metrics["responses_rapid"]) == (72 - 3, 3)
+    assert rows(store.read(CALIBRATIONS), "n_rapid", "n_responses") == [(0, 72), (3, 69)]
+    items = store.read(ITEM_PARAMETERS).filter(f"calibration_version <> '{VERSION}'")
+    counted = dict(rows(items, "item_id", "n_responses"))
+    assert counted == {f"s:item{i}": 9 if i == 1 else 12 for i in range(6)}
+
+
+def behaviour(student, item, number, *, excluded):
+    return {
+        "event_id": f"{student}-{number}",
+        "student_key": student,
+        "item_id": item,
+        "sequence_number": number,
+        "rapid_guess": excluded,
+        "is_excluded": excluded,
+    }

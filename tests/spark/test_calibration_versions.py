@@ -1,4 +1,4 @@
-"""calibrate_items beyond one version: score levels, rapid guesses, links, sums on the workers."""
+"""calibrate_items beyond one version: score levels, links, sums on the workers."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 
 from conftest import rows
-from deepkt_irt.jobs.attempts import first_attempts, with_levels, with_rapid_guesses
+from deepkt_irt.jobs.attempts import first_attempts, with_levels
 from deepkt_irt.jobs.calibrate_items import calibrate_items
 from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.settings import CalibrationSettings, LinkingSettings, Settings
@@ -93,25 +93,6 @@ def test_with_levels_finds_the_steps_of_partial_credit(events):
         ("two", 1, 0),
         ("two", 1, 1),
     ]
-
-
-@pytest.mark.connect
-def test_with_rapid_guesses_judges_an_answer_by_its_items_usual_time(events):
-    times = {
-        "long": [120_000, 100_000, 130_000, 9_000, 11_000],
-        "short": [4_000, 4_000, 4_500, 450, 300, None],
-    }
-    given = events(
-        {"student_key": f"s{n}", "item_id": item, "correct": True, "latency_ms": time}
-        for item, each in times.items()
-        for n, time in enumerate(each)
-    )
-
-    found = with_rapid_guesses(first_attempts(given), CalibrationSettings())
-
-    rapid = rows(found.filter("is_rapid"), "item_id", "latency_ms")
-    assert rapid == [("long", 9_000), ("short", 300)]
-    assert found.count() == 11
 
 
 def test_calibrate_items_later_version_comes_on_the_scale_of_the_first(

@@ -135,10 +135,11 @@ def test_canonical_only_help_before_the_first_response_counts(canonical):
     columns = (
         *("item_id", "first_action", "hint_count"),
         *("answer_requested", "explanation_requested", "attempt_count"),
+        "answer_requested_later",
     )
     assert rows(found.responses, *columns) == [
-        ("p1", "hint", 2, False, False, 2),
-        ("p2", "explanation", 0, True, True, 1),
+        ("p1", "hint", 2, False, False, 2, True),
+        ("p2", "explanation", 0, True, True, 1, False),
     ]
 
 

@@ -11,7 +11,6 @@ from deepkt_irt.jobs.item import dossiers, find_item, read_dossier
 from deepkt_irt.jobs.publish_report import publish_report
 from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.reporting.item_dossier import render_text
-from deepkt_irt.settings import CalibrationSettings
 from deepkt_irt.tables.gold_items import (
     CALIBRATIONS,
     ITEM_DRIFT,
@@ -19,12 +18,16 @@ from deepkt_irt.tables.gold_items import (
     ITEM_PARAMETERS,
     STUDENT_ABILITIES,
 )
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
+from deepkt_irt.tables.silver import (
+    CANONICAL_LEARNING_EVENTS,
+    ITEMS,
+    RESPONSE_BEHAVIOUR,
+    SKILLS,
+)
 
 pytestmark = pytest.mark.spark
 
 NOW, BEFORE = "20260301T020000Z", "20260201T020000Z"
-SETTINGS = CalibrationSettings()
 COMMON = {
     ITEMS: {"source": "s", "skill_ids": [], "in_catalogue": True, "n_events": 1},
     SKILLS: {"source": "s", "prerequisite_ids": [], "n_events": 1},
@@ -86,6 +89,7 @@ COMMON = {
         "event_kind": "practice",
         "batch_id": 0,
     },
+    RESPONSE_BEHAVIOUR: {},
 }
 
 
@@ -120,6 +124,11 @@ def answers(item, *, ability, right, wrong, start=0, **more):
         for n, key in enumerate(keys)
     ]
     return events, [{"student_key": key, "ability": ability} for key in keys]
+
+
+def rapid_guess(event):
+    same = ("event_id", "student_key", "item_id", "sequence_number")
+    return {name: event[name] for name in same} | {"rapid_guess": True, "is_excluded": True}
 
 
 def write_answers(lake, *groups):
@@ -210,7 +219,7 @@ def test_dossier_holds_all_calibrations_latest_first(store, lake):
         {"item_id": "s:other"},
     )
 
-    found = read_dossier(store.read, "s:q1", settings=SETTINGS)
+    found = read_dossier(store.read, "s:q1")
 
     assert found.skills == ("A", "B")
     versions = [(each.version, each.reference, each.link, each.item.b) for each in found.versions]
@@ -273,7 +282,7 @@ def test_dossier_holds_health_and_drift(store, lake):
         },
     )
 
-    (found,) = dossiers(store.read, {"s:q1": "asked for"}, settings=SETTINGS)
+    (found,) = dossiers(store.read, {"s:q1": "asked for"})
 
     assert [(w.start, w.delta, w.status) for w in found.windows] == [
         (starts[0], None, "insufficient_data"),
@@ -300,27 +309,24 @@ def test_dossiers_keep_the_order_and_pass_over_items_that_are_gone(store, lake):
     lake(ITEMS, {"item_id": "s:a"}, {"item_id": "s:b"})
     wanted = {"s:b": "first", "s:gone": "none", "s:a": "second"}
 
-    found = dossiers(store.read, wanted, settings=SETTINGS)
+    found = dossiers(store.read, wanted)
 
     assert [(each.item_id, each.why) for each in found] == [("s:b", "first"), ("s:a", "second")]
-    assert dossiers(store.read, {}, settings=SETTINGS) == ()
+    assert dossiers(store.read, {}) == ()
 
 
 @pytest.mark.connect
 def test_observed_shares_by_band_on_attempts_that_count(store, lake):
     lake(ITEM_PARAMETERS, {"item_id": "s:q1"})
-    low = answers("s:q1", ability=-0.3, right=3, wrong=9, latency_ms=10_000)
-    high = answers("s:q1", ability=0.3, right=9, wrong=1, latency_ms=10_000)
-    few = answers("s:q1", ability=1.0, right=9, wrong=0, latency_ms=10_000)
-    shown = answers(
-        "s:q1", ability=0.3, right=5, wrong=0, start=50, latency_ms=10_000, answer_requested=True
-    )
-    rapid = answers("s:q1", ability=0.3, right=0, wrong=5, start=60, latency_ms=900)
+    low = answers("s:q1", ability=-0.3, right=3, wrong=9)
+    high = answers("s:q1", ability=0.3, right=9, wrong=1)
+    few = answers("s:q1", ability=1.0, right=9, wrong=0)
+    shown = answers("s:q1", ability=0.3, right=5, wrong=0, start=50, answer_requested=True)
+    rapid = answers("s:q1", ability=0.3, right=0, wrong=5, start=60)
     write_answers(lake, low, high, few, shown, rapid)
+    lake(RESPONSE_BEHAVIOUR, *(rapid_guess(event) for event in rapid[0]))
 
-    found = report_items.observed_shares(
-        store.read, ["s:q1", "s:none"], version=NOW, settings=SETTINGS
-    )
+    found = report_items.observed_shares(store.read, ["s:q1", "s:none"], version=NOW)
 
     assert list(found) == ["s:q1"]
     dots = [(dot.ability, dot.share, dot.n) for dot in found["s:q1"]]
@@ -344,9 +350,7 @@ def test_observed_shares_count_partial_credit_only_where_the_curve_has_steps(sto
         answers("s:plain", ability=0.1, right=0, wrong=10, **half),
     )
 
-    found = report_items.observed_shares(
-        store.read, ["s:graded", "s:plain"], version=NOW, settings=SETTINGS
-    )
+    found = report_items.observed_shares(store.read, ["s:graded", "s:plain"], version=NOW)
 
     assert {item: dots[0].share for item, dots in found.items()} == {
         "s:graded": pytest.approx(0.5),
@@ -448,14 +452,14 @@ def test_curves_show_telling_items_once_each(store, lake):
     )
     known = report_items.items(store.read, NOW)
 
-    found = report_items.curves(store.read, NOW, known, SETTINGS)
+    found = report_items.curves(store.read, NOW, known)
 
     assert [curve.item_id for curve in found] == ["s:0", "s:1", "s:2", "s:3", "s:4"]
     reasons = [curve.why for curve in found]
     assert reasons[0].startswith("easiest")
     assert sum("fits worst" in why for why in reasons) == 1
     assert all(len(curve.dots) == 3 for curve in found)
-    assert report_items.curves(store.read, None, {}, SETTINGS) == ()
+    assert report_items.curves(store.read, None, {}) == ()
 
 
 def test_publish_report_of_an_empty_lake_says_what_is_not_there(context):

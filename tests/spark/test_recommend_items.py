@@ -1,17 +1,38 @@
-"""The task recommend_items: different students get different items, each with its reason."""
+"""The task recommend_items: recommends with reasons, and learns from what came of it."""
 
 import math
-from datetime import UTC, datetime
+import shutil
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from conftest import AS_OF, rows
+from deepkt_irt.bandit.context import SHARED
+from deepkt_irt.bandit.policies import LINUCB, RULE
+from deepkt_irt.jobs.bandit_learning import MODEL
 from deepkt_irt.jobs.recommend_items import recommend_items
 from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
-from deepkt_irt.tables.gold_items import ITEM_DRIFT, ITEM_PARAMETERS, STUDENT_ABILITIES
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
+from deepkt_irt.tables.gold_bandit import (
+    BANDIT_DECISIONS,
+    BANDIT_REWARDS,
+    POLICY_EVALUATIONS,
+)
+from deepkt_irt.tables.gold_items import (
+    ITEM_DRIFT,
+    ITEM_HEALTH,
+    ITEM_PARAMETERS,
+    STUDENT_ABILITIES,
+)
+from deepkt_irt.tables.silver import (
+    CANONICAL_LEARNING_EVENTS,
+    ITEMS,
+    RESPONSE_BEHAVIOUR,
+    SKILLS,
+    USERS,
+)
+from deepkt_irt.tracking import ModelStore
 
 pytestmark = pytest.mark.spark
 
@@ -19,8 +40,17 @@ NOW, BEFORE = "20260301T020000Z", "20260201T020000Z"
 TASK = TASKS["recommend_items"]
 
 
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """An empty model registry; to set one up takes longer than to use it."""
+    folder = tmp_path_factory.mktemp("registry")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    ModelStore(uri, None).versions(MODEL)
+    return folder / "mlflow.db"
+
+
 @pytest.fixture
-def lake(store, frame):
+def lake(store, frame, registry, tmp_path):
     """Writes rows of tables; each row names only what matters to the test."""
     common = {
         ITEM_PARAMETERS: {
@@ -63,9 +93,13 @@ def lake(store, frame):
             "event_kind": "practice",
             "batch_id": 0,
         },
+        RESPONSE_BEHAVIOUR: {"is_excluded": False},
         ITEMS: {"source": "s", "in_catalogue": True, "n_events": 1},
         SKILLS: {"source": "s", "prerequisite_ids": [], "n_events": 1},
     }
+
+    (tmp_path / "lake").mkdir(exist_ok=True)
+    shutil.copy(registry, tmp_path / "lake" / "mlflow.db")
 
     def write(table, *given):
         filled = [common[table] | row for row in given]
@@ -81,9 +115,15 @@ def lake(store, frame):
     return write
 
 
-def seen(student, *items):
+def seen(student, *items, **common):
     return [
-        {"event_id": f"{student}{n}", "student_key": student, "sequence_number": n, "item_id": item}
+        {
+            "event_id": f"{student}{n}",
+            "student_key": student,
+            "sequence_number": n,
+            "item_id": item,
+            **common,
+        }
         for n, item in enumerate(items, 1)
     ]
 
@@ -116,22 +156,34 @@ def test_recommend_items_students_of_different_ability_get_items_of_different_di
         ),
     )
 
-    recommend_items(context(TASK))
+    metrics = recommend_items(context(TASK))
 
     got = {student: [] for student in abilities}
     for student, item, p in recommended(store, "student_key", "item_id", "p_correct"):
         got[student].append(difficulties[item])
-        assert p == pytest.approx(0.7, abs=0.1)
+        assert 0.4 <= p <= 0.9
     assert [len(each) for each in got.values()] == [5, 5]
-    assert min(got["strong"]) > max(got["weak"])
+    assert sum(got["strong"]) / 5 > sum(got["weak"]) / 5 + 1
+    assert metrics["linucb_runs"] == 0
+    decided = store.read(BANDIT_DECISIONS).collect()
+    assert {(row["policy"], row["policy_version"]) for row in decided} == {(RULE, "1")}
+    assert all(len(row["features"]) == len(SHARED) for row in decided)
+    assert all(0 < row["propensity"] <= 1 for row in decided)
+    first = [row for row in decided if row["rank"] == 1]
+    assert {len(row["eligible_features"]) / len(row["eligible_items"]) for row in first} == {
+        len(SHARED)
+    }
+    ids = {row["decision_id"] for row in decided}
+    assert ids == {row[0] for row in recommended(store, "decision_id")}
 
 
-@pytest.mark.connect
-def test_recommend_items_combines_both_models_and_leaves_unknown_null(store, lake, context):
+def test_recommend_items_combines_both_models_of_the_latest_calibration(store, lake, context):
     lake(ITEMS, *({"item_id": i, "skill_ids": [i[0]]} for i in ("a1", "b1", "c1")))
     lake(SKILLS, {"skill_id": "a", "name": "Ratios"}, {"skill_id": "b"}, {"skill_id": "c"})
     lake(
         ITEM_PARAMETERS,
+        {"item_id": "a1", "difficulty": 9.0, "calibration_version": BEFORE},
+        {"item_id": "c1", "difficulty": 9.0, "calibration_version": BEFORE},
         {"item_id": "a1", "difficulty": 0.0},
         {
             "item_id": "b1",
@@ -142,18 +194,14 @@ def test_recommend_items_combines_both_models_and_leaves_unknown_null(store, lak
             "model": "2PL",
         },
     )
-    lake(STUDENT_ABILITIES, {"student_key": "x", "ability": 1.0})
-    lake(SAKT_PREDICTIONS, *offered("x", a1=0.7, b1=0.7, c1=0.7), *offered("y", a1=0.7))
     lake(
-        STUDENT_MASTERY,
-        {
-            "student_key": "x",
-            "skill_id": "a",
-            "mastery": 0.5,
-            "mastery_low": 0.3,
-            "mastery_high": 0.6,
-        },
+        STUDENT_ABILITIES,
+        {"student_key": "x", "ability": 9.0, "calibration_version": BEFORE},
+        {"student_key": "x", "ability": 1.0},
     )
+    lake(SAKT_PREDICTIONS, *offered("x", a1=0.7, b1=0.7, c1=0.7), *offered("y", a1=0.7))
+    known = {"mastery": 0.5, "mastery_low": 0.3, "mastery_high": 0.6}
+    lake(STUDENT_MASTERY, {"student_key": "x", "skill_id": "a", **known})
 
     recommend_items(context(TASK))
 
@@ -166,103 +214,66 @@ def test_recommend_items_combines_both_models_and_leaves_unknown_null(store, lak
     one, two = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(-2))
     assert found["x", "a1"] == pytest.approx(((one + 0.7) / 2, one, 0.7, one * (1 - one)))
     assert found["x", "b1"] == pytest.approx(((two + 0.7) / 2, two, 0.7, 4 * two * (1 - two)))
-    assert found["x", "c1"] == (0.7, None, 0.7, None)  # item never calibrated
+    assert found["x", "c1"] == (0.7, None, 0.7, None)  # not in the latest calibration
     assert found["y", "a1"] == (0.7, None, 0.7, None)  # student without an ability
-    reasons = dict(recommended(store, "item_id", "reason")[:1])
-    assert reasons["a1"] == (
+    reasons = {
+        (s, i): text for s, i, text in recommended(store, "student_key", "item_id", "reason")
+    }
+    assert reasons["x", "a1"].startswith(
         "Practise Ratios: mastery 0.50 (0.30 to 0.60, 8 answers); expected success 0.72 "
-        "(ability and difficulty 0.73, history 0.70), near the target 0.70 among 3 eligible items."
+        "(ability and difficulty 0.73, history 0.70), "
     )
 
 
-def test_recommend_items_latest_calibration_decides_whole(store, lake, context):
-    lake(ITEMS, {"item_id": "i1", "skill_ids": ["a"]}, {"item_id": "i2", "skill_ids": ["a"]})
-    lake(SKILLS, {"skill_id": "a"})
-    lake(
-        ITEM_PARAMETERS,
-        {"item_id": "i1", "difficulty": 9.0, "calibration_version": BEFORE},
-        {"item_id": "i2", "difficulty": 9.0, "calibration_version": BEFORE},
-        {"item_id": "i1", "difficulty": 0.0},
-    )
-    lake(
-        STUDENT_ABILITIES,
-        {"student_key": "x", "ability": 9.0, "calibration_version": BEFORE},
-        {"student_key": "x", "ability": 0.0},
-    )
-    lake(SAKT_PREDICTIONS, *offered("x", i1=0.7, i2=0.7))
-
-    recommend_items(context(TASK))
-
-    assert recommended(store, "item_id", "p_irt") == [("i1", 0.5), ("i2", None)]
-
-
-def test_recommend_items_offers_neither_recent_nor_closed_nor_mastered_items(store, lake, context):
+@pytest.mark.connect
+def test_recommend_items_offers_nothing_that_a_rule_keeps_out(store, lake, context, frame):
     skills = {"done": [], "weak": [], "after_weak": ["weak"], "after_done": ["done"]}
-    lake(ITEMS, *({"item_id": f"i_{s}", "skill_ids": [s]} for s in skills))
+    odd = ("drifted", "recovered", "unhealthy", "guessed", "blocked", "answered")
+    lake(
+        ITEMS,
+        *({"item_id": f"i_{s}", "skill_ids": [s]} for s in skills),
+        *({"item_id": name, "skill_ids": ["weak"]} for name in odd),
+    )
     lake(SKILLS, *({"skill_id": s, "prerequisite_ids": p} for s, p in skills.items()))
+    levels = [("x", "done", 0.9), ("x", "weak", 0.4), ("y", "done", 0.9), ("y", "weak", 0.4)]
     lake(
         STUDENT_MASTERY,
-        {"student_key": "x", "skill_id": "done", "mastery": 0.9},
-        {"student_key": "x", "skill_id": "weak", "mastery": 0.4},
-        {"student_key": "y", "skill_id": "done", "mastery": 0.9},
-        {"student_key": "y", "skill_id": "weak", "mastery": 0.4},
+        *({"student_key": s, "skill_id": k, "mastery": value} for s, k, value in levels),
     )
     every = {f"i_{s}": 0.7 for s in skills}
-    lake(SAKT_PREDICTIONS, *offered("x", **every), *offered("y", **every))
-    # the last two of three events are recent; the answered event is no candidate
-    lake(
-        CANONICAL_LEARNING_EVENTS,
-        *seen("x", "i_weak", "i_done", "i_done"),
-        *seen("y", "i_done", "i_weak", "i_after_done"),
-    )
-
-    settings = Settings.model_validate({"recommendation": {"recent_events": 2}})
-    metrics = recommend_items(context(TASK, settings=settings))
-
-    assert recommended(store, "student_key", "item_id") == [("x", "i_after_done"), ("x", "i_weak")]
-    assert metrics == {"students": 1, "students_without": 1, "recommendations": 2}
-
-
-def test_recommend_items_answered_events_are_no_candidates(store, lake, context):
-    lake(ITEMS, {"item_id": "i1", "skill_ids": ["a"]})
-    lake(SKILLS, {"skill_id": "a"})
     lake(
         SAKT_PREDICTIONS,
+        *offered("x", **every, **dict.fromkeys(odd[:-1], 0.7)),
+        *offered("y", **every),
         {
             "student_key": "x",
-            "item_id": "i1",
+            "item_id": "answered",
             "p_correct": 0.7,
-            "event_id": "e1",
+            "event_id": "x1",
             "sequence_number": 1,
             "correct": True,
         },
     )
-
-    metrics = recommend_items(context(TASK))
-
-    assert recommended(store, "item_id") == []
-    assert metrics["students_without"] == 1
-
-
-def test_recommend_items_again_changes_no_row(store, lake, context):
-    lake(ITEMS, *({"item_id": f"i{n}", "skill_ids": ["a", "b"]} for n in range(9)))
-    lake(SKILLS, {"skill_id": "a"}, {"skill_id": "b"})
-    lake(SAKT_PREDICTIONS, *offered("x", **{f"i{n}": 0.7 for n in range(9)}))
-    every = BANDIT_RECOMMENDATIONS.column_names
-
-    recommend_items(context(TASK))
-    first = recommended(store, *every)
-    recommend_items(context(TASK))
-
-    assert recommended(store, *every) == first
-    assert [row[2] for row in first] == ["i0", "i1"]
-
-
-def test_recommend_items_offers_no_item_that_has_drifted_too_far(store, lake, context, frame):
-    lake(ITEMS, *({"item_id": i, "skill_ids": ["a"]} for i in ("i1", "i2", "i3")))
-    lake(SKILLS, {"skill_id": "a"})
-    lake(SAKT_PREDICTIONS, *offered("x", i1=0.7, i2=0.7, i3=0.7))
-    windows = {"i1": ["act"], "i2": ["act", "stable"], "i3": ["watch", "insufficient_data"]}
+    # the last two of three events are recent; the answered event is no candidate
+    lake(
+        CANONICAL_LEARNING_EVENTS,
+        *seen("x", "answered", "i_done", "i_done"),
+        *seen("y", "i_done", "i_weak", "i_after_done"),
+    )
+    lake(
+        RESPONSE_BEHAVIOUR,
+        *(
+            {
+                "event_id": f"g{n}",
+                "student_key": "z",
+                "item_id": "guessed",
+                "sequence_number": n,
+                "rapid_guess": n < 8,
+            }
+            for n in range(20)
+        ),
+    )
+    windows = {"drifted": ["act"], "recovered": ["act", "stable"]}
     drift = [
         {
             "item_id": item,
@@ -278,7 +289,207 @@ def test_recommend_items_offers_no_item_that_has_drifted_too_far(store, lake, co
         for n, status in enumerate(statuses)
     ]
     store.overwrite(ITEM_DRIFT, frame(ITEM_DRIFT, drift))
+    health = {"n_responses": 100, "exposure": 0.5, "dif": [], "options": [], "checked_at": AS_OF}
+    sick = {"item_id": "unhealthy", "status": "act", "reasons": ["misfit"], **health}
+    store.overwrite(ITEM_HEALTH, frame(ITEM_HEALTH, [sick]))
 
-    recommend_items(context(TASK))
+    rules = {"recent_events": 2, "blocked_items": ("blocked",)}
+    metrics = recommend_items(
+        context(TASK, settings=Settings.model_validate({"recommendation": rules}))
+    )
 
-    assert [row[0] for row in recommended(store, "item_id")] == ["i2", "i3"]
+    assert recommended(store, "student_key", "item_id") == [
+        ("x", "i_after_done"),
+        ("x", "i_weak"),
+        ("x", "recovered"),
+    ]
+    reasons = {name: n for name, n in metrics.items() if name.startswith("excluded_")}
+    assert reasons == {
+        "excluded_item_health": 2,
+        "excluded_rapid_guessing": 1,
+        "excluded_blocked": 1,
+        "excluded_mastered": 1,
+        "excluded_recent": 3,
+        "excluded_prerequisites": 2,
+    }
+    assert (metrics["students"], metrics["students_without"]) == (1, 1)
+    (nothing,) = store.read(BANDIT_DECISIONS).filter("rank = 0").collect()
+    assert nothing["student_key"] == "y"
+    assert nothing["reason"].startswith("Nothing to offer among 4 items (")
+
+
+DAY = timedelta(days=1)
+STUDENTS = [f"s{n:02}" for n in range(12)]
+
+
+def of_day(lake, answers, *, gamed=()):
+    """A lake as of a day: what was answered until then; everybody masters half of each skill."""
+    lake(ITEMS, *({"item_id": f"i{n}", "skill_ids": [f"k{n % 2}"]} for n in range(8)))
+    lake(SKILLS, {"skill_id": "k0"}, {"skill_id": "k1"})
+    lake(
+        SAKT_PREDICTIONS,
+        *(row for s in STUDENTS for row in offered(s, **{f"i{n}": 0.7 for n in range(8)})),
+    )
+    lake(
+        STUDENT_MASTERY,
+        *(
+            {"student_key": s, "skill_id": k, "mastery": 0.5}
+            for s in STUDENTS
+            for k in ("k0", "k1")
+        ),
+    )
+    if answers:
+        lake(CANONICAL_LEARNING_EVENTS, *answers)
+    if gamed:
+        lake(
+            RESPONSE_BEHAVIOUR,
+            *(
+                {**each, "item_id": "i", "sequence_number": 1, "rapid_guess": True}
+                | {"is_excluded": True}
+                for each in gamed
+            ),
+        )
+
+
+def answer(student, sequence_number, item, *, at, correct=True):
+    return {
+        "event_id": f"{student}-{sequence_number}",
+        "student_key": student,
+        "sequence_number": sequence_number,
+        "item_id": item,
+        "skill_ids": [f"k{int(item[1:]) % 2}"],
+        "correct": correct,
+        "answered_at": at,
+    }
+
+
+def test_recommend_items_learns_on_the_second_day_from_the_first_and_from_nothing_twice(
+    store, lake, context
+):
+    of_day(lake, [])
+    quick = Settings.model_validate({"reward": {"min_probes": 2}})
+    recommend_items(context(TASK, settings=quick))
+    first = {
+        row["student_key"]: row for row in store.read(BANDIT_DECISIONS).filter("rank = 1").collect()
+    }
+
+    answers = []
+    for n, student in enumerate(STUDENTS):
+        item = first[student]["item_id"]
+        others = [f"i{(int(item[1:]) + 2 * k) % 8}" for k in (1, 2)]  # of the same skill
+        # one answered before it was recommended, which came in late; one never came to a probe
+        at = AS_OF + timedelta(hours=-1 if n == 0 else 1)
+        answers.append(answer(student, 1, item, at=at))
+        for k, other in enumerate(others[: 1 if n == 1 else 2]):
+            right = (n, k) != (3, 0)
+            at = AS_OF + timedelta(hours=2 + k)
+            answers.append(answer(student, 2 + k, other, at=at, correct=right))
+    cheat = {"event_id": f"{STUDENTS[2]}-1", "student_key": STUDENTS[2]}
+    of_day(lake, answers, gamed=[cheat])
+    tomorrow = context(TASK, as_of=AS_OF + DAY, settings=quick)
+    metrics = recommend_items(tomorrow)
+
+    found = {row["decision_id"]: row for row in store.read(BANDIT_REWARDS).collect()}
+    of_first = {s: found.get(first[s]["decision_id"]) for s in STUDENTS}
+    assert of_first[STUDENTS[0]] is None
+    assert of_first[STUDENTS[1]] is None
+    assert of_first[STUDENTS[2]]["reward"] == pytest.approx(1.0 - 0.25)  # 2 of 2 where 1 was due
+    assert of_first[STUDENTS[2]]["is_gamed"]
+    assert of_first[STUDENTS[3]]["reward"] == pytest.approx(0.5)  # 1 of 2
+    assert of_first[STUDENTS[4]]["n_probes"] == 2
+    assert metrics["new_rewards"] == len(found) >= 10
+    versions = [facts.version.number for facts in tomorrow.models.versions(MODEL)]
+    assert versions == ["2", "1"]
+
+    again = recommend_items(context(TASK, as_of=AS_OF + DAY, settings=quick))
+
+    assert again["new_rewards"] == 0
+    assert {row["decision_id"]: row for row in store.read(BANDIT_REWARDS).collect()} == found
+    assert len(tomorrow.models.versions(MODEL)) == 2
+    assert {name: n for name, n in again.items() if name != "new_rewards"} == {
+        name: n for name, n in metrics.items() if name != "new_rewards"
+    }
+
+    of_day(lake, answers, gamed=[cheat])
+    third = recommend_items(context(TASK, as_of=AS_OF + 2 * DAY, settings=quick))
+
+    assert third["new_rewards"] == 0
+    assert len(store.read(BANDIT_REWARDS).collect()) == len(found)
+
+
+def test_recommend_items_linucb_goes_live_when_the_log_says_that_it_is_better(
+    store, lake, context, frame
+):
+    """Rewards of the log rise with the chance of success, which the rule does not look for."""
+    of_day(lake, [])
+    groups = [
+        {"student_key": s, "source": "s", "class_keys": [], "n_events": 1, "student_group": "A"}
+        for s in STUDENTS
+    ]
+    store.overwrite(USERS, frame(USERS, groups))
+    above = SHARED.index("above_target")
+    decisions, rewards = [], []
+    for n, student in enumerate(STUDENTS * 15):
+        features = [[1.0 if name == "constant" else 0.0 for name in SHARED] for _ in range(8)]
+        for k, row in enumerate(features):
+            row[above] = (k - 3.5) / 4
+        chosen = (n * 5 + n // 12) % 8
+        common = {"decision_id": f"d{n:03}", "student_key": student, "decided_at": AS_OF - DAY}
+        decisions.append(
+            common
+            | {
+                "rank": 1,
+                "policy": RULE,
+                "policy_version": "1",
+                "last_sequence_number": 0,
+                "item_id": f"i{chosen}",
+                "skill_id": f"k{chosen % 2}",
+                "propensity": 1 / 8,
+                "n_eligible": 8,
+                "features": features[chosen],
+                "usual_features": [sum(column) / 8 for column in zip(*features, strict=True)],
+                "feature_names": list(SHARED),
+                "p_correct": 0.7,
+                "reason": "made up",
+                "exclusions": [],
+                "eligible_items": [f"i{k}" for k in range(8)],
+                "eligible_features": [value for row in features for value in row],
+            }
+        )
+        reward = 0.5 + 0.4 * features[chosen][above] + 0.01 * (n % 3)
+        rewards.append(
+            common
+            | {
+                "kind": "learning_gain",
+                "reward": reward,
+                "event_id": f"e{n}",
+                "n_probes": 1,
+                "is_gamed": False,
+                "rewarded_at": AS_OF - DAY / 2,
+            }
+        )
+    store.overwrite(BANDIT_DECISIONS, frame(BANDIT_DECISIONS, decisions))
+    store.overwrite(BANDIT_REWARDS, frame(BANDIT_REWARDS, rewards))
+    quick = {"off_policy": {"min_decisions": 100, "n_resamples": 200, "min_group": 5}}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deepkt_irt.bandit.off_policy.MIN_STUDENTS", 10)
+        metrics = recommend_items(context(TASK, settings=Settings.model_validate(quick)))
+
+    assert metrics["linucb_runs"] == 1
+    table = store.read(POLICY_EVALUATIONS)
+    judged = {
+        (row["against"], row["estimator"]): row
+        for row in table.filter("policy = 'linucb'").collect()
+    }
+    assert {against for against, _ in judged} == {"running", RULE}
+    decides = judged[RULE, "sndr"]
+    assert decides["decides"]
+    assert 0 < decides["difference_low"] < decides["difference"]
+    assert decides["decision"].startswith("LinUCB goes live")
+    (group,) = judged["running", "sndr"]["groups"]
+    assert (group["student_group"], group["n_students"], group["n_decisions"]) == ("A", 12, 180)
+    new = store.read(BANDIT_DECISIONS).filter("policy = 'linucb'").collect()
+    assert len(new) == 12 * 4  # two of each of two skills
+    assert {row["policy"] for row in new} == {LINUCB}
+    assert any("promising among" in row["reason"] for row in new)

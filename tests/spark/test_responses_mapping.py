@@ -67,7 +67,7 @@ def test_canonical_values_become_what_they_are(canonical):
     assert (event["answered_at"], event["response_order"]) == (None, 1.0)
     assert (event["file"], event["row"], event["event_kind"]) == ("a.csv", 1, "practice")
     assert event["practice_assignment_ids"] is None
-    assert event["answer_requested"] is None
+    assert event["answer_requested"] is event["answer_requested_later"] is None
 
 
 @pytest.mark.parametrize(

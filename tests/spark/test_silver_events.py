@@ -102,7 +102,7 @@ def test_events_missing_values_stay_missing(owned):
     for name in (
         *("answered_at", "correct", "score", "answer", "attempt_count", "first_action"),
         *("latency_ms", "hint_count", "answer_requested", "explanation_requested"),
-        "practice_assignment_ids",
+        *("answer_requested_later", "practice_assignment_ids"),
     ):
         assert made[name] is None, name
     assert made.skill_ids == []

@@ -19,6 +19,7 @@ from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
     ITEMS,
+    RESPONSE_BEHAVIOUR,
     SKILLS,
     STUDENT_KEYS,
     USER_SPLITS,
@@ -28,7 +29,7 @@ from deepkt_irt.tables.store import TableStore
 
 pytestmark = pytest.mark.spark
 
-WRITTEN = (STUDENT_KEYS, CANONICAL_LEARNING_EVENTS, USERS, USER_SPLITS, ITEMS, SKILLS, QUARANTINE)
+WRITTEN = TASKS["transform_silver"].writes
 ACCUMULATING = (STUDENT_KEYS, CANONICAL_LEARNING_EVENTS, QUARANTINE)
 
 
@@ -106,6 +107,7 @@ SECOND = (
     response("cleo", "i3", 1),
     response(None, "i3", 1),
 )
+DRILLED = {"first_action": "1", "hint_count": "3", "bottom_hint": "1"}  # hints to the bottom first
 REFUSED_BY_INGEST = {
     "stage": "ingest_bronze",
     "source": "responses_csv",
@@ -154,6 +156,9 @@ def history(spark, tmp_path_factory):
             "items": lake.select(ITEMS, "item_id", "n_events"),
             "skills": lake.select(SKILLS, "skill_id", "n_events", "prerequisite_ids"),
             "quarantine": lake.select(QUARANTINE, "stage", "file", "row", "reason"),
+            "behaviour": lake.select(
+                RESPONSE_BEHAVIOUR, "student_key", "item_id", "hint_chain", "is_excluded"
+            ),
         }
 
     lake.land("a.csv", *FIRST)
@@ -161,7 +166,8 @@ def history(spark, tmp_path_factory):
     remember("nothing new")
     lake.land("b.csv", *SECOND)
     remember("second file")
-    lake.land("a.csv", response("ann", "i1", 1), source="assistments")
+    drilled = response("ann", "i2", 2, correct="0", **DRILLED)
+    lake.land("a.csv", response("ann", "i1", 1), drilled, source="assistments")
     content = {"source": "dbe_kt22", "table": RAW_CONTENT}
     lake.land("kcs.csv", *map(skill, "1234"), **content)
     lake.land("relations.csv", *(relation(*edge) for edge in EDGES), **content)
@@ -228,8 +234,24 @@ def test_transform_silver_reports_what_there_is(history):
         "skills": 2,
         "rejected": 4,
         "duplicates": 2,
+        "responses_judged": 0,
+        "responses_excluded": 0,
+        "responses_rapid_guess": 0,
+        "responses_answer_before_attempt": 0,
+        "responses_hint_chain": 0,
+        "responses_wrong_then_answer": 0,
         "skill_edges_dropped": 0,
     }
+
+
+def test_transform_silver_judges_how_questions_were_answered_where_a_source_tells(history):
+    assert history["second file"]["behaviour"] == []  # neither times nor help
+    after = history["other sources"]
+
+    (ann,) = (key for *who, key in after["keys"] if tuple(who) == ("assistments", "ann"))
+    assert after["behaviour"] == [(ann, "assistments:i2", True, True)]
+    assert after["metrics"]["responses_hint_chain"] == 1
+    assert after["metrics"]["responses_excluded"] == 1
 
 
 def test_transform_silver_again_another_day_changes_no_row(history):

@@ -88,6 +88,9 @@ def test_run_unwritable_lake_is_named(capsys, tmp_path):
         ("trace", "--student-id", "x", "--lake", "/nonexistent"),
         ("item", "x", "--lake", "/nonexistent"),
         ("item",),
+        ("gaming", "--lake", "/nonexistent"),
+        ("gaming", "--student-id", "x", "--class", "y"),
+        ("gaming", "--min-responses", "0"),
         ("demo", "--set", "sakt.epochs=1"),
     ],
 )

@@ -68,7 +68,7 @@ def test_readme_shows_how_to_run_own_files():
 
 
 def test_options_beside_a_command_in_the_readme_table_exist():
-    rows = re.findall(r"(?m)^\| `deepkt (\w+)([^|]*)\|(.*)\|$", text_of("README.md"))
+    rows = re.findall(r"(?m)^\| `deepkt ([\w-]+)([^|]*)\|(.*)\|$", text_of("README.md"))
     unknown = [
         (name, option)
         for name, *cells in rows

@@ -5,7 +5,7 @@ is 0. What is drawn rests on uniform numbers given from outside: a rerun draws t
 without an open row chooses nothing: row -1, propensity NaN.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from deepkt_irt.settings import BanditSettings
 
 BoolArray = NDArray[np.bool_]
 
+_NO_SPREAD = 1e-12  # rounding of scores that are all the same
 _NO_SKILL = -2  # differs from the -1 of rows without a skill, which are not alike
 _CHUNK = 131_072  # rows whose item vectors are gathered at a time
 
@@ -82,11 +83,27 @@ class Chosen:
         row: Row of what was chosen, -1 for nothing.
         propensity: Its chance in (0, 1], in a slate given the slots before; NaN for nothing.
         n_open: Rows it was chosen from.
+        usual: Mean features under the chances of the open rows of the same skill, (decisions,
+            slots, features); without features at hand none, of shape (decisions, slots, 0).
     """
 
     row: IntArray
     propensity: FloatArray
     n_open: IntArray
+    usual: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+
+
+@dataclass(frozen=True)
+class Limited:
+    """Rows of which no decision may take many, as hard items.
+
+    Attributes:
+        row: Whether a row is one of them, (rows,).
+        most: How many of them each decision may take, (decisions,).
+    """
+
+    row: BoolArray
+    most: IntArray
 
 
 def softmax_propensities(
@@ -180,7 +197,7 @@ def choose(propensity: FloatArray, eligible: Eligible, uniform: FloatArray) -> C
     return Chosen(row, chance, n_open)
 
 
-def draw_slates(
+def draw_slates(  # noqa: PLR0913 - a slate is decided by all of them
     scores: FloatArray,
     eligible: Eligible,
     uniform: FloatArray,
@@ -188,22 +205,27 @@ def draw_slates(
     settings: BanditSettings,
     max_per_skill: int,
     vectors: FloatArray | None = None,
+    limited: Limited | None = None,
+    features: FloatArray | None = None,
 ) -> Chosen:
     """Fill slates slot by slot, each slot from a distribution of its own.
 
     In each slot a row's score is lowered by `diversity` times its largest similarity to what the
-    slate holds already (maximal marginal relevance). No item comes twice, and no skill more than
-    `max_per_skill` times. So the chance of a slate is the product of its propensities. Decisions
-    do not touch each other: some 100,000 rows at a time use the processor best.
+    slate holds already (maximal marginal relevance). No item comes twice, no skill more than
+    `max_per_skill` times, and limited rows no more often than a decision may hold them. So the
+    chance of a slate is the product of its propensities. Decisions do not touch each other: some
+    100,000 rows at a time use the processor best.
 
     Args:
         scores: For the softmax (rows,), as mean + alpha width; for Thompson (rows, draws).
         eligible: Which rows belong to which decision.
         uniform: A number in [0, 1) per decision and slot, (decisions, slots).
-        settings: Exploration, temperature, floor and diversity.
+        settings: Temperature, floor and diversity.
         max_per_skill: At least 1; rows without a skill are not counted.
         vectors: Items by number (items, features), whose cosine, if above 0, is the similarity.
             Without them it is 1 within a skill, else 0.
+        limited: Rows of which a decision takes only so many; none if not given.
+        features: Of each row, of which the usual ones are told, (rows, features).
 
     Raises:
         ValueError: Shapes do not fit, a value is not finite or out of its range.
@@ -217,22 +239,31 @@ def draw_slates(
             f"max_per_skill={max_per_skill} must be at least 1"
         )
     item, skill = eligible.item, eligible.skill
+    scores = in_spreads(scores, eligible)
     unit = None if vectors is None else _unit(vectors, eligible)
     is_open, of_skill = np.ones(len(item), dtype=np.bool_), np.zeros(len(item), dtype=np.int64)
     nearest = np.zeros(len(item))
-    slots = []
-    for numbers in np.transpose(uniform):
+    left = None if limited is None else limited.most[eligible.filled]
+    slots, usual = [], np.zeros((*np.shape(uniform), 0 if features is None else features.shape[1]))
+    for place, numbers in enumerate(np.transpose(uniform)):
+        if limited is not None and left is not None:
+            is_open &= ~limited.row | (left > 0)[eligible.place]
         lowered = scores - np.reshape(settings.diversity * nearest, (-1, *(1,) * (scores.ndim - 1)))
-        slot = choose(_propensities(lowered, eligible, settings, is_open), eligible, numbers)
+        chances = _propensities(lowered, eligible, settings, is_open)
+        slot = choose(chances, eligible, numbers)
         slots.append(slot)
-        # a decision that chose nothing has no open row left, so what its -1 finds is idle
         chosen = slot.row[eligible.filled]
+        # a decision that chose nothing has no open row left, so what its -1 finds is idle
         taken = item[chosen][eligible.place]
         practised = np.where(skill[chosen] < 0, _NO_SKILL, skill[chosen])[eligible.place]
         alike = skill == practised
+        if features is not None:
+            usual[eligible.filled, place] = _mean(features, chances * alike, eligible)
         of_skill += alike
         is_open &= item != taken
         is_open &= of_skill < max_per_skill
+        if limited is not None and left is not None:
+            left = left - (limited.row[chosen] & (chosen >= 0))
         near = alike if unit is None else _cosine(unit, item, taken)
         nearest = np.maximum(nearest, near)
     shape = np.shape(uniform)
@@ -240,20 +271,70 @@ def draw_slates(
         np.reshape([each.row for each in slots], shape[::-1]).T.astype(np.int64),
         np.reshape([each.propensity for each in slots], shape[::-1]).T.astype(np.float64),
         np.reshape([each.n_open for each in slots], shape[::-1]).T.astype(np.int64),
+        usual,
     )
 
 
-def _propensities(
-    scores: FloatArray, eligible: Eligible, settings: BanditSettings, is_open: BoolArray
+def _mean(features: FloatArray, weight: FloatArray, eligible: Eligible) -> FloatArray:
+    """Weighted means over the rows of each filled decision; NaN without weight."""
+    total = eligible.totals(weight)[:, None]
+    sums = eligible.totals(features * weight[:, None])
+    mean: FloatArray = np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
+    return mean
+
+
+def propensities(
+    scores: FloatArray,
+    eligible: Eligible,
+    settings: BanditSettings,
+    open_rows: BoolArray | None = None,
 ) -> FloatArray:
-    if settings.exploration == "thompson":
-        return thompson_propensities(scores, eligible, floor=settings.floor, open_rows=is_open)
+    """Chances of rows by softmax of scores (rows,), or by shares of draws (rows, draws).
+
+    Args:
+        scores: As of `draw_slates`.
+        eligible: Which rows belong to which decision.
+        settings: Temperature and floor.
+        open_rows: Rows that may be chosen now, (rows,); all unless given. Others get 0.
+
+    Raises:
+        ValueError: As of `softmax_propensities`.
+    """
+    return _propensities(in_spreads(scores, eligible), eligible, settings, open_rows)
+
+
+def in_spreads(scores: FloatArray, eligible: Eligible) -> FloatArray:
+    """Scores in SDs of those of their decision, so that no policy's own units matter.
+
+    Args:
+        scores: (rows,), or of draws, whose mean counts for the spread, (rows, draws).
+        eligible: Which rows belong to which decision.
+    """
+    if not len(eligible.item):
+        return scores
+    one = scores if scores.ndim == 1 else scores.mean(axis=1)
+    n = eligible.totals(np.ones(len(one)))
+    centre = (eligible.totals(one) / n)[eligible.place]
+    spread = np.sqrt(eligible.totals((one - centre) ** 2) / n)
+    unit = np.where(spread > _NO_SPREAD, spread, 1.0)[eligible.place]
+    scaled: FloatArray = scores / np.reshape(unit, (-1, *(1,) * (scores.ndim - 1)))
+    return scaled
+
+
+def _propensities(
+    scores: FloatArray,
+    eligible: Eligible,
+    settings: BanditSettings,
+    open_rows: BoolArray | None,
+) -> FloatArray:
+    if scores.ndim == 2:
+        return thompson_propensities(scores, eligible, floor=settings.floor, open_rows=open_rows)
     return softmax_propensities(
         scores,
         eligible,
         temperature=settings.temperature,
         floor=settings.floor,
-        open_rows=is_open,
+        open_rows=open_rows,
     )
 
 

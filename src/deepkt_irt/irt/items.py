@@ -99,16 +99,26 @@ class ItemParameters:
 
     def probabilities(self, theta: ArrayLike) -> FloatArray:
         """Chance of each score level at each ability, theta's shape + (items, steps + 1)."""
-        at = np.asarray(theta, dtype=np.float64)[..., None]
-        return level_probabilities(at, self.slope, self.thresholds, self.guessing)
+        return self._levels(np.asarray(theta, dtype=np.float64)[..., None])
+
+    def paired(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Expected share of credit and information of each item at an ability of its own.
+
+        Args:
+            theta: Ability for each item, (items,).
+
+        Returns:
+            As of `expected_score` and `information`, (items,) each.
+        """
+        return self._moments(theta)[0], self._information(theta)
 
     def expected_score(self, theta: ArrayLike) -> FloatArray:
         """Expected share of credit, 0 to 1, theta's shape + (items,); P of right or wrong items."""
-        return self._moments(theta)[0]
+        return self._moments(np.asarray(theta, dtype=np.float64)[..., None])[0]
 
     def score_variance(self, theta: ArrayLike) -> FloatArray:
         """Variance of the share of credit given the ability, theta's shape + (items,)."""
-        return self._moments(theta)[1]
+        return self._moments(np.asarray(theta, dtype=np.float64)[..., None])[1]
 
     def information(self, theta: ArrayLike) -> FloatArray:
         """Fisher information of one response about the ability, theta's shape + (items,).
@@ -116,8 +126,14 @@ class ItemParameters:
         Reference:
             Samejima (1969), Psychometrika Monograph 17: the sum over levels of P'^2 / P.
         """
-        at = np.asarray(theta, dtype=np.float64)[..., None]
-        p = self.probabilities(theta)
+        return self._information(np.asarray(theta, dtype=np.float64)[..., None])
+
+    def _levels(self, at: FloatArray) -> FloatArray:
+        """Chance of each score level; abilities broadcast with items."""
+        return level_probabilities(at, self.slope, self.thresholds, self.guessing)
+
+    def _information(self, at: FloatArray) -> FloatArray:
+        p = self._levels(at)
         bare = np.isnan(self.thresholds)
         s = level_probabilities(at[..., None], self.slope[:, None], self.thresholds[..., None])
         rise = self.slope[:, None] * s[..., 0] * s[..., 1]  # of P(level >= k)
@@ -127,8 +143,8 @@ class ItemParameters:
         total: FloatArray = (change**2 / np.maximum(p, _TINY)).sum(axis=-1)
         return total
 
-    def _moments(self, theta: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        p = self.probabilities(theta)
+    def _moments(self, at: FloatArray) -> tuple[FloatArray, FloatArray]:
+        p = self._levels(at)
         share = np.arange(p.shape[-1]) / np.maximum(self.n_steps, 1)[:, None]
         mean: FloatArray = (p * share).sum(axis=-1)
         variance: FloatArray = (p * share**2).sum(axis=-1) - mean**2

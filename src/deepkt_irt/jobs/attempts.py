@@ -8,7 +8,6 @@ from deepkt_irt.settings import CalibrationSettings
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-_LONGEST_RAPID_MS = 10_000  # no answer slower than this is a rapid guess (Wise and Ma, 2012)
 _ROUNDING = 1e-3  # of a share of credit
 _HASH_RANGE = 100_000
 
@@ -20,8 +19,8 @@ def first_attempts(events: "DataFrame") -> "DataFrame":
     event, that is no evidence of ability.
 
     Returns:
-        student_key, item_id, sequence_number, answered_at, share (of credit, 0 to 1), latency_ms,
-        answer, is_evidence.
+        student_key, item_id, sequence_number, event_id, share (of credit, 0 to 1), answered_at,
+        latency_ms, answer, is_evidence.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -29,7 +28,7 @@ def first_attempts(events: "DataFrame") -> "DataFrame":
     share = F.coalesce(F.col("correct").cast("double"), "score")
     graded_at = F.when(share.isNotNull(), position)
     shown_at = F.when(F.col("answer_requested"), position)
-    about = F.struct(share.alias("share"), "answered_at", "latency_ms", "answer")
+    about = F.struct("event_id", share.alias("share"), "answered_at", "latency_ms", "answer")
     first = events.groupBy("student_key", "item_id").agg(
         F.min_by(about, graded_at).alias("first"),
         F.min(graded_at).alias("sequence_number"),
@@ -45,21 +44,20 @@ def first_attempts(events: "DataFrame") -> "DataFrame":
     )
 
 
-def with_rapid_guesses(attempts: "DataFrame", settings: CalibrationSettings) -> "DataFrame":
-    """The attempts with is_rapid: answered too fast for the item to have been read.
+def with_exclusions(attempts: "DataFrame", behaviour: "DataFrame") -> "DataFrame":
+    """The attempts with is_excluded: how they were answered makes them no evidence of ability.
 
-    False where the response time is unknown.
+    False where nothing is known of that. What follows an excluded first attempt is no first one.
 
-    Reference:
-        Wise and Ma (2012), Setting response time thresholds for a CAT item pool: the normative
-        threshold method.
+    Args:
+        attempts: From `first_attempts`.
+        behaviour: Rows of silver.response_behaviour.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    usual = attempts.groupBy("item_id").agg(F.percentile_approx("latency_ms", 0.5).alias("usual"))
-    threshold = F.least(settings.rapid_guess_share * F.col("usual"), F.lit(_LONGEST_RAPID_MS))
-    rapid = F.coalesce(F.col("latency_ms") < threshold, F.expr("false"))
-    return attempts.join(usual, "item_id").withColumn("is_rapid", rapid).drop("usual")
+    excluded = behaviour.filter("is_excluded").select("event_id", "is_excluded")
+    joined = attempts.join(excluded, "event_id", "left")
+    return joined.withColumn("is_excluded", F.coalesce("is_excluded", F.expr("false")))
 
 
 def with_levels(attempts: "DataFrame", settings: CalibrationSettings) -> "DataFrame":

@@ -12,7 +12,7 @@ from deepkt_irt.irt.fitted import FittedItems
 from deepkt_irt.irt.items import ItemParameters
 from deepkt_irt.irt.linking import Estimates, Link, link
 from deepkt_irt.irt.responses import Selection
-from deepkt_irt.jobs.attempts import first_attempts, with_levels, with_rapid_guesses
+from deepkt_irt.jobs.attempts import first_attempts, with_exclusions, with_levels
 from deepkt_irt.jobs.calibrated import (
     CalibratedItems,
     last_judged,
@@ -29,7 +29,7 @@ from deepkt_irt.tables.gold_items import (
     ITEM_PARAMETERS,
     STUDENT_ABILITIES,
 )
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, USERS
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, RESPONSE_BEHAVIOUR, USERS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -50,22 +50,25 @@ class _Fit:
 
 
 @task(
-    reads=(CANONICAL_LEARNING_EVENTS, ITEMS, USERS, *_OWN),
+    reads=(CANONICAL_LEARNING_EVENTS, RESPONSE_BEHAVIOUR, ITEMS, USERS, *_OWN),
     writes=(*_OWN, STUDENT_ABILITIES),
     remembers=(ITEM_DRIFT,),
 )
 def calibrate_items(ctx: JobContext) -> Metrics:
     """Calibrate items on first attempts and estimate abilities, as a new version.
 
-    Rapid guesses and attempts after the answer was shown are left out. The new version is put on
+    Attempts after the answer was shown, and those that silver.response_behaviour excludes as
+    rapid guesses, are left out and counted. The new version is put on
     the scale of the one before by items that did not move; earlier versions stay. Safe to run
     again: the version is named by the run's instant and replaced, table by table. Stops with
     NoConvergence if the estimates do not settle.
     """
     settings = ctx.settings.calibration
     version = ctx.as_of.strftime("%Y%m%dT%H%M%SZ")
-    attempts = with_rapid_guesses(first_attempts(ctx.read(CANONICAL_LEARNING_EVENTS)), settings)
-    graded = with_levels(attempts.filter("is_evidence AND NOT is_rapid"), settings)
+    attempts = with_exclusions(
+        first_attempts(ctx.read(CANONICAL_LEARNING_EVENTS)), ctx.read(RESPONSE_BEHAVIOUR)
+    )
+    graded = with_levels(attempts.filter("is_evidence AND NOT is_excluded"), settings)
     item_ids, selection = selected(ctx, graded)
     write_responses(ctx, graded, item_ids, selection)
     before = latest(ctx.read(ITEM_PARAMETERS), ctx.read(CALIBRATIONS), before=version)
@@ -273,7 +276,8 @@ def _left_out(attempts: "DataFrame") -> dict[str, int]:
 
     row = attempts.agg(
         F.count_if(F.expr("NOT is_evidence")).alias("after_answer_shown"),
-        F.count_if(F.expr("is_evidence AND is_rapid")).alias("rapid"),
+        # of the excluded, those whose answer was not shown before: the rapid guesses
+        F.count_if(F.expr("is_evidence AND is_excluded")).alias("rapid"),
     ).collect()[0]
     return {"after_answer_shown": row["after_answer_shown"], "rapid": row["rapid"]}
 

@@ -9,7 +9,6 @@ from deepkt_irt.jobs.report_items import observed_shares, parsed_item
 from deepkt_irt.jobs.report_students import Read
 from deepkt_irt.reporting.item_data import Dot, DriftWindow, ItemDossier, ItemVersion
 from deepkt_irt.reporting.item_facts import GroupDif, ItemFacts, OptionFacts
-from deepkt_irt.settings import CalibrationSettings
 from deepkt_irt.tables.gold_items import (
     CALIBRATIONS,
     ITEM_DRIFT,
@@ -32,14 +31,14 @@ _AS_THEY_ARE = (
 )
 
 
-def read_dossier(read: Read, text: str, *, settings: CalibrationSettings) -> ItemDossier:
+def read_dossier(read: Read, text: str) -> ItemDossier:
     """The dossier of the one item that is meant; see `find_item` and `dossiers`.
 
     Raises:
         UsageError: If several are meant alike.
         NoData: If none is.
     """
-    (found,) = dossiers(read, {find_item(read, text): "asked for"}, settings=settings)
+    (found,) = dossiers(read, {find_item(read, text): "asked for"})
     return found
 
 
@@ -87,22 +86,19 @@ def _listed(rows: list[Any], n: int) -> str:
     return f"{', '.join(named)}{more}; give one of these ids"
 
 
-def dossiers(
-    read: Read, reasons: dict[str, str], *, settings: CalibrationSettings
-) -> tuple[ItemDossier, ...]:
+def dossiers(read: Read, reasons: dict[str, str]) -> tuple[ItemDossier, ...]:
     """Dossiers of some items.
 
     Args:
         read: Reads a table.
         reasons: Why an item is shown, by item id; a few dozen at most, in the order wanted.
-        settings: What a rapid guess is.
     """
     wanted = list(reasons)
     if not wanted:
         return ()
     about = {row["item_id"]: row for row in _about(read, wanted).collect()}
     versions, windows = _versions(read, wanted), _windows(read, wanted)
-    health, dots = _health(read, wanted), _dots(read, versions, settings)
+    health, dots = _health(read, wanted), _dots(read, versions)
     return tuple(
         _dossier(
             about[item_id],
@@ -193,16 +189,14 @@ def _health(read: Read, wanted: list[str]) -> dict[str, Any]:
     return {row["item_id"]: row for row in own.collect()}
 
 
-def _dots(
-    read: Read, versions: dict[str, tuple[ItemVersion, ...]], settings: CalibrationSettings
-) -> dict[str, tuple[Dot, ...]]:
+def _dots(read: Read, versions: dict[str, tuple[ItemVersion, ...]]) -> dict[str, tuple[Dot, ...]]:
     """Observed shares, each item's against the abilities of its own latest calibration."""
     by_version: dict[str, list[str]] = {}
     for item_id, known in versions.items():
         by_version.setdefault(known[0].version, []).append(item_id)
     found: dict[str, tuple[Dot, ...]] = {}
     for version, own in by_version.items():
-        found |= observed_shares(read, own, version=version, settings=settings)
+        found |= observed_shares(read, own, version=version)
     return found
 
 

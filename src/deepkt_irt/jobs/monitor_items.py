@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from deepkt_irt.jobs.attempts import first_attempts, with_rapid_guesses
+from deepkt_irt.jobs.attempts import first_attempts, with_exclusions
 from deepkt_irt.jobs.calibrated import (
     FLAGGED,
     CalibratedItems,
@@ -26,7 +26,7 @@ from deepkt_irt.tables.gold_items import (
     ITEM_PARAMETERS,
     STUDENT_ABILITIES,
 )
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, USERS
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, RESPONSE_BEHAVIOUR, USERS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @task(
     reads=(
         CANONICAL_LEARNING_EVENTS,
+        RESPONSE_BEHAVIOUR,
         ITEMS,
         USERS,
         CALIBRATIONS,
@@ -48,11 +49,12 @@ def monitor_items(ctx: JobContext) -> Metrics:
     """Look for drift in windows that have ended, and judge the health of every item.
 
     Windows looked at before stay as they are; health is replaced in one commit. Without a
-    calibration items are only counted. Safe to run again: a window is judged once.
+    calibration items are only counted. Attempts that calibrate_items leaves out are left out here,
+    too, and counted. Safe to run again: a window is judged once.
     """
     events, users = ctx.read(CANONICAL_LEARNING_EVENTS), ctx.read(USERS)
-    attempts = with_rapid_guesses(first_attempts(events), ctx.settings.calibration)
-    counting = attempts.filter("is_evidence AND NOT is_rapid")
+    attempts = with_exclusions(first_attempts(events), ctx.read(RESPONSE_BEHAVIOUR))
+    counting = attempts.filter("is_evidence AND NOT is_excluded")
     found = new_drift(ctx, counting)
     if found is not None:
         ctx.insert_new(ITEM_DRIFT, ctx.frame(ITEM_DRIFT, found))
@@ -65,6 +67,7 @@ def monitor_items(ctx: JobContext) -> Metrics:
         "items": len(health),
         **{f"items_{name}": int(statuses.get(name, 0)) for name in ("act", "watch", "good")},
         "items_drifting": int(health["drift_status"].isin(FLAGGED).sum()),
+        "responses_left_out": attempts.filter("NOT is_evidence OR is_excluded").count(),
     }
 
 

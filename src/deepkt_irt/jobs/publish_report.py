@@ -48,7 +48,7 @@ def _report_data(ctx: JobContext) -> ReportData:
     calibration = report_items.latest_calibration(ctx.read)
     version = calibration.version if calibration else None
     known = report_items.items(ctx.read, version)
-    curves = report_items.curves(ctx.read, version, known, ctx.settings.calibration)
+    curves = report_items.curves(ctx.read, version, known)
     attention = report_items.attention(ctx.read)
     files, heat_map = parts.files(ctx), parts.heat_map(ctx)
     overview, missing = _overview(ctx, n_files=len(files))
@@ -65,7 +65,7 @@ def _report_data(ctx: JobContext) -> ReportData:
         ability_band=parts.ABILITY_BAND,
         curves=curves,
         attention=attention,
-        item_pages=dossiers(ctx.read, _shown(attention, curves), settings=ctx.settings.calibration),
+        item_pages=dossiers(ctx.read, _shown(attention, curves)),
         drift_cuts=(ctx.settings.drift.watch, ctx.settings.drift.act),
         missing_items=report_items.missing_items(ctx.read),
         wanted_error=report_items.WANTED_ERROR,

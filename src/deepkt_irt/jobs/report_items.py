@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from deepkt_irt.irt.fit import wilson
 from deepkt_irt.irt.forms import Gap, coverage_gaps, normal_abilities
-from deepkt_irt.jobs.attempts import first_attempts, level_reached, with_rapid_guesses
+from deepkt_irt.jobs.attempts import first_attempts, level_reached, with_exclusions
 from deepkt_irt.jobs.calibrated import latest
 from deepkt_irt.jobs.report_students import Read
 from deepkt_irt.reporting.item_data import (
@@ -22,7 +22,6 @@ from deepkt_irt.reporting.item_data import (
     MissingItems,
 )
 from deepkt_irt.reporting.report_data import CalibrationNote
-from deepkt_irt.settings import CalibrationSettings
 from deepkt_irt.tables.gold_items import (
     CALIBRATIONS,
     ITEM_DRIFT,
@@ -30,13 +29,19 @@ from deepkt_irt.tables.gold_items import (
     ITEM_PARAMETERS,
     STUDENT_ABILITIES,
 )
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
+from deepkt_irt.tables.silver import (
+    CANONICAL_LEARNING_EVENTS,
+    ITEMS,
+    RESPONSE_BEHAVIOUR,
+    SKILLS,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 READS = (
     CANONICAL_LEARNING_EVENTS,
+    RESPONSE_BEHAVIOUR,
     ITEMS,
     SKILLS,
     CALIBRATIONS,
@@ -116,23 +121,21 @@ def labelled_items(read: Read) -> "DataFrame":
     return own.join(skills, "first_skill", "left").select("item_id", "label", "skill")
 
 
-def observed_shares(
-    read: Read, item_ids: list[str], *, version: str, settings: CalibrationSettings
-) -> dict[str, tuple[Dot, ...]]:
+def observed_shares(read: Read, item_ids: list[str], *, version: str) -> dict[str, tuple[Dot, ...]]:
     """Mean credit on each item by band of ability, on the first attempts a calibration counts.
 
     Args:
         read: Reads a table.
         item_ids: Some hundreds at most.
         version: Of the abilities and of what counts as full credit.
-        settings: What a rapid guess is.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     own = F.col("item_id").isin(item_ids)
-    attempts = with_rapid_guesses(
-        first_attempts(read(CANONICAL_LEARNING_EVENTS).filter(own)), settings
-    ).filter("is_evidence AND NOT is_rapid")
+    attempts = with_exclusions(
+        first_attempts(read(CANONICAL_LEARNING_EVENTS).filter(own)),
+        read(RESPONSE_BEHAVIOUR).filter(own),
+    ).filter("is_evidence AND NOT is_excluded")
     parameters = _of_version(read(ITEM_PARAMETERS).filter(own), version)
     ability = _of_version(read(STUDENT_ABILITIES), version).select("student_key", "ability")
     judged = attempts.join(
@@ -154,14 +157,12 @@ def _dot(row: Any) -> Dot:  # noqa: ANN401 - a Spark row
     return Dot(row["ability"], row["share"], float(low), float(high), row["n"])
 
 
-def curves(
-    read: Read, version: str | None, known: dict[str, Item], settings: CalibrationSettings
-) -> tuple[Curve, ...]:
+def curves(read: Read, version: str | None, known: dict[str, Item]) -> tuple[Curve, ...]:
     """Six telling items: across the range of difficulty, and the one that fits worst."""
     if version is None:
         return ()
     most = sorted(known, key=lambda item: (-known[item].n, item))[:_CURVE_ITEMS]
-    dots = observed_shares(read, most, version=version, settings=settings)
+    dots = observed_shares(read, most, version=version)
     found = [
         Curve(item_id, "", known[item_id], own, _misfit(known[item_id], own))
         for item_id, own in dots.items()

@@ -28,7 +28,7 @@ def read_trace(read: Read, *, student_id: str, topic: str | None) -> StudentTrac
     Raises:
         NoData: If the student or the topic is not known, naming what is.
     """
-    key, source = _student(read, student_id)
+    key, source = find_student(read, student_id)
     skills = _skills(read, key, topic) if topic else None
     (page,) = student_pages(read, [key], last_answers=_EVERY_ANSWER)
     if skills is not None:
@@ -42,7 +42,12 @@ def read_trace(read: Read, *, student_id: str, topic: str | None) -> StudentTrac
     )
 
 
-def _student(read: Read, student_id: str) -> tuple[str, str]:
+def find_student(read: Read, student_id: str) -> tuple[str, str]:
+    """Key and source of a student; of several sources that know the id, the first by name.
+
+    Raises:
+        NoData: If none is known by that id.
+    """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     found = read(STUDENT_KEYS).filter(F.col("student_id") == student_id).orderBy("source").collect()

@@ -1,4 +1,4 @@
-"""Task transform_silver: bronze rows to events, users, items, skills and splits."""
+"""Task transform_silver: bronze rows to events, users, items, skills, splits and behaviour."""
 
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from deepkt_irt.governance.pseudonyms import new_student_keys
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.silver import dimensions
+from deepkt_irt.silver.behaviour import PATTERNS, response_behaviour
 from deepkt_irt.silver.events import DELIVERED_BEFORE, events, identified, named, refused
 from deepkt_irt.silver.splits import user_splits
 from deepkt_irt.sources.canonical import Canonical
@@ -17,6 +18,7 @@ from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
     ITEMS,
+    RESPONSE_BEHAVIOUR,
     SKILLS,
     STUDENT_KEYS,
     USER_SPLITS,
@@ -30,6 +32,7 @@ _STAGE = "transform_silver"
 _WRITES = (
     STUDENT_KEYS,
     CANONICAL_LEARNING_EVENTS,
+    RESPONSE_BEHAVIOUR,
     USERS,
     USER_SPLITS,
     ITEMS,
@@ -44,7 +47,9 @@ def transform_silver(ctx: JobContext) -> Metrics:
 
     Safe to run again: each table is replaced in one commit; a student's key is made once and
     never changes. Responses that name no student, repeat an event or contradict one go to
-    ops.quarantine. Stops with QualityViolation, leaving the old tables, if no event is left.
+    ops.quarantine. How questions were answered is judged beside all events so far, and responses
+    that are no evidence of ability are marked, not taken out. Stops with QualityViolation,
+    leaving the old tables, if no event is left.
     """
     found = _canonical(ctx)
     students = named(found.responses)
@@ -59,6 +64,8 @@ def transform_silver(ctx: JobContext) -> Metrics:
     # read back: the keys above are random, another evaluation would give others
     owned = identified(found.responses, ctx.read(STUDENT_KEYS))
     ctx.overwrite(CANONICAL_LEARNING_EVENTS, events(owned))
+    behaviour = response_behaviour(ctx.read(CANONICAL_LEARNING_EVENTS), ctx.settings.behaviour)
+    ctx.overwrite(RESPONSE_BEHAVIOUR, behaviour)
     _quarantine(ctx, _union([refused(owned), found.rejected]))
     dropped = _dimensions(ctx, found)
     return {**_metrics(ctx), "skill_edges_dropped": dropped}
@@ -132,10 +139,17 @@ def _metrics(ctx: JobContext) -> Metrics:
         return {name: float(row[name]) if row else 0.0 for name in conditions}
 
     mine = ctx.read(QUARANTINE).filter(f"stage = '{_STAGE}'")
+    seen = {f"responses_{pattern}": pattern for pattern in PATTERNS}
     return {
         **counts(ctx.read(CANONICAL_LEARNING_EVENTS), events="true", ungraded="correct IS NULL"),
         **counts(ctx.read(ITEMS), items="true", items_not_in_catalogue="NOT in_catalogue"),
         **counts(mine, rejected="true", duplicates=f"reason RLIKE '{DELIVERED_BEFORE}'"),
+        **counts(
+            ctx.read(RESPONSE_BEHAVIOUR),
+            responses_judged="true",
+            responses_excluded="is_excluded",
+            **seen,
+        ),
         "students": ctx.read(USERS).count(),
         "skills": ctx.read(SKILLS).count(),
     }

@@ -1,6 +1,7 @@
 """One student as text: the evidence, what it says, and what to practise next."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from deepkt_irt.reporting.report_data import Answer, Next, SkillMastery, Student
 
@@ -22,6 +23,11 @@ class StudentTrace:
     topic: tuple[str, ...] | None
     student: Student
     model_version: str | None
+
+
+def as_json(trace: StudentTrace) -> dict[str, Any]:
+    """The trace for machines."""
+    return asdict(trace)
 
 
 def render_text(trace: StudentTrace) -> str:

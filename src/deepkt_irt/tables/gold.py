@@ -217,6 +217,7 @@ BANDIT_RECOMMENDATIONS = Table(
         ),
         Column("reason", "string", "why this item, in a sentence with its numbers"),
         Column("decided_at", "timestamp", "as-of instant of the run, UTC"),
+        Column("decision_id", "string", "joins gold.bandit_decisions", nullable=True),
     ),
     key=("student_key", "rank"),
     checks=(Check("is_probability", "p_correct BETWEEN 0 AND 1"),),

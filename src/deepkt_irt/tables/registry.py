@@ -1,12 +1,13 @@
 """Every table of the lake, declared once; nothing else names a table by a string."""
 
-from deepkt_irt.tables import bronze, gold, gold_items, ops, silver
+from deepkt_irt.tables import bronze, gold, gold_bandit, gold_items, ops, silver
 from deepkt_irt.tables.contract import Table
 
 TABLES: tuple[Table, ...] = (
     *bronze.TABLES,
     *silver.TABLES,
     *gold.TABLES,
+    *gold_bandit.TABLES,
     *gold_items.TABLES,
     *ops.TABLES,
 )

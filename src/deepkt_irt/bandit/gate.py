@@ -1,0 +1,156 @@
+"""Whether a policy goes live: it must be better, beyond chance, on decisions of others.
+
+A policy is judged on students that it did not learn from: students are dealt into folds, and what
+it prefers for the students of one is learnt from the rewards of the others.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepkt_irt.bandit.decision_log import DecisionLog, FloatArray, IntArray
+from deepkt_irt.bandit.linear_state import Rewards
+from deepkt_irt.bandit.off_policy import Comparison, compare
+from deepkt_irt.bandit.policies import LINUCB, RULE, LinUcbPolicy, Policy, RulePolicy, fresh_state
+from deepkt_irt.bandit.reward_model import cross_fitted_rewards
+from deepkt_irt.bandit.stochastic import Eligible, propensities
+from deepkt_irt.bandit.student_bootstrap import Bootstrap
+from deepkt_irt.settings import BanditSettings, OffPolicySettings
+
+RUNNING = "running"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Logged decisions with what every policy may know of the alternatives.
+
+    Attributes:
+        log: First choices, with the eligible items of each.
+        shared: Features of each eligible row, (rows, shared).
+        item_ids: Of the items by number.
+        learnt: Rewards to learn from, of all ranks.
+        learnt_student: Student of each of them, numbered as in the log, (rewards,).
+    """
+
+    log: DecisionLog
+    shared: FloatArray
+    item_ids: NDArray[np.str_]
+    learnt: Rewards
+    learnt_student: IntArray
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which policy runs from now on, and why.
+
+    Attributes:
+        policy: Its name.
+        reason: One sentence.
+        comparisons: By what LinUCB was held against, then by estimator; empty if not judged.
+    """
+
+    policy: str
+    reason: str
+    comparisons: Mapping[str, Mapping[str, Comparison]]
+
+
+def judge(
+    evidence: Evidence, running: str, *, bandit: BanditSettings, settings: OffPolicySettings
+) -> Verdict:
+    """Hold LinUCB against the policies that made the log, and against the rule.
+
+    LinUCB goes live if the lower ends of both differences are above 0. Once live it stays, unless
+    the rule is better beyond chance.
+
+    Args:
+        evidence: Decisions and rewards.
+        running: Name of the policy that decides now.
+        bandit: How LinUCB learns, and how preferences become chances.
+        settings: Of the estimation.
+
+    Raises:
+        NoData: If there are fewer students than folds, or no reward is known.
+    """
+    policies = _candidate(evidence, bandit, settings), _chances(evidence, RulePolicy(), bandit)
+    predicted = cross_fitted_rewards(
+        evidence.log,
+        evidence.shared[:, 1:],  # without the constant
+        penalty=settings.reward_penalty,
+        n_folds=settings.folds,
+        seed=settings.seed,
+    )
+    draws = Bootstrap(settings.n_resamples, settings.confidence, settings.seed)
+    found = {
+        against: compare(
+            evidence.log,
+            policies[0],
+            other=other,
+            predicted=predicted,
+            max_weight=settings.max_weight,
+            bootstrap=draws,
+        )
+        for against, other in ((RUNNING, None), (RULE, policies[1]))
+    }
+    return _verdict(found, running, settings.estimator)
+
+
+def _verdict(
+    found: Mapping[str, Mapping[str, Comparison]], running: str, estimator: str
+) -> Verdict:
+    against = {name: comparisons[estimator] for name, comparisons in found.items()}
+    rule = against[RULE].difference
+    told = (
+        f"LinUCB less the rule {rule.value:+.4f} ({rule.low:+.4f} to {rule.high:+.4f}, {estimator})"
+    )
+    if running == LINUCB:
+        if rule.high < 0:
+            better = f"the rule goes live again, being better beyond chance: {told}"
+            return Verdict(RULE, better, found)
+        return Verdict(LINUCB, f"LinUCB stays live; nothing says it is worse: {told}", found)
+    if all(each.beats() for each in against.values()):
+        return Verdict(LINUCB, f"LinUCB goes live, being better beyond chance: {told}", found)
+    return Verdict(RULE, f"the rule stays live; LinUCB is not better beyond chance: {told}", found)
+
+
+def _candidate(
+    evidence: Evidence, bandit: BanditSettings, settings: OffPolicySettings
+) -> FloatArray:
+    """Chances of each eligible row by LinUCB, learnt from students of the other folds, (rows,)."""
+    students = np.unique(np.concatenate([evidence.log.student, evidence.learnt_student]))
+    dealt = np.random.default_rng(settings.seed).permutation(len(students)) % settings.folds
+    fold_of_log = dealt[np.searchsorted(students, evidence.log.student)]
+    fold_of_reward = dealt[np.searchsorted(students, evidence.learnt_student)]
+    fold_of_row = np.repeat(fold_of_log, evidence.log.sizes)
+    preferred = np.empty(len(evidence.log.item))
+    for fold in range(settings.folds):
+        state = fresh_state(evidence.item_ids, bandit).updated(
+            taken(evidence.learnt, fold_of_reward != fold)
+        )
+        policy = LinUcbPolicy.of(state, evidence.item_ids, seed=settings.seed)
+        rows = fold_of_row == fold
+        found = policy.scores(evidence.shared[rows], evidence.log.item[rows])
+        preferred[rows] = found.upper(bandit.alpha)
+    return propensities(preferred, _eligible(evidence), bandit)
+
+
+def _chances(evidence: Evidence, policy: Policy, bandit: BanditSettings) -> FloatArray:
+    preferred = policy.preferences(evidence.shared, evidence.log.item)
+    return propensities(preferred, _eligible(evidence), bandit)
+
+
+def _eligible(evidence: Evidence) -> Eligible:
+    none = np.full(len(evidence.log.item), -1)  # a first choice has nothing to be unlike to
+    return Eligible(evidence.log.offsets, evidence.log.item, none)
+
+
+def taken(rewards: Rewards, chosen: NDArray[np.bool_]) -> Rewards:
+    """Some of the rewards."""
+    return Rewards(
+        rewards.shared[chosen],
+        rewards.own[chosen],
+        rewards.item[chosen],
+        rewards.reward[chosen],
+        rewards.weight[chosen],
+    )

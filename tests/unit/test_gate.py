@@ -1,0 +1,157 @@
+"""A policy goes live only if it is better beyond chance on decisions of others."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deepkt_irt.bandit.context import SHARED
+from deepkt_irt.bandit.decision_log import DecisionLog
+from deepkt_irt.bandit.fairness import by_group
+from deepkt_irt.bandit.gate import RUNNING, Evidence, judge
+from deepkt_irt.bandit.policies import LINUCB, RULE, rewards_of
+from deepkt_irt.bandit.student_bootstrap import Bootstrap
+from deepkt_irt.errors import NoData
+from deepkt_irt.settings import BanditSettings, OffPolicySettings
+
+SETTINGS = OffPolicySettings(n_resamples=200)
+BANDIT = BanditSettings(min_item_updates=20)
+ABOVE, OFF, HELP = (SHARED.index(name) for name in ("above_target", "off_target", "help"))
+
+
+def evidence(worth, *, seed=0, n_students=120, n_days=8, n_items=6):
+    """A log of random choices whose rewards depend on the features as `worth` says."""
+    rng = np.random.default_rng(seed)
+    n = n_students * n_days
+    student = np.repeat(np.arange(n_students), n_days)
+    shared = np.zeros((n * n_items, len(SHARED)))
+    shared[:, 0] = 1.0
+    shared[:, ABOVE] = rng.uniform(-1, 1, n * n_items)
+    shared[:, OFF] = shared[:, ABOVE] ** 2
+    shared[:, HELP] = np.repeat(student % 2, n_items)
+    item = np.tile(np.arange(n_items), n)
+    chosen = np.arange(n) * n_items + rng.integers(0, n_items, n)
+    reward = np.clip(worth(shared[chosen]) + rng.normal(scale=0.1, size=n), 0, 1)
+    usual = shared.reshape(n, n_items, -1).mean(axis=1)
+    log = DecisionLog(
+        student=student,
+        offsets=np.arange(n + 1) * n_items,
+        item=item,
+        chosen=chosen,
+        propensity=np.full(n, 1 / n_items),
+        reward=reward,
+    )
+    return Evidence(
+        log=log,
+        shared=shared,
+        item_ids=np.array([f"i{k}" for k in range(n_items)]),
+        learnt=rewards_of(shared[chosen], usual, item[chosen], reward, BANDIT),
+        learnt_student=student,
+    )
+
+
+def easier_is_better(shared):
+    return 0.5 + 0.3 * shared[:, ABOVE]
+
+
+def target_is_best(shared):
+    return 0.6 - 0.2 * np.abs(shared[:, ABOVE])  # just what the rule prefers by
+
+
+def test_judge_linucb_that_finds_more_than_the_rule_goes_live():
+    verdict = judge(evidence(easier_is_better), RULE, bandit=BANDIT, settings=SETTINGS)
+
+    assert verdict.policy == LINUCB
+    assert "goes live, being better beyond chance: LinUCB less the rule +" in verdict.reason
+    assert set(verdict.comparisons) == {RUNNING, RULE}
+    assert verdict.comparisons[RULE]["sndr"].difference.low > 0
+
+
+def test_judge_linucb_no_better_than_the_rule_is_refused():
+    verdict = judge(evidence(target_is_best), RULE, bandit=BANDIT, settings=SETTINGS)
+
+    assert verdict.policy == RULE
+    assert "the rule stays live" in verdict.reason
+    assert verdict.comparisons[RUNNING]["sndr"].difference.low > 0  # it beats chance alone
+
+
+def test_judge_linucb_without_anything_to_learn_is_refused():
+    found = [
+        judge(evidence(lambda z: np.full(len(z), 0.5), seed=seed), RULE, bandit=BANDIT,
+              settings=SETTINGS).policy
+        for seed in range(8)
+    ]  # fmt: skip
+
+    assert found.count(RULE) >= 7
+
+
+def test_judge_live_policy_stays_until_the_rule_is_better_beyond_chance():
+    flat = evidence(lambda z: np.full(len(z), 0.5))
+    stays = judge(flat, LINUCB, bandit=BANDIT, settings=SETTINGS)
+    # what it learnt from others misleads: it is told the opposite of what the log says
+    good = evidence(target_is_best)
+    misled = replace(good, learnt=replace(good.learnt, reward=1 - good.learnt.reward))
+    falls = judge(misled, LINUCB, bandit=BANDIT, settings=SETTINGS)
+
+    assert (stays.policy, falls.policy) == (LINUCB, RULE)
+    assert "the rule goes live again" in falls.reason
+
+
+def test_judge_is_not_flattered_by_rewards_that_are_noise():
+    """Noise of other students cannot be foretold, so that nothing is gained on average."""
+    gained = []
+    for seed in range(8):
+        base = evidence(lambda z: np.full(len(z), 0.5), seed=seed)
+        noise = np.random.default_rng(seed).uniform(0, 1, base.log.n_decisions)
+        told = replace(
+            base,
+            log=replace(base.log, reward=noise),
+            learnt=replace(base.learnt, reward=noise - 0.5),
+        )
+        verdict = judge(told, RULE, bandit=replace_items(BANDIT), settings=SETTINGS)
+        gained.append(verdict.comparisons[RUNNING]["sndr"].difference.value)
+
+    assert abs(np.mean(gained)) < 0.02
+
+
+def replace_items(settings):
+    return settings.model_copy(update={"min_item_updates": 0, "item_prior_precision": 0.1})
+
+
+def test_judge_fewer_students_than_folds_has_no_data():
+    with pytest.raises(NoData, match="folds"):
+        judge(evidence(easier_is_better, n_students=3), RULE, bandit=BANDIT, settings=SETTINGS)
+
+
+def test_by_group_means_have_intervals_and_small_groups_are_left_out():
+    rng = np.random.default_rng(2)
+    student = np.repeat(np.arange(90), 10)
+    group = np.array(["A", "B", None], dtype=object)[np.minimum(student // 40, 2)]
+    group[student == 89] = "tiny"
+    predicted = np.where(student < 40, 0.7, 0.6) + rng.normal(scale=0.05, size=900)
+    reward = np.where(rng.random(900) < 0.5, np.nan, rng.random(900))
+
+    found = by_group(
+        student, group, np.arange(900) % 7, predicted, reward,
+        min_students=20, bootstrap=Bootstrap(200),
+    )  # fmt: skip
+
+    assert [(each.group, each.n_students, each.n_decisions) for each in found] == [
+        ("A", 40, 400),
+        ("B", 40, 400),
+    ]
+    assert found[0].n_items == 7
+    value, low, high = found[0].predicted
+    assert low < value < high
+    assert value == pytest.approx(0.7, abs=0.01)
+    assert found[0].reward[1] < 0.5 < found[0].reward[2]
+
+
+def test_by_group_without_any_reward_says_nothing_of_it():
+    student = np.arange(30)
+    found = by_group(
+        student, np.full(30, "A", dtype=object), student, np.full(30, 0.7), np.full(30, np.nan),
+        min_students=20, bootstrap=Bootstrap(50),
+    )  # fmt: skip
+
+    assert np.isnan(found[0].reward).all()
