@@ -377,6 +377,7 @@ def _evidence(decided: list[Decided], item_ids: NDArray[np.str_]) -> Evidence:
     return Evidence(
         log=log,
         shared=np.concatenate(shared),
+        usual=np.concatenate([each.usual[each.slot == 0] for each in parts]),
         item_ids=item_ids,
         learnt=rewards_of(
             np.concatenate([each.shared[has] for each, has in known]),

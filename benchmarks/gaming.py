@@ -51,7 +51,8 @@ _WORLDS = {  # centre and spread of the logs of items' usual seconds; None: as s
     "as simulated": None,
     "times as on ASSISTments 2009": (np.log(20.0), 0.7),
 }
-_KINDS = ("steady", "hint_seeker", "rapid_guesser")
+_GAMERS = ("rapid_guesser", "hint_seeker")
+_KINDS = ("steady", *_GAMERS)
 _NAMED = ("clear", "likely")  # confidence of those who are pointed at
 _HELD_OUT = 5  # every so many students
 _TOLERANCE = 1e-3
@@ -73,8 +74,8 @@ take about 20 s and differ more (.7), as they do in the second world.
 {planted}
 
 Students pointed at by `deepkt gaming` (confidence `clear` or `likely`: the rate of patterns is, or
-seems to be, above {notable:.0%}) against those planted as rapid guessers; for the fixed rule the
-same with its own counts:
+seems to be, above {notable:.0%}), of all districts together, against those planted. The fixed rule
+knows rapid guesses only; hint seekers who ask early in fewer questions are not pointed at:
 
 {students}
 
@@ -279,28 +280,30 @@ def _students(lakes: dict[str, list[Lake]]) -> str:
     rows = []
     for world, districts in lakes.items():
         for rule in (_OURS, _FIXED):
-            pairs = [_pointed_at(lake, rule) for lake in districts]
-            n = np.mean([len(truth) for _, truth in pairs])
-            n_planted = np.mean([truth.sum() for _, truth in pairs])
-            precision, recall, _ = _precision_recall(pairs)
-            rows.append((world, rule, f"{n:.0f}", f"{n_planted:.0f}", precision, recall))
-    head = ("world", "rule", "students", "planted", "precision", "recall")
+            found = pd.concat([_pointed_at(lake, rule) for lake in districts])
+            named = found[found["named"]]
+            recalls = [found.loc[found["kind"] == kind, "named"].mean() for kind in _GAMERS]
+            precision = named["kind"].isin(_GAMERS).mean()
+            shown = (f"{each:.3f}" for each in (precision, *recalls))
+            rows.append((world, rule, f"{len(found):,}", f"{len(named):,}", *shown))
+    recalls = (f"recall of {kind.replace('_', ' ')}s" for kind in _GAMERS)
+    head = ("world", "rule", "students", "pointed at", "of them planted", *recalls)
     return table(head, rows)
 
 
-def _pointed_at(lake: Lake, rule: str) -> tuple[BoolArray, BoolArray]:
-    """Students of enough questions: whether pointed at, and whether planted."""
-    if rule == _OURS:
-        seen = lake.behaviour.assign(seen=lake.behaviour[list(PATTERNS)].eq(other=True).any(axis=1))
-    else:
-        seen = lake.answers.assign(seen=_rules(lake.answers)[rule])
-    by_student = seen.groupby("student_id").agg(
+def _pointed_at(lake: Lake, rule: str) -> pd.DataFrame:
+    """Students with enough questions: their kind, and whether they are named."""
+    seen = lake.behaviour[list(PATTERNS)].eq(other=True).any(axis=1)
+    judged = lake.behaviour.assign(seen=seen)
+    if rule != _OURS:
+        judged = lake.answers.assign(seen=_rules(lake.answers)[rule])
+    by_student = judged.groupby("student_id").agg(
         n=("seen", "size"), n_seen=("seen", "sum"), kind=("kind", "first")
     )
     enough = by_student[by_student["n"] >= _SETTINGS.min_responses]
     pairs = zip(enough["n_seen"], enough["n"], strict=True)
-    named = np.array([confidence(int(k), int(n), _SETTINGS) in _NAMED for k, n in pairs])
-    return named, (enough["kind"] == "rapid_guesser").to_numpy()
+    named = [confidence(int(k), int(n), _SETTINGS) in _NAMED for k, n in pairs]
+    return enough.assign(named=named)
 
 
 def _kinds(districts: list[Lake]) -> str:

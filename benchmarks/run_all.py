@@ -20,6 +20,7 @@ BENCHMARKS = (
     "drift",
     "assistments",
     "simulator_recovery",
+    "gaming",
     "knowledge_tracing_accuracy",
     "ablations",
     "knowledge_tracing_speed",

@@ -16,7 +16,13 @@ from deepkt_irt.sources.responses_csv import COPIED_COLUMNS
 FACTORY = read_factory(REPOSITORY / DOCUMENTS)
 LAKE, BLOB = "https://lake.dfs.core.windows.net", "https://lake.blob.core.windows.net"
 MONDAY, TUESDAY = "2026-03-02T02:00:00Z", "2026-03-03T02:00:00Z"
-TOLD = {"catalog": "main", "schemas": "bronze=b", "models": "sakt=m", "settings": "defaults"}
+TOLD = {
+    "catalog": "main",
+    "schemas": "bronze=b",
+    "models": "sakt=m",
+    "experiments": "sakt=e",
+    "settings": "defaults",
+}
 # quotes, commas, line breaks and other alphabets must survive the way through CSV
 ODD = 'says "½, not 2"\nand more'
 

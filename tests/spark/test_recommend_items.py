@@ -8,10 +8,14 @@ import pytest
 
 from conftest import AS_OF, rows
 from deepkt_irt.bandit.context import SHARED
-from deepkt_irt.bandit.policies import LINUCB, RULE
+from deepkt_irt.bandit.policies import LINUCB, RULE, fresh_state
 from deepkt_irt.jobs.bandit_learning import MODEL
-from deepkt_irt.jobs.recommend_items import recommend_items
+from deepkt_irt.jobs.bandit_rewards import note_rewards
+from deepkt_irt.jobs.recommend_items import decide, recommend_items
+from deepkt_irt.jobs.recommendation_input import catalogue_of
 from deepkt_irt.jobs.task import TASKS
+from deepkt_irt.knowledge_tracing.versions import Version
+from deepkt_irt.recommending import Recommender
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import (
@@ -50,7 +54,15 @@ def registry(tmp_path_factory):
 
 
 @pytest.fixture
-def lake(store, frame, registry, tmp_path):
+def lake(write, registry, tmp_path):
+    """Writes rows of tables of a lake that has a model registry, too."""
+    (tmp_path / "lake").mkdir(exist_ok=True)
+    shutil.copy(registry, tmp_path / "lake" / "mlflow.db")
+    return write
+
+
+@pytest.fixture
+def write(store, frame):
     """Writes rows of tables; each row names only what matters to the test."""
     common = {
         ITEM_PARAMETERS: {
@@ -98,10 +110,7 @@ def lake(store, frame, registry, tmp_path):
         SKILLS: {"source": "s", "prerequisite_ids": [], "n_events": 1},
     }
 
-    (tmp_path / "lake").mkdir(exist_ok=True)
-    shutil.copy(registry, tmp_path / "lake" / "mlflow.db")
-
-    def write(table, *given):
+    def write_rows(table, *given):
         filled = [common[table] | row for row in given]
         for row in filled:
             if table is ITEM_PARAMETERS:
@@ -112,7 +121,7 @@ def lake(store, frame, registry, tmp_path):
                 row.setdefault("name", row["skill_id"].title())
         store.overwrite(table, frame(table, filled))
 
-    return write
+    return write_rows
 
 
 def seen(student, *items, **common):
@@ -225,7 +234,6 @@ def test_recommend_items_combines_both_models_of_the_latest_calibration(store, l
     )
 
 
-@pytest.mark.connect
 def test_recommend_items_offers_nothing_that_a_rule_keeps_out(store, lake, context, frame):
     skills = {"done": [], "weak": [], "after_weak": ["weak"], "after_done": ["done"]}
     odd = ("drifted", "recovered", "unhealthy", "guessed", "blocked", "answered")
@@ -318,6 +326,39 @@ def test_recommend_items_offers_nothing_that_a_rule_keeps_out(store, lake, conte
     assert nothing["reason"].startswith("Nothing to offer among 4 items (")
 
 
+@pytest.mark.connect
+def test_decide_and_rewards_need_nothing_but_tables(store, write, context):
+    """All of the task but the registry, which is not at hand through Connect."""
+    write(ITEMS, *({"item_id": f"i{n}", "skill_ids": ["a"]} for n in range(6)))
+    write(SKILLS, {"skill_id": "a"})
+    write(SAKT_PREDICTIONS, *offered("x", **dict.fromkeys([f"i{n}" for n in range(6)], 0.7)))
+    settings = Settings.model_validate({"reward": {"kind": "next_success"}})
+    today, tomorrow = (
+        context(TASK, settings=settings, as_of=at) for at in (AS_OF, AS_OF + timedelta(days=1))
+    )
+    catalogue, curves = catalogue_of(today)
+    recommender = Recommender(
+        catalogue=catalogue,
+        curves=curves,
+        recommendation=settings.recommendation,
+        bandit=settings.bandit,
+        policy_name=RULE,
+        state=fresh_state(catalogue.item_ids, settings.bandit),
+    )
+
+    note_rewards(today, catalogue, curves)
+    decide(today, recommender, Version(MODEL, "1", "run"))
+    (first, second) = [row[1] for row in recommended(store, "rank", "item_id")]
+    answers = [
+        answer("x", n, item, at=AS_OF + timedelta(hours=n), correct=n == 2, skill="a")
+        for n, item in enumerate((first, second), 1)
+    ]
+    write(CANONICAL_LEARNING_EVENTS, *answers)
+    note_rewards(tomorrow, catalogue, curves)
+
+    assert rows(store.read(BANDIT_REWARDS), "event_id", "reward") == [("x-1", 1.0)]
+
+
 DAY = timedelta(days=1)
 STUDENTS = [f"s{n:02}" for n in range(12)]
 
@@ -351,13 +392,13 @@ def of_day(lake, answers, *, gamed=()):
         )
 
 
-def answer(student, sequence_number, item, *, at, correct=True):
+def answer(student, sequence_number, item, *, at, correct=True, skill=None):
     return {
         "event_id": f"{student}-{sequence_number}",
         "student_key": student,
         "sequence_number": sequence_number,
         "item_id": item,
-        "skill_ids": [f"k{int(item[1:]) % 2}"],
+        "skill_ids": [skill or f"k{int(item[1:]) % 2}"],
         "correct": correct,
         "answered_at": at,
     }

@@ -44,6 +44,7 @@ def evidence(worth, *, seed=0, n_students=120, n_days=8, n_items=6):
     return Evidence(
         log=log,
         shared=shared,
+        usual=usual,
         item_ids=np.array([f"i{k}" for k in range(n_items)]),
         learnt=rewards_of(shared[chosen], usual, item[chosen], reward, BANDIT),
         learnt_student=student,

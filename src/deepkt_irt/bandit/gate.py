@@ -5,7 +5,7 @@ it prefers for the students of one is learnt from the rewards of the others.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class Evidence:
     Attributes:
         log: First choices, with the eligible items of each.
         shared: Features of each eligible row, (rows, shared).
+        usual: Of each decision, those of what would usually have been chosen for its skill,
+            (decisions, shared).
         item_ids: Of the items by number.
         learnt: Rewards to learn from, of all ranks.
         learnt_student: Student of each of them, numbered as in the log, (rewards,).
@@ -36,6 +38,7 @@ class Evidence:
 
     log: DecisionLog
     shared: FloatArray
+    usual: FloatArray
     item_ids: NDArray[np.str_]
     learnt: Rewards
     learnt_student: IntArray
@@ -61,6 +64,9 @@ def judge(
 ) -> Verdict:
     """Hold LinUCB against the policies that made the log, and against the rule.
 
+    Rewards are taken less what is usual for the skill and the student: an ability that was taken
+    for too low would otherwise speak for any policy that chooses that skill.
+
     LinUCB goes live if the lower ends of both differences are above 0. Once live it stays, unless
     the rule is better beyond chance.
 
@@ -73,6 +79,7 @@ def judge(
     Raises:
         NoData: If there are fewer students than folds, or no reward is known.
     """
+    evidence = replace(evidence, log=_net_of_what_is_usual(evidence, settings))
     policies = _candidate(evidence, bandit, settings), _chances(evidence, RulePolicy(), bandit)
     predicted = cross_fitted_rewards(
         evidence.log,
@@ -94,6 +101,27 @@ def judge(
         for against, other in ((RUNNING, None), (RULE, policies[1]))
     }
     return _verdict(found, running, settings.estimator)
+
+
+def _net_of_what_is_usual(evidence: Evidence, settings: OffPolicySettings) -> DecisionLog:
+    """The log with rewards less those that the usual features foretell, by folds of students."""
+    log, n = evidence.log, evidence.log.n_decisions
+    alone = DecisionLog(
+        student=log.student,
+        offsets=np.arange(n + 1),
+        item=log.item[log.chosen],
+        chosen=np.arange(n),
+        propensity=np.ones(n),
+        reward=log.reward,
+    )
+    usual = cross_fitted_rewards(
+        alone,
+        evidence.usual[:, 1:],
+        penalty=settings.reward_penalty,
+        n_folds=settings.folds,
+        seed=settings.seed,
+    )
+    return replace(log, reward=log.reward - usual)
 
 
 def _verdict(

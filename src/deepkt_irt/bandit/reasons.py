@@ -81,8 +81,8 @@ def _why(slates: Slates, student: int, slot: int, row: int, *, policy: str, targ
         near = "near" if away <= _NEAR else "the nearest left to"
         return f"{near} the target {target:.2f} {among}"
     if policy == LINUCB:
-        mean, width = slates.scores.mean[row], slates.scores.width[row]
-        return f"promising {among}: expected reward {mean:.2f} ± {width:.2f} by what helped before"
+        expected = slates.scores.mean[row]
+        return f"promising {among}: expected reward {expected:.2f} by what helped before"
     return f"any {among}"
 
 

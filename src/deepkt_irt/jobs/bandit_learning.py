@@ -190,7 +190,7 @@ def _first_choices(ctx: JobContext) -> pd.DataFrame:
         .join(rewards.select("decision_id", "reward"), "decision_id", "left")
         .select(
             "decision_id", "student_key", "item_id", "propensity", "reward", "p_correct",
-            "eligible_items", "eligible_features",
+            "eligible_items", "eligible_features", "usual_features",
         )
         # ids are hashes, so that the first of them are drawn by chance
         .orderBy("decision_id")
@@ -228,6 +228,7 @@ def _evidence(ctx: JobContext, decisions: pd.DataFrame) -> Evidence:
     return Evidence(
         log=log,
         shared=flat.reshape(-1, len(SHARED)),
+        usual=np.stack(decisions["usual_features"].to_list()),
         item_ids=item_ids,
         learnt=rewards_of(
             np.stack(learnt["features"].to_list()),

@@ -65,12 +65,18 @@ def recommend_items(ctx: JobContext) -> Metrics:
         reward_kind=ctx.settings.reward.kind,
     )
     version = keep(ctx, recommender, verdict, learnt.n_new)
-    _decide(ctx, recommender, version)
+    decide(ctx, recommender, version)
     return _metrics(ctx, learnt.n_new, verdict.policy)
 
 
-def _decide(ctx: JobContext, recommender: Recommender, version: Version) -> None:
-    """Write the decisions of this instant, and what they recommend."""
+def decide(ctx: JobContext, recommender: Recommender, version: Version) -> None:
+    """Write the decisions of this instant, and what they recommend.
+
+    Args:
+        ctx: Of the task.
+        recommender: What decides.
+        version: Of the recommender, as it is registered.
+    """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     logged = F.col("bucket") < ctx.settings.off_policy.logged_permille
