@@ -29,6 +29,7 @@ BENCHMARKS = (
     "wide_deep_accuracy",
     "bandit_speed",
     "off_policy",
+    "closed_loop",
 )
 
 
