@@ -73,6 +73,10 @@ take about 20 s and differ more (.7), as they do in the second world.
 
 {planted}
 
+A threshold of an item's own finds no guess that is as fast as honest answers to a short question:
+with usual times of 10 s one of 2 s passes. What it finds are guesses; of the fixed rule's finds two
+thirds are not.
+
 Students pointed at by `deepkt gaming` (confidence `clear` or `likely`: the rate of patterns is, or
 seems to be, above {notable:.0%}), of all districts together, against those planted. The fixed rule
 knows rapid guesses only; hint seekers who ask early in fewer questions are not pointed at:
@@ -106,10 +110,16 @@ the student's earlier answers that the rule keeps. {intervals}
 
 {effect}
 
+Guesses are too few there to matter for a prediction; what matters is not to leave out quick answers
+that were right, as the fixed rule does.
+
 In the simulated districts the truth is known: difficulties of items without guessing or drift,
 means over the districts of each world.
 
 {recovery}
+
+Nor does it matter much here, where guesses are 2 to 3 % of all answers: leaving them out makes
+items seem a little easier, as wrong guesses go, and comes as near to the truth.
 """
 
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,9 +57,11 @@ def read_comparison(
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     key, source = find_student(read, student_id)
-    at = read(BANDIT_DECISIONS).agg(F.max("decided_at")).collect()[0][0]
-    if at is None or models.champion(MODEL) is None:
+    # as a number: a timestamp comes back without its zone, and the same text must draw the same
+    last = read(BANDIT_DECISIONS).agg(F.unix_micros(F.max("decided_at"))).collect()[0][0]
+    if last is None or models.champion(MODEL) is None:
         raise NoData("nothing was recommended in this lake yet; run recommend_items")
+    at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=last)
     with tempfile.TemporaryDirectory() as scratch:
         version, files = models.champion_files(MODEL, Path(scratch))
         recommender = Recommender.load(files)
