@@ -1,0 +1,82 @@
+"""All settings: frozen values with their defaults, one class per model or stage.
+
+Defaults live here only. Unknown names are refused.
+"""
+
+from deepkt_irt.settings.frozen import Frozen
+from deepkt_irt.settings.items import (
+    CalibrationSettings,
+    DifSettings,
+    DriftSettings,
+    HealthSettings,
+    LinkingSettings,
+)
+from deepkt_irt.settings.lake import (
+    BehaviourSettings,
+    IngestSettings,
+    SequenceSettings,
+    SimulatorSettings,
+    SplitSettings,
+)
+from deepkt_irt.settings.recommendation import (
+    BanditSettings,
+    OffPolicySettings,
+    RecommendationSettings,
+    RewardSettings,
+)
+from deepkt_irt.settings.students import (
+    EvaluationSettings,
+    GuardSettings,
+    PromotionSettings,
+    SaktSettings,
+    ScoringSettings,
+    WideDeepSettings,
+)
+
+__all__ = [
+    "BanditSettings",
+    "BehaviourSettings",
+    "CalibrationSettings",
+    "DifSettings",
+    "DriftSettings",
+    "EvaluationSettings",
+    "GuardSettings",
+    "HealthSettings",
+    "IngestSettings",
+    "LinkingSettings",
+    "OffPolicySettings",
+    "PromotionSettings",
+    "RecommendationSettings",
+    "RewardSettings",
+    "SaktSettings",
+    "ScoringSettings",
+    "SequenceSettings",
+    "Settings",
+    "SimulatorSettings",
+    "SplitSettings",
+    "WideDeepSettings",
+]
+
+
+class Settings(Frozen):
+    """Everything a run may be told."""
+
+    ingest: IngestSettings = IngestSettings()
+    split: SplitSettings = SplitSettings()
+    sequence: SequenceSettings = SequenceSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    linking: LinkingSettings = LinkingSettings()
+    drift: DriftSettings = DriftSettings()
+    dif: DifSettings = DifSettings()
+    health: HealthSettings = HealthSettings()
+    sakt: SaktSettings = SaktSettings()
+    wide_deep: WideDeepSettings = WideDeepSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    guard: GuardSettings = GuardSettings()
+    promotion: PromotionSettings = PromotionSettings()
+    behaviour: BehaviourSettings = BehaviourSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    recommendation: RecommendationSettings = RecommendationSettings()
+    bandit: BanditSettings = BanditSettings()
+    reward: RewardSettings = RewardSettings()
+    off_policy: OffPolicySettings = OffPolicySettings()
