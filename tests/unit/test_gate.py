@@ -68,6 +68,18 @@ def test_judge_linucb_that_finds_more_than_the_rule_goes_live():
     assert verdict.comparisons[RULE]["sndr"].difference.low > 0
 
 
+def test_judge_thompson_sampling_is_judged_as_it_would_choose():
+    found = evidence(easier_is_better)
+    thompson = BANDIT.model_copy(update={"exploration": "thompson", "alpha": 0.3})
+
+    sure = judge(found, RULE, bandit=BANDIT, settings=SETTINGS)
+    drawn = judge(found, RULE, bandit=thompson, settings=SETTINGS)
+
+    assert drawn.policy == LINUCB
+    weights = [each.comparisons[RUNNING]["sndr"].candidate for each in (sure, drawn)]
+    assert weights[0].effective_sample_size != pytest.approx(weights[1].effective_sample_size)
+
+
 def test_judge_linucb_no_better_than_the_rule_is_refused():
     verdict = judge(evidence(target_is_best), RULE, bandit=BANDIT, settings=SETTINGS)
 

@@ -7,7 +7,6 @@ from deepkt_irt.bandit.rewards import (
     NEUTRAL,
     learning_gain,
     less_gaming,
-    next_success,
     target_success,
 )
 from deepkt_irt.settings import RewardSettings
@@ -29,10 +28,6 @@ def test_target_success_is_best_near_the_target_with_information():
     assert 0.5 < chance[np.argmax(found)] <= 0.7
     assert ((found >= 0) & (found <= 1)).all()
     assert np.isnan(target_success(np.array([np.nan]), target=0.7)).all()
-
-
-def test_next_success_keeps_pending():
-    assert next_success(np.array([1.0, 0.0, np.nan])).tolist()[:2] == [1.0, 0.0]
 
 
 def test_less_gaming_takes_off_only_where_it_was_seen_and_never_below_zero():

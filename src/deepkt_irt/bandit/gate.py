@@ -151,16 +151,18 @@ def _candidate(
     fold_of_log = dealt[np.searchsorted(students, evidence.log.student)]
     fold_of_reward = dealt[np.searchsorted(students, evidence.learnt_student)]
     fold_of_row = np.repeat(fold_of_log, evidence.log.sizes)
-    preferred = np.empty(len(evidence.log.item))
+    preferred: dict[int, FloatArray] = {}
     for fold in range(settings.folds):
         state = fresh_state(evidence.item_ids, bandit).updated(
-            taken(evidence.learnt, fold_of_reward != fold)
+            _taken(evidence.learnt, fold_of_reward != fold)
         )
         policy = LinUcbPolicy.of(state, evidence.item_ids, seed=settings.seed)
         rows = fold_of_row == fold
-        found = policy.scores(evidence.shared[rows], evidence.log.item[rows])
-        preferred[rows] = found.upper(bandit.alpha)
-    return propensities(preferred, _eligible(evidence), bandit)
+        preferred[fold] = policy.preferences(evidence.shared[rows], evidence.log.item[rows])
+    every = np.empty((len(fold_of_row), *preferred[0].shape[1:]))
+    for fold, found in preferred.items():
+        every[fold_of_row == fold] = found
+    return propensities(every, _eligible(evidence), bandit)
 
 
 def _chances(evidence: Evidence, policy: Policy, bandit: BanditSettings) -> FloatArray:
@@ -173,7 +175,7 @@ def _eligible(evidence: Evidence) -> Eligible:
     return Eligible(evidence.log.offsets, evidence.log.item, none)
 
 
-def taken(rewards: Rewards, chosen: NDArray[np.bool_]) -> Rewards:
+def _taken(rewards: Rewards, chosen: NDArray[np.bool_]) -> Rewards:
     """Some of the rewards."""
     return Rewards(
         rewards.shared[chosen],

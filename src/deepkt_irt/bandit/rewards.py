@@ -32,15 +32,6 @@ def learning_gain(gain: FloatArray, n: FloatArray, *, min_probes: int) -> FloatA
     return found
 
 
-def next_success(correct: FloatArray) -> FloatArray:
-    """1 if the next item on the skill was right, 0 if it was wrong; NaN while there is none.
-
-    Args:
-        correct: Of the first later response on the skill, on another item, (decisions,).
-    """
-    return np.asarray(correct, dtype=np.float64)
-
-
 def target_success(chance: FloatArray, *, target: float) -> FloatArray:
     """How near the chance of a right answer was to the target, and how much the answer told.
 

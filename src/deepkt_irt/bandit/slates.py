@@ -66,7 +66,7 @@ def decide(
     shared = features(offered, target=recommendation.target_success)
     chosen = draw_slates(
         policy.preferences(shared, offered.item),
-        eligible_rows(offered),
+        Eligible(offered.offsets, offered.item, offered.skill),
         uniform,
         settings=bandit,
         max_per_skill=recommendation.max_per_skill,
@@ -88,11 +88,6 @@ def _mastery(situation: Situation) -> FloatArray:
     mean = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
     found: FloatArray = np.where(np.isnan(known), mean[pair], known)
     return found
-
-
-def eligible_rows(offered: Situation) -> Eligible:
-    """Rows of a situation as alternatives to choose from."""
-    return Eligible(offered.offsets, offered.item, offered.skill)
 
 
 def uniforms(keys: Sequence[str], n_slots: int) -> FloatArray:

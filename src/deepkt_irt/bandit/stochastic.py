@@ -283,24 +283,19 @@ def _mean(features: FloatArray, weight: FloatArray, eligible: Eligible) -> Float
     return mean
 
 
-def propensities(
-    scores: FloatArray,
-    eligible: Eligible,
-    settings: BanditSettings,
-    open_rows: BoolArray | None = None,
-) -> FloatArray:
+def propensities(scores: FloatArray, eligible: Eligible, settings: BanditSettings) -> FloatArray:
     """Chances of rows by softmax of scores (rows,), or by shares of draws (rows, draws).
 
     Args:
         scores: As of `draw_slates`.
         eligible: Which rows belong to which decision.
         settings: Temperature and floor.
-        open_rows: Rows that may be chosen now, (rows,); all unless given. Others get 0.
 
     Raises:
         ValueError: As of `softmax_propensities`.
     """
-    return _propensities(in_spreads(scores, eligible), eligible, settings, open_rows)
+    every = np.ones(len(eligible.item), dtype=np.bool_)
+    return _propensities(in_spreads(scores, eligible), eligible, settings, every)
 
 
 def in_spreads(scores: FloatArray, eligible: Eligible) -> FloatArray:
@@ -325,7 +320,7 @@ def _propensities(
     scores: FloatArray,
     eligible: Eligible,
     settings: BanditSettings,
-    open_rows: BoolArray | None,
+    open_rows: BoolArray,
 ) -> FloatArray:
     if scores.ndim == 2:
         return thompson_propensities(scores, eligible, floor=settings.floor, open_rows=open_rows)

@@ -23,7 +23,7 @@ from deepkt_irt.bandit.linear_state import LinearState
 from deepkt_irt.bandit.off_policy import Comparison
 from deepkt_irt.bandit.policies import LINUCB, RULE, fresh_state, rewards_of
 from deepkt_irt.bandit.student_bootstrap import Bootstrap
-from deepkt_irt.errors import BadFile
+from deepkt_irt.errors import BadFile, NoData
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.knowledge_tracing.versions import (
     Provenance,
@@ -93,11 +93,14 @@ def judge_policies(ctx: JobContext, running: str) -> Verdict:
     settings = ctx.settings.off_policy
     decisions = _first_choices(ctx)
     known = int(decisions["reward"].notna().sum())
-    if known < settings.min_decisions or decisions["student_key"].nunique() < settings.folds:
+    if known < settings.min_decisions:
         told = f"{known:,} first choices with a reward, judged from {settings.min_decisions:,} on"
         return Verdict(running, told, {})
     evidence = _evidence(ctx, decisions)
-    verdict = judge(evidence, running, bandit=ctx.settings.bandit, settings=settings)
+    try:
+        verdict = judge(evidence, running, bandit=ctx.settings.bandit, settings=settings)
+    except NoData as reason:  # as where all rewards are of the students of one fold
+        return Verdict(running, str(reason), {})
     groups = _groups(ctx, decisions)
     rows = [
         _row(ctx, verdict, against, estimator, comparison, groups)

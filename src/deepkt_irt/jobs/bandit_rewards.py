@@ -8,12 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepkt_irt.bandit.rewards import (
-    learning_gain,
-    less_gaming,
-    next_success,
-    target_success,
-)
+from deepkt_irt.bandit.rewards import learning_gain, less_gaming, target_success
 from deepkt_irt.bandit.situation import Catalogue, FloatArray
 from deepkt_irt.gold.mastery import reference_items
 from deepkt_irt.irt.items import ItemParameters
@@ -87,7 +82,7 @@ def _taken_up(ctx: JobContext) -> "DataFrame":
     return (
         decisions.join(answers, ["student_key", "item_id"])
         .filter(F.col("sequence_number") > F.col("last_sequence_number"))
-        .filter(_within_horizon(ctx.settings.reward.horizon_days))
+        .filter(_within_horizon("answered_at", ctx.settings.reward.horizon_days))
         .withColumn("nth_answer", F.row_number().over(first))
         .filter("nth_answer = 1")
         .withColumn("nth_decision", F.row_number().over(last))
@@ -96,10 +91,10 @@ def _taken_up(ctx: JobContext) -> "DataFrame":
     )
 
 
-def _within_horizon(days: float) -> str:
+def _within_horizon(instant: str, days: float) -> str:
     """What was answered before the decision, and came in later, is no answer to it."""
-    seconds = "unix_timestamp(answered_at) - unix_timestamp(decided_at)"
-    return f"answered_at IS NULL OR ({seconds} BETWEEN 0 AND {days * 86_400:.0f})"
+    seconds = f"unix_timestamp({instant}) - unix_timestamp(decided_at)"
+    return f"{instant} IS NULL OR ({seconds} BETWEEN 0 AND {days * 86_400:.0f})"
 
 
 def _probed(ctx: JobContext, taken: "DataFrame") -> "DataFrame":
@@ -120,12 +115,11 @@ def _probed(ctx: JobContext, taken: "DataFrame") -> "DataFrame":
             F.col("answered_at").alias("probed_at"),
         )
     )
-    in_time = _within_horizon(ctx.settings.reward.horizon_days).replace("answered_at", "probed_at")
     each = F.struct("probe", "probe_item", F.col("probe_correct").cast("double").alias("correct"))
     probes = (
         taken.join(later, ["student_key", "skill_id"])
         .filter("probe > sequence_number AND probe_item <> item_id")
-        .filter(in_time)
+        .filter(_within_horizon("probed_at", ctx.settings.reward.horizon_days))
         .groupBy("decision_id")
         .agg(F.array_sort(F.collect_list(each)).alias("probes"))
     )
@@ -190,7 +184,7 @@ def _measured(
     if settings.reward.kind == "next_success":
         first = np.full(len(frame), np.nan)
         first[n > 0] = correct[(np.cumsum(n) - n)[n > 0]]
-        return next_success(first)
+        return first
     decision = np.repeat(np.arange(len(frame)), n)
     skill = pd.Index(catalogue.skill_ids).get_indexer(pd.Index(frame["skill_id"]))
     item = pd.Index(catalogue.item_ids).get_indexer(pd.Index(_flat(frame["probe_items"])))
