@@ -140,3 +140,24 @@ def test_take_by_mask_leaves_items_out(bank):
 def test_impossible_parameters_are_refused(thresholds, slope, guessing, message):
     with pytest.raises(ValueError, match=message):
         ItemParameters(np.array(thresholds), np.array(slope), np.array(guessing))
+
+
+def test_placed_items_have_another_order_and_none_where_there_is_none():
+    items = ItemParameters.dichotomous([0.5, -1.0], [2.0, np.nan], [np.nan, 0.2])
+
+    found = items.placed(np.array([1, -1, 0, 1]))
+
+    assert found.difficulty.tolist()[::2] == [-1.0, 0.5]
+    assert found.is_calibrated.tolist() == [True, False, True, True]
+    assert found.guessing.tolist() == [0.2, 0.0, 0.0, 0.2]
+    assert not ItemParameters.dichotomous([]).placed(np.array([-1, -1])).is_calibrated.any()
+
+
+def test_paired_is_the_diagonal_of_all_abilities_by_all_items():
+    items = ItemParameters.dichotomous([0.5, -1.0, 0.0], [2.0, 1.0, 0.7], [0.2, np.nan, np.nan])
+    theta = np.array([0.3, -0.4, 1.5])
+
+    score, information = items.paired(theta)
+
+    assert score == pytest.approx(np.diag(items.expected_score(theta)))
+    assert information == pytest.approx(np.diag(items.information(theta)))

@@ -23,7 +23,7 @@ def test_ability_gives_the_mastery_on_the_reference_items():
 
 def test_ability_beyond_the_curves_reach_is_taken_at_its_end():
     assert SCALE.ability(rows(1, 1), rows(0.0, 1.0)).tolist() == [-6.0, 6.0]
-    assert np.isnan(SCALE.ability(rows(3, 9), rows(0.5, 0.5))).all()
+    assert np.isnan(SCALE.ability(rows(3, 9, -1), rows(0.5, 0.5, 0.5))).all()
 
 
 def simulated(theta, items, seed=0):
@@ -58,7 +58,7 @@ def test_gain_of_several_decisions_is_each_ones_own():
 
 
 @pytest.mark.parametrize(
-    ("skill", "item"), [(3, 0), (1, 3), (1, -1), (9, 0)],
+    ("skill", "item"), [(3, 0), (1, 3), (1, -1), (-1, 0)],
     ids=["no calibrated reference", "item not calibrated", "unknown item", "unknown skill"],
 )  # fmt: skip
 def test_gain_without_a_curve_is_the_share_of_right_answers_less_the_mastery(skill, item):

@@ -84,6 +84,18 @@ class ItemParameters:
         """Some of the items, in the order given; one item may come repeatedly."""
         return ItemParameters(self.thresholds[which], self.slope[which], self.guessing[which])
 
+    def placed(self, at: NDArray[np.integer]) -> "ItemParameters":
+        """Some of the items, in the order given, as `take`; -1 stands for one without a curve."""
+        if not len(self):
+            n = len(at)
+            return ItemParameters(np.full((n, 1), np.nan), np.ones(n), np.zeros(n))
+        known = at >= 0
+        return ItemParameters(
+            np.where(known[:, None], self.thresholds[at], np.nan),
+            np.where(known, self.slope[at], 1.0),
+            np.where(known, self.guessing[at], 0.0),
+        )
+
     def at_levels(self, item: IntArray, share: FloatArray) -> FloatArray:
         """Shares of credit as the items were calibrated, each one of its item's levels.
 

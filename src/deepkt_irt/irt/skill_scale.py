@@ -1,10 +1,10 @@
-"""From mastery of a skill to the chance of a right answer on any of its items, and to an ability.
+"""From mastery of a skill to an ability, and to how mastery has changed by later answers.
 
 Mastery is the mean success on a skill's reference items. The ability that gives that mean says what
 success on another item of the skill is to be expected.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,6 +15,7 @@ from deepkt_irt.irt.items import ItemParameters
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 _THETA = np.linspace(-6.0, 6.0, 121)
 _REACH = 3.0  # logits that one step may go
@@ -53,14 +54,12 @@ class SkillScale:
         """The ability that gives a mastery, within 6 logits; NaN where the skill has no curve.
 
         Args:
-            skill: (rows,).
+            skill: From 1; -1 for one that is not known, (rows,).
             mastery: Of that skill, 0 to 1, (rows,).
         """
         theta = np.full(len(skill), np.nan)
-        for each in np.unique(skill):
-            if each < len(self.curves) and np.isfinite(self.curves[each, 0]):
-                rows = skill == each
-                theta[rows] = np.interp(mastery[rows], self.curves[each], _THETA)
+        for rows, curve in self._with_curves(skill):
+            theta[rows] = np.interp(mastery[rows], curve, _THETA)
         return theta
 
     def gain(
@@ -108,8 +107,12 @@ class SkillScale:
 
     def _mastery(self, skill: IntArray, theta: FloatArray) -> FloatArray:
         mastery = np.full(len(skill), np.nan)
-        for each in np.unique(skill):
-            if each < len(self.curves):
-                rows = skill == each
-                mastery[rows] = np.interp(theta[rows], _THETA, self.curves[each])
+        for rows, curve in self._with_curves(skill):
+            mastery[rows] = np.interp(theta[rows], _THETA, curve)
         return mastery
+
+    def _with_curves(self, skill: IntArray) -> Iterator[tuple[BoolArray, FloatArray]]:
+        """Rows of each skill that has a curve, with that curve."""
+        for each in np.unique(skill):
+            if 0 <= each < len(self.curves) and np.isfinite(self.curves[each, 0]):
+                yield skill == each, self.curves[each]

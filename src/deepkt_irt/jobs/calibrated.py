@@ -44,13 +44,9 @@ class CalibratedItems:
     def aligned(self, item_ids: pd.Index) -> Estimates:
         """Curves of items in another order; NaN for those not calibrated here."""
         at = self.item_ids.get_indexer(item_ids)
-        found, items = at >= 0, self.estimates.items
+        found = at >= 0
         return Estimates(
-            ItemParameters(
-                np.where(found[:, None], items.thresholds[at], np.nan),
-                np.where(found, items.slope[at], 1.0),
-                np.where(found, items.guessing[at], 0.0),
-            ),
+            self.estimates.items.placed(at),
             np.where(found, self.estimates.difficulty_se[at], np.nan),
             np.where(found, self.estimates.slope_se[at], np.nan),
         )

@@ -151,17 +151,8 @@ def latest(calibrations: "DataFrame") -> "DataFrame":
 
 def _curves(ctx: Known, item_ids: "pd.Series[str]") -> ItemParameters:
     rows = latest(marginal(ctx.read(ITEM_PARAMETERS))).toPandas()
-    calibrated = item_parameters(rows)
     place = pd.Index(rows["item_id"]).get_indexer(pd.Index(item_ids))
-    unknown = place < 0
-    if not len(rows):
-        n = len(item_ids)
-        return ItemParameters(np.full((n, 1), np.nan), np.ones(n), np.zeros(n))
-    return ItemParameters(
-        np.where(unknown[:, None], np.nan, calibrated.thresholds[place]),
-        np.where(unknown, 1.0, calibrated.slope[place]),
-        np.where(unknown, 0.0, calibrated.guessing[place]),
-    )
+    return item_parameters(rows).placed(place)
 
 
 def _unhealthy(ctx: Known) -> "DataFrame":
