@@ -24,7 +24,7 @@ from deepkt_irt.bandit.reasons import nothing_eligible, sentence
 from deepkt_irt.bandit.situation import Catalogue, FloatArray, IntArray, Knowledge, Situation
 from deepkt_irt.bandit.slates import Slates, decide, uniforms
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.settings import BanditSettings, RecommendationSettings
+from deepkt_irt.settings import RecommendationSettings
 
 CANDIDATES = ("candidate_items", "candidate_chances")
 SKILLS = ("skills", "mastery", "mastery_low", "mastery_high", "skill_responses", "skill_days")
@@ -76,9 +76,9 @@ class Recommender:
         catalogue: Items and skills.
         curves: Of the items in the same order; NaN where not calibrated.
         recommendation: What may be recommended.
-        bandit: How preferences become chances.
         policy_name: Which policy decides.
-        state: What the bandit has learnt; it goes on learning while another policy decides.
+        state: What the bandit has learnt, and its settings, by which every policy's preferences
+            become chances; it goes on learning while another policy decides.
         learnt_until: Instant of the last reward it learnt from, ISO 8601; empty if none.
         reward_kind: What rewards it learnt from.
     """
@@ -86,7 +86,6 @@ class Recommender:
     catalogue: Catalogue
     curves: ItemParameters
     recommendation: RecommendationSettings
-    bandit: BanditSettings
     policy_name: str
     state: LinearState
     learnt_until: str = ""
@@ -102,7 +101,7 @@ class Recommender:
         if name == RULE:
             return RulePolicy()
         if name == LINUCB:
-            return LinUcbPolicy.of(self.state.with_settings(self.bandit), self.catalogue.item_ids)
+            return LinUcbPolicy.of(self.state, self.catalogue.item_ids)
         raise ValueError(f"there is no policy {name!r}")
 
     def decided(self, students: pd.DataFrame, policy: Policy | None = None) -> pd.DataFrame:
@@ -158,7 +157,7 @@ class Recommender:
             policy,
             uniforms(keys, self.recommendation.per_student),
             recommendation=self.recommendation,
-            bandit=self.bandit,
+            bandit=self.state.settings,
         )
 
     def situation(self, students: pd.DataFrame) -> Situation:
@@ -277,7 +276,6 @@ class Recommender:
         )
         about = {
             "recommendation": self.recommendation.model_dump(),
-            "bandit": self.bandit.model_dump(),
             "policy": self.policy_name,
             "learnt_until": self.learnt_until,
             "reward_kind": self.reward_kind,
@@ -311,7 +309,6 @@ class Recommender:
             catalogue=catalogue,
             curves=curves,
             recommendation=RecommendationSettings(**about["recommendation"]),
-            bandit=BanditSettings(**about["bandit"]),
             policy_name=about["policy"],
             state=LinearState.load(folder / _STATE, shared_names=LEARNT, own_names=OWN),
             learnt_until=about["learnt_until"],

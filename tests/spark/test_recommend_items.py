@@ -341,7 +341,6 @@ def test_decide_and_rewards_need_nothing_but_tables(store, write, context):
         catalogue=catalogue,
         curves=curves,
         recommendation=settings.recommendation,
-        bandit=settings.bandit,
         policy_name=RULE,
         state=fresh_state(catalogue.item_ids, settings.bandit),
     )

@@ -1,5 +1,6 @@
 """One way to recommend: from rows about students, kept as files, the same in batch and online."""
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +8,11 @@ import pytest
 from deepkt_irt.bandit.policies import LINUCB, RULE, fresh_state
 from deepkt_irt.errors import BadFile
 from deepkt_irt.irt.items import ItemParameters
+from deepkt_irt.mlflow_errors import quietly
 from deepkt_irt.recommending import ANSWERED, DECIDED, Recommender
+from deepkt_irt.serving import RecommenderService
 from deepkt_irt.settings import BanditSettings, RecommendationSettings
+from deepkt_irt.tracking import signature_of
 from made_up_situations import catalogue
 
 
@@ -21,7 +25,6 @@ def recommender(policy=RULE, **changed):
         "catalogue": known,
         "curves": ItemParameters.dichotomous(difficulty),
         "recommendation": RecommendationSettings(),
-        "bandit": BanditSettings(),
         "policy_name": policy,
         "state": state,
     }
@@ -153,3 +156,26 @@ def test_example_can_be_answered():
 
     assert list(found.columns) == list(ANSWERED)
     assert len(found) >= 1
+
+
+def test_served_recommender_answers_what_the_batch_decides(tmp_path):
+    """Kept and loaded by MLflow itself, with the signature that is registered."""
+    made, asked = recommender(LINUCB), students(8)
+    made.save(tmp_path / "model")
+    example = made.example()
+    with quietly("keep the model"):
+        mlflow.pyfunc.save_model(
+            str(tmp_path / "served"),
+            python_model=RecommenderService(),
+            artifacts={"model": str(tmp_path / "model")},
+            signature=signature_of(example, made.answered(example)),
+            input_example=example,
+            pip_requirements=[],
+        )
+        served = mlflow.pyfunc.load_model(str(tmp_path / "served")).predict(
+            asked.assign(ability=asked["ability"].astype(float), rapid_rate=0.1)
+        )
+
+    batch = made.decided(asked.assign(rapid_rate=0.1))[list(ANSWERED)]
+    pd.testing.assert_frame_equal(served, batch, check_dtype=False)
+    assert len(served) == 8 * 5

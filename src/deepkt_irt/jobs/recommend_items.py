@@ -58,7 +58,6 @@ def recommend_items(ctx: JobContext) -> Metrics:
         catalogue=catalogue,
         curves=curves,
         recommendation=ctx.settings.recommendation,
-        bandit=ctx.settings.bandit,
         policy_name=verdict.policy,
         state=learnt.state,
         learnt_until=learnt.until,
