@@ -41,7 +41,6 @@ def main() -> None:
     parser.add_argument("--lake", type=Path, default=REPOSITORY / "lake", help="of `deepkt demo`")
     flags = parser.parse_args()
     given = {"simulator_recovery": {"lake": flags.lake}}
-    sections = sections_of(flags.write.read_text()) if flags.write.exists() else {}
     # each in a process of its own, so that none has the memory or the Spark session of another
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as fresh:
         for name in flags.only:
@@ -49,11 +48,19 @@ def main() -> None:
             try:
                 text = fresh.submit(_measured, name, given.get(name, {})).result()
             except CannotRunError as reason:
-                kept = "keeps its figures" if name in sections else "is not on the page"
+                kept = (
+                    "keeps its figures" if name in _sections(flags.write) else "is not on the page"
+                )
                 sys.stderr.write(f"{name} {kept}: {reason}\n")
                 continue
+            # read anew, since another run may have written meanwhile
+            sections = _sections(flags.write)
             sections[name] = stamped(text, name, today=datetime.now(UTC).date())
             flags.write.write_text(page_of(sections, BENCHMARKS))
+
+
+def _sections(page: Path) -> dict[str, str]:
+    return sections_of(page.read_text()) if page.exists() else {}
 
 
 def _measured(name: str, given: dict[str, Path]) -> str:

@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -143,10 +144,7 @@ def trace(
     """Show one student: the evidence, what it says, and what to practise next."""
     runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
     found = read_trace(runner.store.read, student_id=student_id, topic=topic)
-    if as_json:
-        typer.echo(json.dumps(student_trace.as_json(found), indent=2, allow_nan=False))
-    else:
-        typer.echo(student_trace.render_text(found))
+    _show(student_trace, found, as_json=as_json)
 
 
 @app.command()
@@ -160,10 +158,7 @@ def item(
     """Show one item: how it behaves, what is amiss with it, and what to do."""
     runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
     found = read_dossier(runner.store.read, item_)
-    if as_json:
-        typer.echo(json.dumps(item_dossier.as_json(found), indent=2, allow_nan=False))
-    else:
-        typer.echo(item_dossier.render_text(found))
+    _show(item_dossier, found, as_json=as_json)
 
 
 @app.command()
@@ -187,10 +182,7 @@ def gaming(
     settings = checked(BehaviourSettings, min_responses=min_responses)
     runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
     found = read_gaming(runner.store.read, settings=settings, student_id=student_id, class_=class_)
-    if as_json:
-        typer.echo(json.dumps(gaming_view.as_json(found), indent=2, allow_nan=False))
-    else:
-        typer.echo(gaming_view.render_text(found))
+    _show(gaming_view, found, as_json=as_json)
 
 
 @app.command()
@@ -205,10 +197,7 @@ def compare_recs(
     target, settings = Target(lake=_existing(lake)), parse_settings([])
     runner = open_runner(target, settings=settings)
     found = read_comparison(runner.store.read, open_models(target), settings, student_id)
-    if as_json:
-        typer.echo(json.dumps(compare_view.as_json(found), indent=2, allow_nan=False))
-    else:
-        typer.echo(compare_view.render_text(found))
+    _show(compare_view, found, as_json=as_json)
 
 
 @app.command()
@@ -258,6 +247,14 @@ def doctor(lake: LakeOption = Path("lake"), as_json: JsonOption = False) -> None
                 typer.echo(f"      mend: {finding.mend}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _show(view: ModuleType, found: object, *, as_json: bool) -> None:
+    """Say what was found, as the module of its view renders it."""
+    if as_json:
+        typer.echo(json.dumps(view.as_json(found), indent=2, allow_nan=False))
+    else:
+        typer.echo(view.render_text(found))
 
 
 def _run_all(

@@ -2,7 +2,7 @@
 
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
 
-_STUDENT = Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM)
+STUDENT = Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM)
 _PERSONAL = Privacy.PERSONAL
 
 
@@ -29,7 +29,7 @@ SAKT_SEQUENCES = Table(
     name="sakt_sequences",
     comment="Windows over each student's whole graded history; each event is scored in just one.",
     columns=(
-        _STUDENT,
+        STUDENT,
         Column("window_index", "int", "0, 1, 2 … within the student"),
         Column("context_length", "int", "leading positions that are context, scored earlier"),
         Column("split", "string", "train, validation or test"),
@@ -53,7 +53,7 @@ WDIRT_FEATURES = Table(
     name="wdirt_features",
     comment="Unit tests after the practice they conclude; or whole histories, where none is named.",
     columns=(
-        _STUDENT,
+        STUDENT,
         Column(
             "unit_id", "string", "assignment of the test; empty: whole history", privacy=_PERSONAL
         ),
@@ -126,7 +126,7 @@ SAKT_ATTENTION = Table(
     name="sakt_attention",
     comment="Past answers that moved the prediction of a student's next answer most, per skill.",
     columns=(
-        _STUDENT,
+        STUDENT,
         Column("skill_id", "string", "the next answer is on this skill's reference items"),
         Column(
             "influences",
@@ -148,7 +148,7 @@ SAKT_PREDICTIONS = Table(
     name="sakt_predictions",
     comment="Chance of a right answer: on each answered event before it, and on candidates next.",
     columns=(
-        _STUDENT,
+        STUDENT,
         Column("sequence_number", "bigint", "position asked about; candidates: one past the last"),
         Column("item_id", "string", "item asked"),
         Column("event_id", "string", "answered event; null for a candidate", nullable=True),
@@ -169,7 +169,7 @@ STUDENT_MASTERY = Table(
     name="student_mastery",
     comment="What each student knows per practised skill, how much it rests on, how sure we are.",
     columns=(
-        _STUDENT,
+        STUDENT,
         Column("skill_id", "string", "joins silver.skills"),
         Column(
             "mastery",
@@ -199,7 +199,7 @@ BANDIT_RECOMMENDATIONS = Table(
     name="bandit_recommendations",
     comment="Items to practise next, best first, each with its reason.",
     columns=(
-        _STUDENT,
+        STUDENT,
         Column("rank", "int", "1 is best"),
         Column("item_id", "string", "joins silver.items"),
         Column("skill_id", "string", "skill it is meant for"),

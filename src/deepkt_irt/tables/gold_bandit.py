@@ -1,8 +1,8 @@
 """Gold contracts of policies that learn: what they decided, what came of it, how they compare."""
 
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
+from deepkt_irt.tables.gold import STUDENT
 
-_STUDENT = Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM)
 _PERSONAL = Privacy.PERSONAL
 
 BANDIT_DECISIONS = Table(
@@ -11,7 +11,7 @@ BANDIT_DECISIONS = Table(
     comment="Every decision as it was made, with its chance, so that other policies can be judged.",
     columns=(
         Column("decision_id", "string", "hash of student, instant and rank"),
-        _STUDENT,
+        STUDENT,
         Column("decided_at", "timestamp", "as-of instant of the run, UTC"),
         Column("rank", "int", "1 is best; 0: nothing was eligible, and the reason says why"),
         Column("policy", "string", "what decided"),
@@ -79,7 +79,7 @@ BANDIT_REWARDS = Table(
     comment="What a recommendation turned out to be worth; pending ones have no row.",
     columns=(
         Column("decision_id", "string", "joins gold.bandit_decisions; rewarded once"),
-        _STUDENT,
+        STUDENT,
         Column("decided_at", "timestamp", "of the decision, UTC"),
         Column("kind", "string", "how worth is measured: setting reward.kind"),
         Column("reward", "double", "0 to 1", privacy=_PERSONAL),
@@ -103,7 +103,12 @@ POLICY_EVALUATIONS = Table(
         Column("policy", "string", "judged"),
         Column("against", "string", "running: those that made the log; or a policy"),
         Column("estimator", "string", "replay, ips, snips, dm, dr or sndr"),
-        Column("value", "double", "mean reward a decision", nullable=True),
+        Column(
+            "value",
+            "double",
+            "mean reward a decision, less what is usual for the skill",
+            nullable=True,
+        ),
         Column("value_low", "double", f"lower {_INTERVAL}", nullable=True),
         Column("value_high", "double", f"upper {_INTERVAL}", nullable=True),
         Column("other_value", "double", "of the policy it is held against", nullable=True),

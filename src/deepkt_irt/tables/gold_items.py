@@ -1,8 +1,8 @@
 """Gold contracts about items: calibrations, parameters and abilities, drift, health."""
 
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
+from deepkt_irt.tables.gold import STUDENT
 
-_STUDENT = Column("student_key", "string", "pseudonym of the student", privacy=Privacy.PSEUDONYM)
 _PERSONAL = Privacy.PERSONAL
 _CALIBRATED_AT = Column("calibrated_at", "timestamp", "as-of instant of the run, UTC")
 
@@ -82,7 +82,7 @@ CALIBRATION_RESPONSES = Table(
     name="calibration_responses",
     comment="What the latest calibration sums over, one row a student; every run replaces it.",
     columns=(
-        _STUDENT,
+        STUDENT,
         Column("group_index", "int", "group of the student; 0 is the reference"),
         Column(
             "cells",
@@ -100,7 +100,7 @@ STUDENT_ABILITIES = Table(
     comment="Ability of each calibrated student by version: posterior mean and spread.",
     columns=(
         Column("calibration_version", "string", "joins gold.item_parameters"),
-        _STUDENT,
+        STUDENT,
         Column("ability", "double", "EAP of theta", unit="logit", privacy=_PERSONAL),
         Column("ability_sd", "double", "posterior standard deviation", unit="logit"),
         Column("n_responses", "bigint", "first attempts used"),
