@@ -18,7 +18,15 @@ FACTORS = Factors(  # constant, u1, u2, v1, v2, u1 v1, u2 v2; each item has a le
     own=np.array([0]),
 )
 BETA = np.array([0.5, 0.05, -0.05, 0.04, 0.03, 0.12, -0.1])
-SETTINGS = BanditSettings(min_item_updates=20, item_prior_precision=5.0, discount_per_day=1.0)
+# rewards here tell far more than those of real students, for whom the defaults are made
+SETTINGS = BanditSettings(
+    alpha=0.5,
+    prior_precision=1.0,
+    item_prior_precision=5.0,
+    min_item_updates=20,
+    discount_per_day=1.0,
+    temperature=0.1,
+)
 
 
 class World:
