@@ -30,7 +30,8 @@ _GROUP_SHARES, _GROUP_SHIFTS = (0.5, 0.3, 0.2), np.array([0.1, 0.0, -0.25])  # l
 _GAIN_PROBLEMS = 6.0  # as in the simulator: the first problem of a skill teaches gain / 6
 _CENTRES, _CENTRE_SD = (0.62, 0.78), 0.02  # without and with a need for support
 _READS = (0.35, 0.75)
-_QUALITY_SD, _QUALITY_OF_HELP, _QUALITY_REACH = 0.4, 0.15, 1.2  # of the log
+_QUALITY_SD, _QUALITY_REACH = 0.4, 1.2  # of the log
+HELP_EFFECT = 0.15  # of the log of what an item teaches: more with an explanation, less without
 _TWO_SKILL_SHARE = 0.25
 _ITEMS_PER_SKILL = 4  # at least, and so many of one skill alone
 _REFERENCE_ITEMS = 10  # per skill, at most
@@ -122,7 +123,9 @@ class School:
     learners: Learners
 
 
-def draw_school(seed: int, *, n_students: int, n_items: int, n_skills: int) -> School:
+def draw_school(
+    seed: int, *, n_students: int, n_items: int, n_skills: int, help_effect: float = HELP_EFFECT
+) -> School:
     """Draw a school; the same arguments give the same one.
 
     Args:
@@ -130,6 +133,8 @@ def draw_school(seed: int, *, n_students: int, n_items: int, n_skills: int) -> S
         n_students: 1 or more.
         n_items: 4 or more per skill.
         n_skills: 1 to 12, the first ones of the simulator's curriculum.
+        help_effect: What an explanation adds to the log of what an item teaches; as much is taken
+            off without one.
 
     Raises:
         ValueError: If a size is outside its range.
@@ -146,7 +151,7 @@ def draw_school(seed: int, *, n_students: int, n_items: int, n_skills: int) -> S
     enough = max(n_items, _ITEMS_PER_SKILL * most)  # with fewer the curriculum would be another
     base = build_world(base_rng, n_students=n_students, n_items=enough)
     item_skill, prerequisites = _draw_skills(item_rng, n_items, n_skills)
-    items = _draw_items(item_rng, base.problems, item_skill)
+    items = _draw_items(item_rng, base.problems, item_skill, help_effect)
     return School(
         catalogue=_calibrated(item_rng, base.problems, items, item_skill, prerequisites),
         items=items,
@@ -190,10 +195,12 @@ def _draw_skills(
     return np.where(second[:, None] > 0, np.sort(pair, axis=1), pair), needs
 
 
-def _draw_items(rng: np.random.Generator, problems: Problems, item_skill: IntArray) -> TrueItems:
+def _draw_items(
+    rng: np.random.Generator, problems: Problems, item_skill: IntArray, help_effect: float
+) -> TrueItems:
     n = len(item_skill)
     noise = np.clip(rng.normal(0, _QUALITY_SD, n), -_QUALITY_REACH, _QUALITY_REACH)
-    centred = _QUALITY_OF_HELP * np.where(_has_help(problems, n), 1, -1)
+    centred = help_effect * np.where(_has_help(problems, n), 1, -1)
     return TrueItems(
         a=problems.a[:n],
         b=problems.b[:n],

@@ -38,7 +38,7 @@ from scipy.special import ndtri
 
 from deepkt_irt.irt.response import probability_3pl
 from learning_answers import Answers, joined, turns, uniforms
-from learning_school import School, ability_at, draw_school
+from learning_school import HELP_EFFECT, School, ability_at, draw_school
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
@@ -101,10 +101,18 @@ class LearningWorld:
         self._history: list[Answers] = []
 
     @classmethod
-    def drawn(cls, seed: int, *, n_students: int, n_items: int, n_skills: int) -> Self:
+    def drawn(
+        cls,
+        seed: int,
+        *,
+        n_students: int,
+        n_items: int,
+        n_skills: int,
+        help_effect: float = HELP_EFFECT,
+    ) -> Self:
         """A school on its first day; arguments and errors are those of `draw_school`."""
-        school = draw_school(seed, n_students=n_students, n_items=n_items, n_skills=n_skills)
-        return cls(seed, school)
+        size = {"n_students": n_students, "n_items": n_items, "n_skills": n_skills}
+        return cls(seed, draw_school(seed, **size, help_effect=help_effect))
 
     @property
     def history(self) -> Answers:

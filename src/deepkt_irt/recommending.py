@@ -52,6 +52,7 @@ DECIDED = (
     "usual_features",
     "eligible_hash",
     "eligible_items",
+    "eligible_skills",
     "eligible_features",
     "exclusions",
 )
@@ -225,9 +226,10 @@ class Recommender:
             items = self.catalogue.item_ids[slates.offered.item[whole]].tolist()
             named = hashlib.sha256("\n".join(items).encode()).hexdigest()[:_HASH]
             for slot in range(n):
-                alternatives: tuple[object, object] = (None, None)
+                alternatives: tuple[object, ...] = (None, None, None)
                 if in_full and slot == 0:
-                    alternatives = items, slates.shared[whole].ravel().tolist()
+                    skills = self.catalogue.skill_ids[slates.offered.skill[whole]].tolist()
+                    alternatives = items, skills, slates.shared[whole].ravel().tolist()
                 values = self._row(slates, student, slot, policy.name)
                 rows.append((key, *values, named, *alternatives, told if slot == 0 else []))
         return rows

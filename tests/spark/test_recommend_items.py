@@ -483,7 +483,7 @@ def test_recommend_items_linucb_goes_live_when_the_log_says_that_it_is_better(
                 "policy_version": "1",
                 "last_sequence_number": 0,
                 "item_id": f"i{chosen}",
-                "skill_id": f"k{chosen % 2}",
+                "skill_id": "k0",
                 "propensity": 1 / 8,
                 "n_eligible": 8,
                 "features": features[chosen],
@@ -493,6 +493,7 @@ def test_recommend_items_linucb_goes_live_when_the_log_says_that_it_is_better(
                 "reason": "made up",
                 "exclusions": [],
                 "eligible_items": [f"i{k}" for k in range(8)],
+                "eligible_skills": ["k0"] * 8,
                 "eligible_features": [value for row in features for value in row],
             }
         )

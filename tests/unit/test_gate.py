@@ -44,6 +44,7 @@ def evidence(worth, *, seed=0, n_students=120, n_days=8, n_items=6):
     return Evidence(
         log=log,
         shared=shared,
+        skill=np.zeros(len(item), dtype=np.int64),
         usual=usual,
         item_ids=np.array([f"i{k}" for k in range(n_items)]),
         learnt=rewards_of(shared[chosen], usual, item[chosen], reward, BANDIT),
@@ -125,6 +126,36 @@ def test_judge_is_not_flattered_by_rewards_that_are_noise():
         gained.append(verdict.comparisons[RUNNING]["sndr"].difference.value)
 
     assert abs(np.mean(gained)) < 0.02
+
+
+def test_judge_skill_that_only_seems_to_gain_speaks_for_no_policy():
+    """Where mastery was taken for too low, all items of the skill seem to teach."""
+    base = evidence(lambda z: np.full(len(z), 0.5))
+    skill = base.log.item % 2
+    moved = base.shared.copy()
+    moved[:, ABOVE] += np.where(skill == 1, 1.0, -1.0)  # the skill of the easier items
+    seeming = base.log.reward + 0.2 * (skill[base.log.chosen] == 1)
+    told = replace(
+        base,
+        shared=moved,
+        skill=skill,
+        log=replace(base.log, reward=seeming),
+        learnt=rewards_of(
+            moved[base.log.chosen],
+            moved.reshape(base.log.n_decisions, -1, len(SHARED))[
+                np.arange(base.log.n_decisions)[:, None], np.arange(3) * 2
+                + skill[base.log.chosen][:, None],
+            ].mean(axis=1),
+            base.log.item[base.log.chosen],
+            seeming,
+            BANDIT,
+        ),
+    )  # fmt: skip
+
+    verdict = judge(told, RULE, bandit=BANDIT, settings=SETTINGS)
+
+    assert verdict.policy == RULE
+    assert abs(verdict.comparisons[RULE]["sndr"].difference.value) < 0.02
 
 
 def replace_items(settings):

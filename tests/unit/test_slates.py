@@ -28,6 +28,7 @@ from deepkt_irt.bandit.policies import (
 )
 from deepkt_irt.bandit.reasons import nothing_eligible, sentence
 from deepkt_irt.bandit.slates import decide, uniforms
+from deepkt_irt.bandit.stochastic import Eligible, propensities
 from deepkt_irt.settings import BanditSettings, RecommendationSettings
 from made_up_situations import catalogue, random_situation, situation
 
@@ -44,6 +45,10 @@ def learnt(asked, seed=0, bandit=BANDIT):
         rewards_of(shared, 0 * shared, offered.item, rng.random(len(shared)), bandit)
     )
     return LinUcbPolicy.of(state, asked.catalogue.item_ids)
+
+
+def eligible_of(asked):
+    return Eligible(asked.offsets, asked.item, asked.skill)
 
 
 def slates(asked, policy, rules=RULES, bandit=BANDIT, salt=""):
@@ -155,7 +160,7 @@ def test_rule_policy_prefers_what_is_nearest_the_target_and_then_information():
     asked = situation(known, [{"chances": chances}])
     shared = features(asked, target=0.7)
 
-    preferred = RulePolicy().preferences(shared, asked.item)
+    preferred = RulePolicy().preferences(shared, eligible_of(asked))
 
     assert np.argsort(-preferred).tolist() == [1, 2, 3, 0]
 
@@ -167,11 +172,34 @@ def test_linucb_of_items_it_never_met_is_judged_by_the_shared_part():
     wider = LinUcbPolicy.of(policy.state, more)
     shared = features(asked.only(exclusions(asked, RULES) == 0), target=RULES.target_success)[:3]
 
-    found = wider.scores(shared, np.full(3, len(more) - 1))
+    new = Eligible(np.array([0, 2, 3]), np.full(3, len(more) - 1), np.ones(3, dtype=np.int64))
 
-    expected = expected_by_rule(shared, BANDIT) + choice_features(shared) @ wider.posterior.beta
-    assert found.mean == pytest.approx(expected)
+    found = wider.scores(shared, new)
+
+    learnt_of = choice_features(shared) @ wider.posterior.beta
+    learnt_of -= np.array([learnt_of[:2].mean(), learnt_of[:2].mean(), learnt_of[2]])
+    assert found.mean == pytest.approx(expected_by_rule(shared, BANDIT) + learnt_of)
     assert (found.width > 0).all()
+
+
+@pytest.mark.parametrize("exploration", ["softmax", "thompson"])
+def test_linucb_leaves_the_choice_between_skills_to_the_rule(exploration):
+    """What was learnt of items must not favour the skill that has them."""
+    bandit = BanditSettings(exploration=exploration, alpha=0.1, floor=1e-9, temperature=0.1)
+    asked = random_situation(8)
+    asked = asked.only(exclusions(asked, RULES) == 0)
+    shared = features(asked, target=RULES.target_success)
+    sets = eligible_of(asked)
+    policy, rule = learnt(asked, bandit=bandit), RulePolicy()
+
+    by_rule = propensities(rule.preferences(shared, sets), sets, bandit)
+    found = propensities(
+        policy.preferences(shared, sets), sets, bandit, between=policy.between_skills(shared)
+    )
+
+    assert np.abs(found - by_rule).max() > 0.01  # something was learnt
+    order, pairs = sets.by_skill
+    assert pairs.totals(found[order]) == pytest.approx(pairs.totals(by_rule[order]), abs=1e-6)
 
 
 def test_linucb_state_of_other_features_is_refused():

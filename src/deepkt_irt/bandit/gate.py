@@ -6,6 +6,7 @@ it prefers for the students of one is learnt from the rewards of the others.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,14 @@ from numpy.typing import NDArray
 from deepkt_irt.bandit.decision_log import DecisionLog, FloatArray, IntArray
 from deepkt_irt.bandit.linear_state import Rewards
 from deepkt_irt.bandit.off_policy import Comparison, compare
-from deepkt_irt.bandit.policies import LINUCB, RULE, LinUcbPolicy, Policy, RulePolicy, fresh_state
+from deepkt_irt.bandit.policies import (
+    LINUCB,
+    RULE,
+    LinUcbPolicy,
+    Policy,
+    RulePolicy,
+    fresh_state,
+)
 from deepkt_irt.bandit.reward_model import cross_fitted_rewards
 from deepkt_irt.bandit.stochastic import Eligible, propensities
 from deepkt_irt.bandit.student_bootstrap import Bootstrap
@@ -29,6 +37,7 @@ class Evidence:
     Attributes:
         log: First choices, with the eligible items of each.
         shared: Features of each eligible row, (rows, shared).
+        skill: Number of the skill that each would practise, (rows,).
         usual: Of each decision, those of what would usually have been chosen for its skill,
             (decisions, shared).
         item_ids: Of the items by number.
@@ -38,10 +47,16 @@ class Evidence:
 
     log: DecisionLog
     shared: FloatArray
+    skill: IntArray
     usual: FloatArray
     item_ids: NDArray[np.str_]
     learnt: Rewards
     learnt_student: IntArray
+
+    @cached_property
+    def eligible(self) -> Eligible:
+        """What each first choice was made from."""
+        return Eligible(self.log.offsets, self.log.item, self.skill)
 
 
 @dataclass(frozen=True)
@@ -88,7 +103,7 @@ def judge(
         n_folds=settings.folds,
         seed=settings.seed,
     )
-    draws = Bootstrap(settings.n_resamples, settings.confidence, settings.seed)
+    draws = Bootstrap(settings.n_resamples, settings.gate_confidence, settings.seed)
     found = {
         against: compare(
             evidence.log,
@@ -157,22 +172,19 @@ def _candidate(
             _taken(evidence.learnt, fold_of_reward != fold)
         )
         policy = LinUcbPolicy.of(state, evidence.item_ids, seed=settings.seed)
-        rows = fold_of_row == fold
-        preferred[fold] = policy.preferences(evidence.shared[rows], evidence.log.item[rows])
+        own = evidence.eligible.only(fold_of_log == fold)
+        preferred[fold] = policy.preferences(evidence.shared[fold_of_row == fold], own)
     every = np.empty((len(fold_of_row), *preferred[0].shape[1:]))
     for fold, found in preferred.items():
         every[fold_of_row == fold] = found
-    return propensities(every, _eligible(evidence), bandit)
+    between = policy.between_skills(evidence.shared)
+    return propensities(every, evidence.eligible, bandit, between=between)
 
 
 def _chances(evidence: Evidence, policy: Policy, bandit: BanditSettings) -> FloatArray:
-    preferred = policy.preferences(evidence.shared, evidence.log.item)
-    return propensities(preferred, _eligible(evidence), bandit)
-
-
-def _eligible(evidence: Evidence) -> Eligible:
-    none = np.full(len(evidence.log.item), -1)  # a first choice has nothing to be unlike to
-    return Eligible(evidence.log.offsets, evidence.log.item, none)
+    preferred = policy.preferences(evidence.shared, evidence.eligible)
+    between = policy.between_skills(evidence.shared)
+    return propensities(preferred, evidence.eligible, bandit, between=between)
 
 
 def _taken(rewards: Rewards, chosen: NDArray[np.bool_]) -> Rewards:

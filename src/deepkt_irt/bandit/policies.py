@@ -24,11 +24,11 @@ from deepkt_irt.bandit.linear_state import LinearState, Rewards
 from deepkt_irt.bandit.linucb import Posterior, Scores
 from deepkt_irt.bandit.rewards import NEUTRAL
 from deepkt_irt.bandit.situation import FloatArray, IntArray
+from deepkt_irt.bandit.stochastic import Eligible
 from deepkt_irt.settings import BanditSettings
 
 RULE, LINUCB, RANDOM = "target_success_rule", "linucb", "random_eligible"
 
-_NO_ITEM = np.zeros(0, dtype=np.int64)  # the rule asks for none
 _INFORMATION = 0.02  # of a chance: what the most informative item may be farther off the target
 
 
@@ -40,17 +40,21 @@ class Policy(Protocol):
         """What a log calls it."""
         ...
 
-    def scores(self, shared: FloatArray, item: IntArray) -> Scores:
+    def scores(self, shared: FloatArray, eligible: Eligible) -> Scores:
         """What is expected of rows, and how little is known of it; larger is preferred.
 
         Args:
             shared: Features in the order of `context.SHARED`, (rows, shared).
-            item: Numbers of items, (rows,).
+            eligible: Decisions, items and skills of the rows.
         """
         ...
 
-    def preferences(self, shared: FloatArray, item: IntArray) -> FloatArray:
+    def preferences(self, shared: FloatArray, eligible: Eligible) -> FloatArray:
         """What rows are chosen by, (rows,) or one column per draw, (rows, draws)."""
+        ...
+
+    def between_skills(self, shared: FloatArray) -> FloatArray | None:
+        """What the skill is chosen by, (rows,); None: by the preferences."""
         ...
 
 
@@ -60,15 +64,17 @@ class RulePolicy:
 
     name: str = RULE
 
-    def scores(self, shared: FloatArray, item: IntArray) -> Scores:  # noqa: ARG002 - as a Policy
+    def scores(self, shared: FloatArray, eligible: Eligible) -> Scores:  # noqa: ARG002 - as a Policy
         """Minus the distance from the target, with a little for information."""
-        told = np.minimum(shared[:, SHARED.index("information")], 1.0)
-        mean = _INFORMATION * told - off_target(shared)
+        mean = preferred_by_rule(shared)
         return Scores(mean, np.zeros(len(mean)))
 
-    def preferences(self, shared: FloatArray, item: IntArray) -> FloatArray:
+    def preferences(self, shared: FloatArray, eligible: Eligible) -> FloatArray:  # noqa: ARG002
         """The scores."""
-        return np.asarray(self.scores(shared, item).mean)
+        return preferred_by_rule(shared)
+
+    def between_skills(self, shared: FloatArray) -> None:
+        """By the preferences."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +83,25 @@ class RandomPolicy:
 
     name: str = RANDOM
 
-    def scores(self, shared: FloatArray, item: IntArray) -> Scores:  # noqa: ARG002 - as a Policy
+    def scores(self, shared: FloatArray, eligible: Eligible) -> Scores:  # noqa: ARG002 - as a Policy
         """Zeros."""
         none = np.zeros(len(shared))
         return Scores(none, none)
 
-    def preferences(self, shared: FloatArray, item: IntArray) -> FloatArray:
+    def preferences(self, shared: FloatArray, eligible: Eligible) -> FloatArray:
         """The scores."""
-        return np.asarray(self.scores(shared, item).mean)
+        return np.asarray(self.scores(shared, eligible).mean)
+
+    def between_skills(self, shared: FloatArray) -> None:
+        """By the preferences."""
 
 
 @dataclass(frozen=True)
 class LinUcbPolicy:
     """Expected reward by context and item: the rule's expectation, and what was learnt beyond it.
+
+    Rewards tell which item of a skill taught more, not which skill would have (`context`): so the
+    rule chooses the skill, and what was learnt the item.
 
     Attributes:
         state: What was learnt, of all items that may be asked about.
@@ -116,31 +128,43 @@ class LinUcbPolicy:
         known = state.with_items(item_ids)
         return cls(known, Posterior.of(known), known.positions(item_ids), seed)
 
-    def scores(self, shared: FloatArray, item: IntArray) -> Scores:
-        """Posterior mean and width of the reward."""
-        asked = choice_features(shared), own_features(shared), self.place[item]
+    def scores(self, shared: FloatArray, eligible: Eligible) -> Scores:
+        """Posterior mean and width of the reward; what was learnt, net of the skill's mean."""
+        asked = choice_features(shared), own_features(shared), self.place[eligible.item]
         found = self.posterior.scores(*asked)
-        return Scores(found.mean + expected_by_rule(shared, self.state.settings), found.width)
+        expected = expected_by_rule(shared, self.state.settings)
+        return Scores(eligible.net_of_skill(found.mean) + expected, found.width)
 
-    def preferences(self, shared: FloatArray, item: IntArray) -> FloatArray:
+    def preferences(self, shared: FloatArray, eligible: Eligible) -> FloatArray:
         """Upper confidence bounds, or means under draws of all weights for Thompson sampling."""
         settings = self.state.settings
         if settings.exploration == "softmax":
-            return np.asarray(self.scores(shared, item).upper(settings.alpha))
+            return np.asarray(self.scores(shared, eligible).upper(settings.alpha))
         drawn = self.posterior.draws(
             choice_features(shared),
             own_features(shared),
-            self.place[item],
+            self.place[eligible.item],
             rng=np.random.default_rng(self.seed),
             n_draws=settings.n_draws,
             scale=settings.alpha,
         )
-        return drawn + expected_by_rule(shared, settings)[:, None]
+        return eligible.net_of_skill(drawn) + expected_by_rule(shared, settings)[:, None]
+
+    def between_skills(self, shared: FloatArray) -> FloatArray:
+        """What the rule prefers by."""
+        return preferred_by_rule(shared)
 
 
 def expected_by_rule(shared: FloatArray, settings: BanditSettings) -> FloatArray:
     """Reward that is expected before any was seen: less the farther from the target, (rows,)."""
-    return NEUTRAL + settings.rule_weight * np.asarray(RulePolicy().scores(shared, _NO_ITEM).mean)
+    return NEUTRAL + settings.rule_weight * preferred_by_rule(shared)
+
+
+def preferred_by_rule(shared: FloatArray) -> FloatArray:
+    """Minus the distance from the target, with a little for information, (rows,)."""
+    told = np.minimum(shared[:, SHARED.index("information")], 1.0)
+    preferred: FloatArray = _INFORMATION * told - off_target(shared)
+    return preferred
 
 
 def rewards_of(

@@ -64,16 +64,18 @@ def decide(
     excluded = exclusions(situation, recommendation)
     offered = situation.only(excluded == 0)
     shared = features(offered, target=recommendation.target_success)
+    eligible = Eligible(offered.offsets, offered.item, offered.skill)
     chosen = draw_slates(
-        policy.preferences(shared, offered.item),
-        Eligible(offered.offsets, offered.item, offered.skill),
+        policy.preferences(shared, eligible),
+        eligible,
         uniform,
         settings=bandit,
         max_per_skill=recommendation.max_per_skill,
+        between=policy.between_skills(shared),
         limited=Limited(is_hard(offered, recommendation), hard_items_left(offered, recommendation)),
         features=shared,
     )
-    scores = policy.scores(shared, offered.item)
+    scores = policy.scores(shared, eligible)
     before = _mastery(situation)[excluded == 0]
     return Slates(excluded, offered, shared, scores, before, chosen)
 

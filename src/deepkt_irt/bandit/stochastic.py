@@ -1,12 +1,14 @@
 """Choosing by chance with known propensities, so that other policies can be judged by the log.
 
 Every propensity mixes in a floor, (1 - floor) p + floor / K over the K rows that are open, so none
-is 0. What is drawn rests on uniform numbers given from outside: a rerun draws the same. A decision
-without an open row chooses nothing: row -1, propensity NaN.
+is 0. Where the skill is chosen by other scores than the item, p is the chance of the skill by those
+times that of the row within it. What is drawn rests on uniform numbers given from outside: a rerun
+draws the same. A decision without an open row chooses nothing: row -1, propensity NaN.
 """
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +63,35 @@ class Eligible:
     def place(self) -> IntArray:
         """Place of each row's decision among the filled ones, (rows,)."""
         return np.repeat(np.arange(len(self.filled)), np.diff(self.offsets)[self.filled])
+
+    @cached_property
+    def by_skill(self) -> tuple[IntArray, "Eligible"]:
+        """The rows with each pair of a decision and a skill as a decision of its own.
+
+        Returns:
+            The order in which the rows of a pair follow each other, and the rows in it.
+        """
+        decision = np.repeat(np.arange(self.n_decisions), np.diff(self.offsets))
+        order = np.lexsort((self.skill, decision))
+        pair = decision[order], self.skill[order]
+        starts = np.any([np.diff(each, prepend=_NO_SKILL) != 0 for each in pair], axis=0)
+        offsets = np.append(np.flatnonzero(starts), len(order))
+        return order, Eligible(offsets, self.item[order], pair[1])
+
+    def only(self, decisions: BoolArray) -> "Eligible":
+        """Some of the decisions with their rows."""
+        sizes = np.diff(self.offsets)
+        rows = np.repeat(decisions, sizes)
+        offsets = np.concatenate([[0], np.cumsum(sizes[decisions])])
+        return Eligible(offsets, self.item[rows], self.skill[rows])
+
+    def net_of_skill(self, values: NDArray[np.floating[Any]]) -> FloatArray:
+        """Values less their mean over the decision's rows of the same skill, (rows, ...)."""
+        order, pairs = self.by_skill
+        n = np.reshape(np.diff(pairs.offsets), (-1, *(1,) * (values.ndim - 1)))
+        net = np.empty(values.shape)
+        net[order] = values[order] - (pairs.totals(values[order]) / n)[pairs.place]
+        return net
 
     def totals(self, values: NDArray[np.generic]) -> FloatArray:
         """Sums over the rows of each filled decision, (filled, ...)."""
@@ -129,12 +160,7 @@ def softmax_propensities(
     is_open = _checked(scores, eligible, floor, open_rows, ndim=1)
     if not temperature > 0:
         raise ValueError(f"temperature={temperature} must be above 0")
-    values = np.where(is_open, scores, -np.inf)
-    top = eligible.largest(values)
-    top[np.isneginf(top)] = 0  # no open row
-    values -= top[eligible.place]
-    odds = np.exp(values / temperature)
-    return _with_floor(odds, eligible, is_open, floor)
+    return _with_floor(_odds(scores, eligible, is_open, temperature), eligible, is_open, floor)
 
 
 def thompson_propensities(
@@ -157,10 +183,7 @@ def thompson_propensities(
         ValueError: A draw is not finite, or a number is out of its range.
     """
     is_open = _checked(draws, eligible, floor, open_rows, ndim=2)
-    values = np.where(is_open[:, None], draws, -np.inf)
-    wins = (values == eligible.largest(values)[eligible.place]) & is_open[:, None]
-    shared_by = np.maximum(eligible.totals(wins), 1)
-    return _with_floor((wins / shared_by[eligible.place]).sum(axis=1), eligible, is_open, floor)
+    return _with_floor(_wins(draws, eligible, is_open), eligible, is_open, floor)
 
 
 def choose(propensity: FloatArray, eligible: Eligible, uniform: FloatArray) -> Chosen:
@@ -204,6 +227,7 @@ def draw_slates(  # noqa: PLR0913 - a slate is decided by all of them
     *,
     settings: BanditSettings,
     max_per_skill: int,
+    between: FloatArray | None = None,
     vectors: FloatArray | None = None,
     limited: Limited | None = None,
     features: FloatArray | None = None,
@@ -222,6 +246,7 @@ def draw_slates(  # noqa: PLR0913 - a slate is decided by all of them
         uniform: A number in [0, 1) per decision and slot, (decisions, slots).
         settings: Temperature, floor and diversity.
         max_per_skill: At least 1; rows without a skill are not counted.
+        between: Scores (rows,) by which the skill is chosen, if not by `scores`.
         vectors: Items by number (items, features), whose cosine, if above 0, is the similarity.
             Without them it is 1 within a skill, else 0.
         limited: Rows of which a decision takes only so many; none if not given.
@@ -240,6 +265,7 @@ def draw_slates(  # noqa: PLR0913 - a slate is decided by all of them
         )
     item, skill = eligible.item, eligible.skill
     scores = in_spreads(scores, eligible)
+    between = None if between is None else in_spreads(between, eligible)
     unit = None if vectors is None else _unit(vectors, eligible)
     is_open, of_skill = np.ones(len(item), dtype=np.bool_), np.zeros(len(item), dtype=np.int64)
     nearest = np.zeros(len(item))
@@ -248,8 +274,14 @@ def draw_slates(  # noqa: PLR0913 - a slate is decided by all of them
     for place, numbers in enumerate(np.transpose(uniform)):
         if limited is not None and left is not None:
             is_open &= ~limited.row | (left > 0)[eligible.place]
-        lowered = scores - np.reshape(settings.diversity * nearest, (-1, *(1,) * (scores.ndim - 1)))
-        chances = _propensities(lowered, eligible, settings, is_open)
+        less = settings.diversity * nearest
+        chances = _propensities(
+            scores - np.reshape(less, (-1, *(1,) * (scores.ndim - 1))),
+            eligible,
+            settings,
+            is_open,
+            between=None if between is None else between - less,
+        )
         slot = choose(chances, eligible, numbers)
         slots.append(slot)
         chosen = slot.row[eligible.filled]
@@ -283,19 +315,27 @@ def _mean(features: FloatArray, weight: FloatArray, eligible: Eligible) -> Float
     return mean
 
 
-def propensities(scores: FloatArray, eligible: Eligible, settings: BanditSettings) -> FloatArray:
+def propensities(
+    scores: FloatArray,
+    eligible: Eligible,
+    settings: BanditSettings,
+    *,
+    between: FloatArray | None = None,
+) -> FloatArray:
     """Chances of rows by softmax of scores (rows,), or by shares of draws (rows, draws).
 
     Args:
         scores: As of `draw_slates`.
         eligible: Which rows belong to which decision.
         settings: Temperature and floor.
+        between: As of `draw_slates`.
 
     Raises:
         ValueError: As of `softmax_propensities`.
     """
     every = np.ones(len(eligible.item), dtype=np.bool_)
-    return _propensities(in_spreads(scores, eligible), eligible, settings, every)
+    skill = None if between is None else in_spreads(between, eligible)
+    return _propensities(in_spreads(scores, eligible), eligible, settings, every, between=skill)
 
 
 def in_spreads(scores: FloatArray, eligible: Eligible) -> FloatArray:
@@ -321,16 +361,50 @@ def _propensities(
     eligible: Eligible,
     settings: BanditSettings,
     open_rows: BoolArray,
+    *,
+    between: FloatArray | None,
 ) -> FloatArray:
+    is_open = _checked(scores, eligible, settings.floor, open_rows, ndim=np.ndim(scores))
+    if between is None:
+        chance = _shares(scores, eligible, is_open, settings)
+    else:
+        _checked(between, eligible, settings.floor, open_rows, ndim=1)
+        order, pairs = eligible.by_skill
+        of_skill = pairs.totals(_shares(between, eligible, is_open, settings)[order])
+        inside = _shares(scores[order], pairs, is_open[order], settings)
+        chance = np.empty(len(order))
+        chance[order] = inside * of_skill[pairs.place]
+    return _with_floor(chance, eligible, is_open, settings.floor)
+
+
+def _shares(
+    scores: FloatArray, eligible: Eligible, is_open: BoolArray, settings: BanditSettings
+) -> FloatArray:
+    """Chances without any floor, (rows,)."""
     if scores.ndim == 2:
-        return thompson_propensities(scores, eligible, floor=settings.floor, open_rows=open_rows)
-    return softmax_propensities(
-        scores,
-        eligible,
-        temperature=settings.temperature,
-        floor=settings.floor,
-        open_rows=open_rows,
-    )
+        odds = _wins(scores, eligible, is_open)
+    else:
+        odds = _odds(scores, eligible, is_open, settings.temperature)
+    return _with_floor(odds, eligible, is_open, 0.0)
+
+
+def _odds(
+    scores: FloatArray, eligible: Eligible, is_open: BoolArray, temperature: float
+) -> FloatArray:
+    values = np.where(is_open, scores, -np.inf)
+    top = eligible.largest(values)
+    top[np.isneginf(top)] = 0  # no open row
+    values -= top[eligible.place]
+    odds: FloatArray = np.exp(values / temperature)
+    return odds
+
+
+def _wins(draws: FloatArray, eligible: Eligible, is_open: BoolArray) -> FloatArray:
+    values = np.where(is_open[:, None], draws, -np.inf)
+    wins = (values == eligible.largest(values)[eligible.place]) & is_open[:, None]
+    shared_by = np.maximum(eligible.totals(wins), 1)
+    total: FloatArray = (wins / shared_by[eligible.place]).sum(axis=1)
+    return total
 
 
 def _with_floor(

@@ -189,11 +189,11 @@ def _first_choices(ctx: JobContext) -> pd.DataFrame:
     decisions = (
         ctx.read(BANDIT_DECISIONS)
         .filter((F.col("decided_at") >= F.lit(since)) & (F.col("decided_at") < F.lit(ctx.as_of)))
-        .filter("rank = 1 AND eligible_items IS NOT NULL")
+        .filter("rank = 1 AND eligible_items IS NOT NULL AND eligible_skills IS NOT NULL")
         .join(rewards.select("decision_id", "reward"), "decision_id", "left")
         .select(
             "decision_id", "student_key", "item_id", "propensity", "reward", "p_correct",
-            "eligible_items", "eligible_features", "usual_features",
+            "eligible_items", "eligible_skills", "eligible_features", "usual_features",
         )
         # ids are hashes, so that the first of them are drawn by chance
         .orderBy("decision_id")
@@ -227,10 +227,12 @@ def _evidence(ctx: JobContext, decisions: pd.DataFrame) -> Evidence:
         propensity=decisions["propensity"].to_numpy(dtype=np.float64),
         reward=decisions["reward"].to_numpy(dtype=np.float64, na_value=np.nan),
     )
+    skills = np.concatenate(decisions["eligible_skills"].to_list()).astype(np.str_)
     flat = np.concatenate(decisions["eligible_features"].to_list()).astype(np.float64)
     return Evidence(
         log=log,
         shared=flat.reshape(-1, len(SHARED)),
+        skill=np.unique(skills, return_inverse=True)[1],
         usual=np.stack(decisions["usual_features"].to_list()),
         item_ids=item_ids,
         learnt=rewards_of(

@@ -28,7 +28,7 @@ _ROWS = (
     "p_irt double, p_sakt double, information double, mastery double, ability double, "
     "score double, score_width double, propensity double, n_eligible int, reason string, "
     "features array<double>, usual_features array<double>, eligible_hash string, "
-    "eligible_items array<string>, "
+    "eligible_items array<string>, eligible_skills array<string>, "
     "eligible_features array<float>, exclusions array<struct<reason:string,n:int>>, "
     "last_sequence_number bigint"
 )

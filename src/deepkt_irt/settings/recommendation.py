@@ -114,8 +114,12 @@ class OffPolicySettings(Frozen):
     max_weight: float | None = Field(
         None, gt=0, description="larger weights are clipped to it, which biases; null: none is"
     )
-    n_resamples: int = Field(1000, ge=1, description="bootstrap draws of students")
-    confidence: float = Field(0.95, gt=0, lt=1, description="of the intervals")
+    n_resamples: int = Field(2000, ge=1, description="bootstrap draws of students")
+    confidence: float = Field(0.95, gt=0, lt=1, description="of the intervals of groups")
+    # asked every day, 95 % would say yes by chance before long
+    gate_confidence: float = Field(
+        0.995, gt=0, lt=1, description="of the intervals by which a policy goes live"
+    )
     reward_penalty: float = Field(1.0, gt=0, description="ridge of the reward model, in rewards")
     folds: int = Field(
         5, ge=2, description="of students; nothing is judged on those it learnt from"

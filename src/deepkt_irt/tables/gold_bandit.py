@@ -62,6 +62,9 @@ BANDIT_DECISIONS = Table(
             nullable=True,
         ),
         Column(
+            "eligible_skills", "array<string>", "that each of them would practise", nullable=True
+        ),
+        Column(
             "eligible_features", "array<float>", "of each of them, one after another", nullable=True
         ),
     ),
