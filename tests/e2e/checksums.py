@@ -1,5 +1,6 @@
 """Row checksums of a whole lake, so that two lakes can be held against each other."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from deepkt_irt.tables.contract import Table
@@ -15,9 +16,9 @@ VOLATILE_COLUMNS = {"mlflow_run_id"}
 COMPARED = tuple(table for table in TABLES if table is not PIPELINE_RUNS)
 
 
-def checksums(store: TableStore) -> dict[str, tuple[int, int]]:
+def checksums(store: TableStore, tables: Iterable[Table] = COMPARED) -> dict[str, tuple[int, int]]:
     """Rows and the sum of the rows' hashes by table."""
-    return {table.qualified_name: _checksum(table, store.read(table)) for table in COMPARED}
+    return {table.qualified_name: _checksum(table, store.read(table)) for table in tables}
 
 
 def _checksum(table: Table, data: "DataFrame") -> tuple[int, int]:

@@ -1,7 +1,9 @@
 """Dropped files to tables as in Azure: the factory's triggers, the workspace, the bundle's jobs.
 
 Emulated are Data Factory and the workspace; its documents, the bundle and the built wheel are real.
-Two tasks lose their node on the way, and the job's own retries bring the same tables about.
+A task of each job loses its node on the way, and the job's own retries bring the same tables about.
+The day's job runs for every change; the week's, which trains models in processes of its own, is
+for `make nightly`.
 """
 
 import copy
@@ -24,11 +26,12 @@ from deepkt_irt.azure.factory.world import World
 from deepkt_irt.bundle.resolve import Choices, resolve
 from deepkt_irt.bundle.running import SUCCEEDED, open_run, unpack_wheel
 from deepkt_irt.jobs.opening import CATALOGS_VARIABLE
+from deepkt_irt.jobs.pipeline import LOCAL_ORDER
 from deepkt_irt.tables.contract import Layer, Table
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS
 from deepkt_irt.tables.store import TableStore
-from e2e.checksums import checksums
+from e2e.checksums import COMPARED, checksums
 from e2e.conftest import AS_OF, TRAINING
 from e2e.killing import killed_once
 from fake_workspace import FakeWorkspace, serving
@@ -50,11 +53,12 @@ ONLY = {
         if task["task_key"] not in BEFORE_TRAINING
     ),
 }
-# one that writes many tables, one that registers a model; make nightly kills every task
+# one that writes many tables, one that registers a model; test_kill.py kills every task
 KILLED = {
-    "transform_silver": CANONICAL_LEARNING_EVENTS,
-    "train_sakt": MODEL_EVALUATIONS,
+    "daily_ingestion": {"transform_silver": CANONICAL_LEARNING_EVENTS},
+    "weekly_training": {"train_sakt": MODEL_EVALUATIONS},
 }
+DAY, WEEK = ("daily_ingestion",), ("daily_ingestion", "weekly_training")
 LAKE, BLOB = "https://lake.dfs.core.windows.net", "https://lake.blob.core.windows.net"
 
 
@@ -112,6 +116,13 @@ def factory():
     return found
 
 
+def written_by(names: set[str]) -> list[Table]:
+    """Tables that these tasks write and no other does."""
+    others = {table for task in LOCAL_ORDER if task.name not in names for table in task.writes}
+    mine = (table for task in LOCAL_ORDER if task.name in names for table in task.writes)
+    return [table for table in dict.fromkeys(mine) if table in COMPARED and table not in others]
+
+
 def drop(files: Path, inbox: Path) -> None:
     """Drop files the day before the run."""
     shutil.copytree(files, inbox)
@@ -121,8 +132,9 @@ def drop(files: Path, inbox: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_start")
+@pytest.mark.parametrize("triggers", [DAY, pytest.param(WEEK, marks=pytest.mark.nightly)])
 def test_dropped_files_become_the_tables_of_a_direct_run(
-    spark, demo_lake, tmp_path, workspace, attempts, factory
+    triggers, *, spark, demo_lake, tmp_path, workspace, attempts, factory
 ):
     lake, account = tmp_path / "deepkt_dev", tmp_path / "account"
     # pseudonyms are random: give both lakes the same ones, so that all else can be compared
@@ -149,14 +161,17 @@ def test_dropped_files_become_the_tables_of_a_direct_run(
         client=WorkspaceClient(host=workspace.url, token="x", auth_type="pat"),  # noqa: S106
     )
 
-    with killed_once({name: stored(lake, table) for name, table in KILLED.items()}) as killed:
-        for trigger in ("daily_ingestion", "weekly_training"):
+    victims = {name: table for job in triggers for name, table in KILLED[job].items()}
+    with killed_once({name: stored(lake, table) for name, table in victims.items()}) as killed:
+        for trigger in triggers:
             (ended,) = fire_trigger(factory, trigger, SCHEDULED, world=world)
             assert ended.status == "Succeeded", ended.message
 
-    assert set(killed) == set(KILLED)
-    assert {task for task, started in attempts.items() if started == 2} == set(KILLED)
+    assert set(killed) == set(victims)
+    assert {task for task, started in attempts.items() if started == 2} == set(victims)
     assert {path.name for path in (uploads / "simulator").iterdir()} == {"2026-03-01"}
-    found = checksums(TableStore(spark, lake=lake, schemas=DEVELOPED))
-    assert found == checksums(TableStore(spark, lake=demo_lake))
-    assert (lake / DEVELOPED[Layer.OPS] / "reports" / "report.html").is_file()
+    written = written_by({task for job in triggers for task in ONLY[job]})
+    found = checksums(TableStore(spark, lake=lake, schemas=DEVELOPED), written)
+    assert found == checksums(TableStore(spark, lake=demo_lake), written)
+    reported = (lake / DEVELOPED[Layer.OPS] / "reports" / "report.html").is_file()
+    assert reported == (triggers == WEEK)

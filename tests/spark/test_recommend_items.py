@@ -511,7 +511,10 @@ def test_recommend_items_linucb_goes_live_when_the_log_says_that_it_is_better(
         )
     store.overwrite(BANDIT_DECISIONS, frame(BANDIT_DECISIONS, decisions))
     store.overwrite(BANDIT_REWARDS, frame(BANDIT_REWARDS, rewards))
-    quick = {"off_policy": {"min_decisions": 100, "n_resamples": 200, "min_group": 5}}
+    quick = {
+        "off_policy": {"min_decisions": 100, "n_resamples": 200, "min_group": 5},
+        "bandit": {"prior_precision": 100.0},  # a few rewards that tell much
+    }
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deepkt_irt.bandit.off_policy.MIN_STUDENTS", 10)

@@ -185,7 +185,9 @@ def test_linucb_of_items_it_never_met_is_judged_by_the_shared_part():
 @pytest.mark.parametrize("exploration", ["softmax", "thompson"])
 def test_linucb_leaves_the_choice_between_skills_to_the_rule(exploration):
     """What was learnt of items must not favour the skill that has them."""
-    bandit = BanditSettings(exploration=exploration, alpha=0.1, floor=1e-9, temperature=0.1)
+    bandit = BanditSettings(
+        exploration=exploration, alpha=0.1, floor=1e-9, temperature=0.1, prior_precision=100.0
+    )
     asked = random_situation(8)
     asked = asked.only(exclusions(asked, RULES) == 0)
     shared = features(asked, target=RULES.target_success)

@@ -81,10 +81,10 @@ class BanditSettings(Frozen):
     rule_weight: float = Field(
         0.02, ge=0, description="reward that a chance 1 off the target costs, before any is seen"
     )
-    # one item moves success by about a fiftieth of what a reward varies by
-    prior_precision: float = Field(8_000.0, gt=0, description="ridge on shared weights, in rewards")
+    # one item moves mastery by about a two-hundredth of what a reward varies by
+    prior_precision: float = Field(40_000.0, gt=0, description="ridge on shared weights, in rewards")
     item_prior_precision: float = Field(
-        20_000.0, gt=0, description="ridge on an item's own weights, in rewards"
+        40_000.0, gt=0, description="ridge on an item's own weights, in rewards"
     )
     min_item_updates: int = Field(
         50, ge=0, description="rewards; an item with fewer is judged by the shared part alone"
