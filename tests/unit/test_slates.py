@@ -199,7 +199,7 @@ def test_linucb_leaves_the_choice_between_skills_to_the_rule(exploration):
         policy.preferences(shared, sets), sets, bandit, between=policy.between_skills(shared)
     )
 
-    assert np.abs(found - by_rule).max() > 0.01  # something was learnt
+    assert np.abs(found - by_rule).max() > 0.001  # something was learnt
     order, pairs = sets.by_skill
     assert pairs.totals(found[order]) == pytest.approx(pairs.totals(by_rule[order]), abs=1e-6)
 
