@@ -142,8 +142,11 @@ def trace(
     as_json: JsonOption = False,
 ) -> None:
     """Show one student: the evidence, what it says, and what to practise next."""
-    runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
-    found = read_trace(runner.store.read, student_id=student_id, topic=topic)
+    settings = parse_settings([])
+    runner = open_runner(Target(lake=_existing(lake)), settings=settings)
+    found = read_trace(
+        runner.store.read, student_id=student_id, topic=topic, settings=settings.behaviour
+    )
     _show(student_trace, found, as_json=as_json)
 
 

@@ -1,11 +1,14 @@
 """Which items a skill is judged by, and how sure a mastery is."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import beta
 
 FloatArray = NDArray[np.float64]
+Trend = Literal["rising", "falling", "steady"]
 _PRIOR_RESPONSES = 2.0  # the weight of having seen nothing: a uniform prior's two pseudo-answers
 
 
@@ -68,3 +71,18 @@ def mastery_interval(mastery: FloatArray, n_responses: FloatArray) -> tuple[Floa
     low = beta.ppf(0.025, inside * weight, (1 - inside) * weight)
     high = beta.ppf(0.975, inside * weight, (1 - inside) * weight)
     return np.minimum(low, mastery), np.maximum(high, mastery)
+
+
+def trend(before: float | None, low: float, high: float) -> Trend | None:
+    """Which way a mastery has moved, if further than its own 95 % interval.
+
+    Args:
+        before: By the same model some time before; None if it is not known.
+        low: Lower end of the interval of the mastery now.
+        high: Upper end.
+    """
+    if before is None:
+        return None
+    if before < low:
+        return "rising"
+    return "falling" if before > high else "steady"

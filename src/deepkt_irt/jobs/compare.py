@@ -11,9 +11,8 @@ import pandas as pd
 from deepkt_irt.bandit.policies import LINUCB, RULE
 from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.bandit_learning import MODEL
+from deepkt_irt.jobs.reading import Read, find_student
 from deepkt_irt.jobs.recommendation_input import students_of
-from deepkt_irt.jobs.report_students import Read
-from deepkt_irt.jobs.trace import find_student
 from deepkt_irt.recommending import Recommender
 from deepkt_irt.reporting.compare import Comparison, Recommended, Slate
 from deepkt_irt.settings import Settings

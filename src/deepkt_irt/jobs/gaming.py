@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import NoData, UsageError
-from deepkt_irt.jobs.report_students import Read
-from deepkt_irt.jobs.trace import find_student
-from deepkt_irt.reporting.gaming import Count, Evidence, Gaming, StudentBehaviour
+from deepkt_irt.jobs.reading import Read, find_student
+from deepkt_irt.reporting.gaming import Count, Evidence, Gaming, StudentBehaviour, notable
 from deepkt_irt.settings import BehaviourSettings
 from deepkt_irt.silver.behaviour import PATTERNS
 from deepkt_irt.silver.events import class_key
@@ -64,6 +63,26 @@ def read_gaming(
         members = read(USERS).filter(F.array_contains("class_keys", key)).select("student_key")
         behaviour = behaviour.join(members, "student_key", "left_semi")
     return _view(read, behaviour, about, settings, single=student_id is not None)
+
+
+def notable_behaviour(read: Read, keys: list[str], settings: BehaviourSettings) -> dict[str, str]:
+    """What was seen in how a few students answered, of those where it is worth pointing out.
+
+    Args:
+        read: Reads a table.
+        keys: Student keys.
+        settings: What a verdict needs.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    own = read(RESPONSE_BEHAVIOUR).filter(F.col("student_key").isin(keys))
+    found = {}
+    for row in _counted(own).collect():
+        counts = tuple(Count(n, row[f"{n}_seen"], row[f"{n}_judged"]) for n in PATTERNS)
+        told = notable(row["n_seen"], row["n_judged"], counts, settings)
+        if told is not None:
+            found[row["student_key"]] = told
+    return found
 
 
 def find_class(read: Read, text: str) -> str:

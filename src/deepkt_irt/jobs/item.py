@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import NoData, UsageError
 from deepkt_irt.jobs.calibrated import flagged_since
+from deepkt_irt.jobs.reading import Read
 from deepkt_irt.jobs.report_items import observed_shares, parsed_item
-from deepkt_irt.jobs.report_students import Read
 from deepkt_irt.reporting.item_data import Dot, DriftWindow, ItemDossier, ItemVersion
 from deepkt_irt.reporting.item_facts import GroupDif, ItemFacts, OptionFacts
 from deepkt_irt.tables.gold_items import (

@@ -3,7 +3,7 @@
 from datetime import UTC
 
 from deepkt_irt.errors import BackendUnavailable
-from deepkt_irt.jobs import report_items, report_students
+from deepkt_irt.jobs import report_help, report_items, report_policies, report_students
 from deepkt_irt.jobs import report_parts as parts
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.item import dossiers
@@ -21,7 +21,15 @@ _LAST_ANSWERS = 12
 _FLAGGED_PAGES = 12
 _READS = tuple(
     dict.fromkeys(
-        (*report_students.READS, *report_items.READS, MODEL_EVALUATIONS, INGEST_AUDIT, QUARANTINE)
+        (
+            *report_students.READS,
+            *report_items.READS,
+            *report_help.READS,
+            *report_policies.READS,
+            MODEL_EVALUATIONS,
+            INGEST_AUDIT,
+            QUARANTINE,
+        )
     )
 )
 
@@ -71,7 +79,12 @@ def _report_data(ctx: JobContext) -> ReportData:
         wanted_error=report_items.WANTED_ERROR,
         evaluations=parts.evaluations(ctx),
         heat_map=heat_map,
-        students=student_pages(ctx.read, chosen, last_answers=_LAST_ANSWERS),
+        students=student_pages(
+            ctx.read, chosen, last_answers=_LAST_ANSWERS, settings=ctx.settings.behaviour
+        ),
+        help_today=report_help.help_today(ctx.read, ctx.settings),
+        help_settings=ctx.settings.help,
+        policy=report_policies.policy_report(ctx.read, ctx.settings),
         missing=missing,
     )
 

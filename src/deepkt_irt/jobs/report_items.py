@@ -11,7 +11,7 @@ from deepkt_irt.irt.fit import wilson
 from deepkt_irt.irt.forms import Gap, coverage_gaps, normal_abilities
 from deepkt_irt.jobs.attempts import first_attempts, level_reached, with_exclusions
 from deepkt_irt.jobs.calibrated import latest
-from deepkt_irt.jobs.report_students import Read
+from deepkt_irt.jobs.reading import Read
 from deepkt_irt.reporting.item_data import (
     STATUSES,
     Attention,

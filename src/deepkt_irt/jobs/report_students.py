@@ -1,13 +1,24 @@
 """Pages of a few chosen students for the report, and what a trace shows of one."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from deepkt_irt.reporting.report_data import Answer, Next, SkillMastery, Student
-from deepkt_irt.tables.contract import Table
+from deepkt_irt.gold.mastery import trend
+from deepkt_irt.jobs.gaming import notable_behaviour
+from deepkt_irt.jobs.reading import Read
+from deepkt_irt.reporting.policy_report import policy_label
+from deepkt_irt.reporting.student_data import Answer, Next, SkillMastery, Student
+from deepkt_irt.settings import BehaviourSettings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
+from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS
 from deepkt_irt.tables.gold_items import STUDENT_ABILITIES
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USER_SPLITS, USERS
+from deepkt_irt.tables.silver import (
+    CANONICAL_LEARNING_EVENTS,
+    ITEMS,
+    RESPONSE_BEHAVIOUR,
+    SKILLS,
+    USER_SPLITS,
+    USERS,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -22,28 +33,33 @@ READS = (
     SAKT_PREDICTIONS,
     STUDENT_MASTERY,
     BANDIT_RECOMMENDATIONS,
+    BANDIT_DECISIONS,
+    RESPONSE_BEHAVIOUR,
 )
-Read = Callable[[Table], "DataFrame"]
 _KEY_CHARACTERS = 8
 _CLASS_CHARACTERS = len("class-") + 6
 
 
-def student_pages(read: Read, keys: list[str], *, last_answers: int) -> tuple[Student, ...]:
+def student_pages(
+    read: Read, keys: list[str], *, last_answers: int, settings: BehaviourSettings
+) -> tuple[Student, ...]:
     """Pages of some students in the order of the keys.
 
     Args:
         read: Reads a table.
         keys: Student keys; few, since their rows are brought to the driver.
         last_answers: Recent responses shown of each.
+        settings: When what was seen in how they answered is worth pointing out.
     """
     users = _by_student(read(USERS), keys)
     splits = _by_student(read(USER_SPLITS), keys)
     abilities = _by_student(_latest_abilities(read), keys)
     mastery, answers = _by_student(_mastery(read), keys), _answers(read, keys, last_answers)
     chosen = _by_student(_recommendations(read), keys)
+    behaviour, decided = notable_behaviour(read, keys, settings), decisions_on(read, keys)
     return tuple(
         Student(
-            label=f"Student {key[:_KEY_CHARACTERS]}",
+            label=student_label(key),
             class_label=", ".join(map(class_label, users[key][0]["class_keys"]))
             or "no class known",
             split=splits[key][0]["split"],
@@ -55,10 +71,38 @@ def student_pages(read: Read, keys: list[str], *, last_answers: int) -> tuple[St
                 Next(r["rank"], r["label"], r["p_correct"], r["reason"])
                 for r in sorted(chosen.get(key, []), key=lambda row: row["rank"])
             ),
+            behaviour=behaviour.get(key),
+            decided=decided.get(key),
         )
         for key in keys
         if key in users
     )
+
+
+def decisions_on(read: Read, keys: list[str]) -> dict[str, str]:
+    """What decided last on a few students, and what it left out, in a sentence each."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    told = F.struct("policy", F.date_format("decided_at", "yyyy-MM-dd").alias("day"), "reason",
+                    "rank", "exclusions")  # fmt: skip
+    first = read(BANDIT_DECISIONS).filter("rank <= 1").filter(F.col("student_key").isin(keys))
+    last = first.groupBy("student_key").agg(F.max_by(told, "decided_at").alias("d"))
+    return {row["student_key"]: _decided(row["d"]) for row in last.collect()}
+
+
+def _decided(last: Any) -> str:  # noqa: ANN401 - a Spark struct
+    out = sorted(last["exclusions"], key=lambda each: -each["n"])
+    kept_out = ", ".join(f"{each['reason'].replace('_', ' ')} {each['n']}" for each in out)
+    nothing = f": {last['reason']}" if last["rank"] == 0 else ""
+    return (
+        f"decided by {policy_label(last['policy'])} on {last['day']}{nothing}; "
+        f"not offered: {kept_out or 'nothing was kept out'}"
+    )
+
+
+def student_label(key: str) -> str:
+    """A student key shortened for people."""
+    return f"Student {key[:_KEY_CHARACTERS]}"
 
 
 def class_label(key: str) -> str:
@@ -134,8 +178,15 @@ def _least_first(rows: list[Any]) -> list[Any]:
 
 
 def _skill_mastery(row: Any) -> SkillMastery:  # noqa: ANN401 - a Spark row
+    low, high, before = row["mastery_low"], row["mastery_high"], row["mastery_before"]
     return SkillMastery(
-        row["name"], row["mastery"], row["mastery_low"], row["mastery_high"], row["n_responses"]
+        skill=row["name"],
+        value=row["mastery"],
+        low=low,
+        high=high,
+        n=row["n_responses"],
+        before=before,
+        trend=trend(before, low, high),
     )
 
 

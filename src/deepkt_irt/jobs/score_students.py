@@ -1,6 +1,7 @@
 """Task score_students: next-answer predictions and mastery from the champion."""
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,20 +145,28 @@ def _mastery(
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     practised = _practised(ctx)
+    moved = F.expr("n_earlier > 0 AND n_earlier < n_responses")
     per_student = practised.groupBy("student_key").agg(
-        F.array_sort(F.collect_list(F.struct("skill_index", "n_responses"))).alias("practised")
+        F.array_sort(F.collect_list(F.struct("skill_index", "n_responses"))).alias("practised"),
+        F.array_sort(F.collect_list(F.when(moved, F.struct("skill_index", "n_earlier")))).alias(
+            "earlier"
+        ),
+        F.first("earlier_until").alias("earlier_until"),
     )
     sequences = ctx.read(SAKT_SEQUENCES).join(per_student, "student_key")
     flat = sequences.withColumns(
         {
             "practised_skills": F.col("practised.skill_index"),
             "practised_counts": F.col("practised.n_responses"),
+            "earlier_skills": F.col("earlier.skill_index"),
+            "earlier_counts": F.col("earlier.n_earlier"),
+            "earlier_until": F.coalesce("earlier_until", F.lit(0)),
         }
-    ).drop("practised")
+    ).drop("practised", "earlier")
     mastery = by_student(flat, files, judged(catalogue), MASTERY_ROWS)
     return (
         mastery.join(practised, ["student_key", "skill_index"])
-        .drop("skill_index")
+        .drop("skill_index", "n_earlier", "earlier_until")
         .withColumns(
             {
                 "model_version": F.lit(known["model_version"]),
@@ -184,18 +193,43 @@ def _attention(
 
 
 def _practised(ctx: JobContext) -> "DataFrame":
-    """Counts per student and skill over the graded events."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+    """Counts per student and skill over the graded events, also until some time ago."""
+    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import functions as F  # noqa: PLC0415
 
     graded = ctx.read(CANONICAL_LEARNING_EVENTS).filter("correct IS NOT NULL")
-    each = graded.select("*", F.explode("skill_ids").alias("skill_id"))
-    counts = each.groupBy("student_key", "skill_id").agg(
-        F.count("*").alias("n_responses"),
-        F.count_if("correct").alias("n_correct"),
-        F.max("sequence_number").alias("last_sequence_number"),
-        F.max("answered_at").alias("last_answered_at"),
+    each = graded.select("*", F.explode("skill_ids").alias("skill_id")).join(
+        _earlier(ctx, graded), "student_key"
+    )
+    in_order = Window.partitionBy("student_key", "skill_id").orderBy("sequence_number")
+    counts = (
+        each.withColumn("place", F.row_number().over(in_order))
+        .groupBy("student_key", "skill_id")
+        .agg(
+            F.count("*").alias("n_responses"),
+            F.count_if("correct").alias("n_correct"),
+            F.max("sequence_number").alias("last_sequence_number"),
+            F.max("answered_at").alias("last_answered_at"),
+            (F.count("*") - F.coalesce(F.max(F.expr("IF(correct, place, NULL)")), F.lit(0))).alias(
+                "wrong_in_a_row"
+            ),
+            F.count_if(F.expr("sequence_number <= earlier_until")).alias("n_earlier"),
+            F.first("earlier_until").alias("earlier_until"),
+        )
     )
     return counts.join(ctx.read(SKILL_VOCABULARY).select("skill_id", "skill_index"), "skill_id")
+
+
+def _earlier(ctx: JobContext, graded: "DataFrame") -> "DataFrame":
+    """Each student's last event of some time ago: by the clock, or by order where none is known."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    settings = ctx.settings.scoring
+    since = F.lit(ctx.as_of - timedelta(days=settings.trend_days))
+    by_clock = F.max(F.when(F.col("answered_at") < since, F.col("sequence_number")))
+    by_order = F.max("sequence_number") - settings.trend_responses
+    until = F.when(F.count("answered_at") > 0, by_clock).otherwise(by_order)
+    return graded.groupBy("student_key").agg(until.alias("earlier_until"))
 
 
 def _open_skills(ctx: JobContext) -> "DataFrame":

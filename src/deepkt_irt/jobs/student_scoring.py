@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ EVENT_ROWS = (
 )
 MASTERY_ROWS = (
     "student_key string, skill_index int, mastery double, mastery_low double, "
-    "mastery_high double, n_reference_items int"
+    "mastery_high double, n_reference_items int, mastery_before double, n_responses_before bigint"
 )
 INFLUENCE_ROWS = (
     "student_key string, skill_index int, influences array<struct<event_id:string,item_id:string,"
@@ -113,11 +114,14 @@ def _asked(
     histories: "Histories",
     asked: list[NDArray[np.int64]],
     catalogue: Catalogue,
+    *,
+    visible: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
     """Chance of a right answer on each student's items if asked next, in one row."""
     from deepkt_irt.knowledge_tracing.scoring import with_candidates  # noqa: PLC0415
 
-    return scorer.predict(*with_candidates(histories, asked, catalogue.item_skills))
+    given = with_candidates(histories, asked, catalogue.item_skills, visible=visible)
+    return scorer.predict(*given)
 
 
 def offered(catalogue: Catalogue) -> Work:
@@ -146,35 +150,102 @@ def offered(catalogue: Catalogue) -> Work:
 
 
 def judged(catalogue: Catalogue) -> Work:
-    """Mastery of practised skills: the mean chance on each skill's reference items."""
+    """Mastery of practised skills: the mean chance on each skill's reference items.
+
+    Skills that were practised both until `earlier_until` and since are judged as they were then,
+    too: by what the model would have said of the same items.
+    """
 
     def work(scorer: "KnowledgeTracer", frame: pd.DataFrame) -> pd.DataFrame:
         students, histories = _opened(frame)
-        asked = [_items_of(skills, catalogue.references) for skills in students["practised_skills"]]
-        found = _asked(scorer, histories, asked, catalogue)
-        ends = np.cumsum([len(each) for each in asked])
-        rows = []
-        for student, skills, counts, items, p in zip(
-            students["student_key"],
-            students["practised_skills"],
-            students["practised_counts"],
-            asked,
-            np.split(found, ends[:-1]),
-            strict=True,
-        ):
-            chance = dict(zip(items.tolist(), p.tolist(), strict=True))
-            for skill, n in zip(skills, counts, strict=True):
-                used = catalogue.references.get(int(skill), [])
-                mean = float(np.mean([chance[item] for item in used]))
-                rows.append((student, int(skill), mean, int(n), len(used)))
-        columns = ["student_key", "skill_index", "mastery", "n", "n_reference_items"]
-        judged = pd.DataFrame(rows, columns=columns)
-        low, high = mastery_interval(
-            judged["mastery"].to_numpy(dtype=float), judged["n"].to_numpy(dtype=float)
+        now = _masteries(scorer, histories, students["practised_skills"], catalogue)
+        moved = students["earlier_skills"].map(len).to_numpy() > 0
+        before: list[dict[int, float]] = [{} for _ in now]
+        then = _masteries(
+            scorer,
+            histories.segments(moved),
+            students["earlier_skills"][moved],
+            catalogue,
+            visible=_n_until(students, histories, _own(frame, "sequence_numbers"))[moved],
         )
-        return judged.drop(columns="n").assign(mastery_low=low, mastery_high=high)
+        for place, mastery in zip(np.flatnonzero(moved), then, strict=True):
+            before[place] = mastery
+        names = (
+            "student_key",
+            "practised_skills",
+            "practised_counts",
+            "earlier_skills",
+            "earlier_counts",
+        )
+        rows: list[tuple[object, ...]] = []
+        for key, skills, counts, earlier, n_earlier, mastery, was in zip(
+            *(students[name] for name in names), now, before, strict=True
+        ):
+            n_before = dict(zip(earlier, n_earlier, strict=True))
+            for skill, n in zip(skills, counts, strict=True):
+                used = len(catalogue.references.get(skill, []))
+                rows.append(
+                    (key, skill, mastery[skill], n, used, was.get(skill), n_before.get(skill))
+                )
+        return _with_intervals(rows)
 
     return work
+
+
+def _n_until(
+    students: pd.DataFrame, histories: "Histories", sequence_numbers: NDArray[Any]
+) -> NDArray[np.int64]:
+    """Responses of each student up to `earlier_until`, (students,)."""
+    until = students["earlier_until"].to_numpy()[histories.segment]
+    n = np.bincount(histories.segment, sequence_numbers <= until, histories.n_segments)
+    return n.astype(np.int64)
+
+
+def _masteries(
+    scorer: "KnowledgeTracer",
+    histories: "Histories",
+    skills: "pd.Series[Any]",
+    catalogue: Catalogue,
+    *,
+    visible: NDArray[np.int64] | None = None,
+) -> list[dict[int, float]]:
+    """Of each segment, the mastery of some skills, after its first `visible` responses or all."""
+    asked = [_items_of(each, catalogue.references) for each in skills]
+    sizes = [len(items) for items in asked]
+    seen = histories.lengths if visible is None else visible
+    found = _asked(scorer, histories, asked, catalogue, visible=np.repeat(seen, sizes))
+    parts = (found[a:b] for a, b in pairwise(np.cumsum([0, *sizes])))
+    chances = [
+        dict(zip(items.tolist(), p.tolist(), strict=True))
+        for items, p in zip(asked, parts, strict=True)
+    ]
+    return [
+        {
+            int(skill): float(
+                np.mean([chance[item] for item in catalogue.references.get(skill, [])])
+            )
+            for skill in each
+        }
+        for each, chance in zip(skills, chances, strict=True)
+    ]
+
+
+def _with_intervals(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+    columns = (
+        "student_key",
+        "skill_index",
+        "mastery",
+        "n",
+        "n_reference_items",
+        "mastery_before",
+        "n_responses_before",
+    )
+    judged = pd.DataFrame(rows, columns=list(columns))
+    low, high = mastery_interval(
+        judged["mastery"].to_numpy(dtype=float), judged["n"].to_numpy(dtype=float)
+    )
+    found = judged.drop(columns="n").assign(mastery_low=low, mastery_high=high)
+    return found.astype({"mastery_before": "float64", "n_responses_before": "Int64"})
 
 
 def _items_of(skills: object, by_skill: dict[int, list[int]]) -> NDArray[np.int64]:

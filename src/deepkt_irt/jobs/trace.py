@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import NoData
-from deepkt_irt.jobs.report_students import Read, student_pages
-from deepkt_irt.reporting.report_data import Student
+from deepkt_irt.jobs.reading import Read, find_student
+from deepkt_irt.jobs.report_students import student_pages
+from deepkt_irt.reporting.student_data import Student
 from deepkt_irt.reporting.student_trace import StudentTrace
+from deepkt_irt.settings import BehaviourSettings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, SKILLS, STUDENT_KEYS
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, SKILLS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -17,20 +19,23 @@ _EVERY_ANSWER = 1_000_000
 _SHOWN_ANSWERS = 30
 
 
-def read_trace(read: Read, *, student_id: str, topic: str | None) -> StudentTrace:
+def read_trace(
+    read: Read, *, student_id: str, topic: str | None, settings: BehaviourSettings
+) -> StudentTrace:
     """What is known of one student, on one topic or on all.
 
     Args:
         read: Reads a table.
         student_id: As in the source's files.
         topic: Name or id of a skill, or a part of it, whatever its case; None for all.
+        settings: When what was seen in how questions were answered is worth pointing out.
 
     Raises:
         NoData: If the student or the topic is not known, naming what is.
     """
     key, source = find_student(read, student_id)
     skills = _skills(read, key, topic) if topic else None
-    (page,) = student_pages(read, [key], last_answers=_EVERY_ANSWER)
+    (page,) = student_pages(read, [key], last_answers=_EVERY_ANSWER, settings=settings)
     if skills is not None:
         page = _on_topic(read, page, key, skills)
     return StudentTrace(
@@ -40,23 +45,6 @@ def read_trace(read: Read, *, student_id: str, topic: str | None) -> StudentTrac
         student=replace(page, answers=tuple(reversed(page.answers[:_SHOWN_ANSWERS]))),
         model_version=_model_version(read, key),
     )
-
-
-def find_student(read: Read, student_id: str) -> tuple[str, str]:
-    """Key and source of a student; of several sources that know the id, the first by name.
-
-    Raises:
-        NoData: If none is known by that id.
-    """
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    found = read(STUDENT_KEYS).filter(F.col("student_id") == student_id).orderBy("source").collect()
-    if not found:
-        raise NoData(
-            f"no student {student_id!r} in this lake; ids are those of the source's files, "
-            "as in the student column of the data you ran"
-        )
-    return found[0]["student_key"], found[0]["source"]
 
 
 def _skills(read: Read, key: str, topic: str) -> dict[str, str]:

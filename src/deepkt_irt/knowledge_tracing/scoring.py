@@ -151,6 +151,7 @@ def with_candidates(
     item_skills: IntArray,
     *,
     by_place: bool = False,
+    visible: IntArray | None = None,
 ) -> tuple[Histories, BoolArray]:
     """Histories in which each candidate item is asked next, and which responses these are.
 
@@ -159,6 +160,8 @@ def with_candidates(
         asked: Item indexes of each segment's candidates; lengths may differ.
         item_skills: Skills of every item index, 0 where fewer, (items + 1, skills).
         by_place: The skills are given by place among the candidates instead, (candidates, skills).
+        visible: Leading responses of its segment that each candidate may rest on, one segment's
+            after the other's, (candidates,); the whole history unless given.
 
     Returns:
         The histories with candidates after each segment, in the order of `asked`. Their answers
@@ -179,13 +182,15 @@ def with_candidates(
         np.pad(each, ((0, 0), (0, width - each.shape[1])))
         for each in (histories.skills, item_skills if by_place else item_skills[items])
     ]
+    whole = np.repeat(histories.lengths, n_asked)
+    seen = whole if visible is None else visible
     unknown, zeros = np.full(len(items), np.nan), np.zeros(len(items), dtype=np.int64)
     made = Histories.of(
         offsets=histories.offsets + np.concatenate([[0], np.cumsum(n_asked)]),
         item=np.concatenate([histories.item, items])[order],
         skills=np.concatenate(skills)[order],
         correct=np.concatenate([histories.correct, zeros])[order],
-        visible=np.concatenate([histories.visible, np.repeat(histories.lengths, n_asked)])[order],
+        visible=np.concatenate([histories.visible, seen])[order],
         latency_ms=extended(histories.latency_ms, unknown),
         hint_count=extended(histories.hint_count, unknown),
         attempt_count=extended(histories.attempt_count, unknown),

@@ -7,10 +7,12 @@ from markupsafe import Markup
 
 from deepkt_irt.reporting import svg
 from deepkt_irt.reporting.item_data import Item
-from deepkt_irt.reporting.report_data import SkillMastery
+from deepkt_irt.reporting.student_data import SkillMastery
 from deepkt_irt.reporting.svg import Scale
 
 _SHADES = ("#eef4fb", "#d3e3f3", "#aacbe7", "#74abd6", "#3f86c0", "#1d5fa6", "#123f73")
+
+_TRENDS = {"rising": " ▲", "falling": " ▼", "steady": "", None: ""}
 
 
 def shade(value: float) -> tuple[str, str]:
@@ -96,7 +98,7 @@ def reliability(bins: Sequence[tuple[float, float, int]]) -> Markup:
 
 
 def mastery_bars(mastery: Sequence[SkillMastery]) -> Markup:
-    """Mastery per skill with its 95 % interval and the answers it rests on."""
+    """Mastery per skill with its 95 % interval, what it was, and the answers it rests on."""
     row = 24
     x = Scale(0, 1, 190, 420)
     height = 24 + row * len(mastery)
@@ -110,6 +112,11 @@ def mastery_bars(mastery: Sequence[SkillMastery]) -> Markup:
         parts.append(svg.bar(x(0), y - 5, x(each.value), y + 5, "#aacbe7", ""))
         parts.append(svg.line(x(each.low), y, x(each.high), y, svg.INK, width=1.5))
         about = f"{each.skill}: {each.value:.2f} ({each.low:.2f} to {each.high:.2f})"
+        if each.before is not None:
+            then = x(each.before)
+            parts.append(svg.line(then, y - 7, then, y + 7, svg.SOFT, width=2))
+            about += f", {each.trend} from {each.before:.2f}"
         parts.append(svg.circle(x(each.value), y, 4, svg.ACCENT, about))
-        parts.append(svg.text(428, y + 4, f"{each.value:.0%}  n {each.n}", color=svg.SOFT))
+        mark = _TRENDS[each.trend]
+        parts.append(svg.text(428, y + 4, f"{each.value:.0%}{mark}  n {each.n}", color=svg.SOFT))
     return svg.drawing(500, height, "Mastery per skill with 95 % intervals", parts)

@@ -200,6 +200,16 @@ def _verdict(student: StudentBehaviour, settings: BehaviourSettings) -> str:
     return f"{seen}: {n_seen / n:.0%} (95 %: {low:.0%} to {high:.0%}), {sure}: {means}"
 
 
+def notable(
+    n_seen: int, n_judged: int, counts: Iterable[Count], settings: BehaviourSettings
+) -> str | None:
+    """What was seen, in a sentence, if it is probably more frequent than the notable rate."""
+    if confidence(n_seen, n_judged, settings) not in (_CLEAR, _LIKELY):
+        return None
+    seen = (each for each in counts if each.n_seen)
+    return "; ".join(statements(sorted(seen, key=lambda each: -each.n_seen)))
+
+
 def statements(counts: Iterable[Count]) -> list[str]:
     """What was seen and what could not be judged, a sentence for each pattern."""
     return [

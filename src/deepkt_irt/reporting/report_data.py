@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from deepkt_irt.reporting.help_today import ClassHelp
 from deepkt_irt.reporting.item_data import Attention, Curve, Item, ItemDossier, MissingItems
+from deepkt_irt.reporting.policy_report import PolicyReport
+from deepkt_irt.reporting.student_data import Student
+from deepkt_irt.settings import HelpSettings
 
 SMALL_GROUP = 10  # means over fewer students are not shown
 
@@ -127,54 +131,6 @@ class HeatMap:
 
 
 @dataclass(frozen=True)
-class SkillMastery:
-    """Mastery of one skill with its 95 % interval."""
-
-    skill: str
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One recent response; what is not known is None."""
-
-    when: str
-    item: str
-    skill: str
-    correct: bool | None
-    hints: int | None
-    seconds: float | None
-    predicted: float | None
-
-
-@dataclass(frozen=True)
-class Next:
-    """One recommended item with its reason."""
-
-    rank: int
-    item: str
-    p: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class Student:
-    """One student's page."""
-
-    label: str
-    class_label: str
-    split: str
-    ability: tuple[float, float] | None
-    n_events: int
-    mastery: tuple[SkillMastery, ...]
-    answers: tuple[Answer, ...]
-    next_items: tuple[Next, ...]
-
-
-@dataclass(frozen=True)
 class ReportData:
     """The whole page.
 
@@ -187,6 +143,9 @@ class ReportData:
         drift_cuts: Changes of difficulty from which an item is watched, and acted on, logits.
         missing_items: Where new items would tell most, most urgent first; None if not worked out.
         wanted_error: Standard error of a student's ability in a skill that they aim at, logits.
+        help_today: Who needs help, by class; None if no mastery is known.
+        help_settings: By which they were found.
+        policy: How recommendations are decided and judged; None if none ever were.
         missing: Sentences that say plainly what the data does not hold.
     """
 
@@ -206,4 +165,7 @@ class ReportData:
     evaluations: tuple[Evaluations, ...]
     heat_map: HeatMap | None
     students: tuple[Student, ...]
+    help_today: tuple[ClassHelp, ...] | None = None
+    help_settings: HelpSettings = field(default_factory=HelpSettings)
+    policy: PolicyReport | None = None
     missing: tuple[str, ...] = field(default=())

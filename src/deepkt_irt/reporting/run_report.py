@@ -44,6 +44,7 @@ def render(data: ReportData) -> str:
         page_numbers={page.item_id: n for n, page in enumerate(data.item_pages, start=1)},
         shown_items=shown,
         small_group=SMALL_GROUP,
+        help=data.help_settings,
         style=Markup(style),  # noqa: S704 - our own file
     )
 

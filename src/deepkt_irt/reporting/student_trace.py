@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from deepkt_irt.reporting.report_data import Answer, Next, SkillMastery, Student
+from deepkt_irt.reporting.student_data import Answer, Next, SkillMastery, Student
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def render_text(trace: StudentTrace) -> str:
         "",
         "Practise next",
         *([_next_line(each) for each in student.next_items] or ["  nothing on this topic"]),
+        *([f"  {student.decided}"] if student.decided else []),
         "",
+        *_behaviour_lines(student),
         f"Predictions by sakt version {trace.model_version}."
         if trace.model_version
         else "No model has predicted anything for this student.",
@@ -80,8 +82,23 @@ def _answer_line(answer: Answer) -> str:
 def _mastery_line(each: SkillMastery) -> str:
     return (
         f"  {each.skill:<32.32} {each.value:.0%} ({each.low:.0%} to {each.high:.0%}), "
-        f"{each.n} answers"
+        f"{each.n} answers{_trend(each)}"
     )
+
+
+def _trend(each: SkillMastery) -> str:
+    """Which way it moved; nothing where it is not known."""
+    return f", {each.trend} from {each.before:.0%}" if each.before is not None else ""
+
+
+def _behaviour_lines(student: Student) -> list[str]:
+    if student.behaviour is None:
+        return []
+    return [
+        "How questions were answered (an observation, not a reason; deepkt gaming shows which)",
+        f"  {student.behaviour}",
+        "",
+    ]
 
 
 def _next_line(each: Next) -> str:

@@ -27,6 +27,7 @@ from deepkt_irt.settings.recommendation import (
 from deepkt_irt.settings.students import (
     EvaluationSettings,
     GuardSettings,
+    HelpSettings,
     PromotionSettings,
     SaktSettings,
     ScoringSettings,
@@ -42,6 +43,7 @@ __all__ = [
     "EvaluationSettings",
     "GuardSettings",
     "HealthSettings",
+    "HelpSettings",
     "IngestSettings",
     "LinkingSettings",
     "OffPolicySettings",
@@ -76,6 +78,7 @@ class Settings(Frozen):
     promotion: PromotionSettings = PromotionSettings()
     behaviour: BehaviourSettings = BehaviourSettings()
     scoring: ScoringSettings = ScoringSettings()
+    help: HelpSettings = HelpSettings()
     recommendation: RecommendationSettings = RecommendationSettings()
     bandit: BanditSettings = BanditSettings()
     reward: RewardSettings = RewardSettings()

@@ -82,7 +82,9 @@ class BanditSettings(Frozen):
         0.02, ge=0, description="reward that a chance 1 off the target costs, before any is seen"
     )
     # one item moves mastery by about a two-hundredth of what a reward varies by
-    prior_precision: float = Field(40_000.0, gt=0, description="ridge on shared weights, in rewards")
+    prior_precision: float = Field(
+        40_000.0, gt=0, description="ridge on shared weights, in rewards"
+    )
     item_prior_precision: float = Field(
         40_000.0, gt=0, description="ridge on an item's own weights, in rewards"
     )

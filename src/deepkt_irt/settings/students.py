@@ -122,3 +122,21 @@ class ScoringSettings(Frozen):
 
     items_per_skill: int = Field(10, ge=1, description="reference items a skill is judged by")
     max_items_per_skill: int = Field(20, ge=1, description="candidates scored per open skill")
+    trend_days: float = Field(
+        14.0, gt=0, description="mastery is held against what it was so many days ago"
+    )
+    trend_responses: int = Field(
+        30, ge=1, description="responses ago, where a student's have no time of day"
+    )
+
+
+class HelpSettings(Frozen):
+    """When a student is said to need help today."""
+
+    recent_events: int = Field(
+        30, ge=1, description="a skill is looked at if it is among the last so many events"
+    )
+    wrong_in_a_row: int = Field(
+        4, ge=2, description="wrong answers on a skill since the last right one"
+    )
+    per_class: int = Field(5, ge=1, description="students of a class that are listed")

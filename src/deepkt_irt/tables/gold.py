@@ -181,6 +181,21 @@ STUDENT_MASTERY = Table(
         Column("mastery_high", "double", "upper end of the 95 % interval"),
         Column("n_responses", "bigint", "graded responses on the skill"),
         Column("n_correct", "bigint", "right ones among them"),
+        Column(
+            "wrong_in_a_row",
+            "bigint",
+            "graded responses on the skill since the last right one",
+            nullable=True,
+        ),
+        Column(
+            "mastery_before",
+            "double",
+            "by the same model and items some time before (scoring.trend_days); null if the skill "
+            "was not practised both before and since",
+            nullable=True,
+            privacy=_PERSONAL,
+        ),
+        Column("n_responses_before", "bigint", "graded responses it rested on", nullable=True),
         Column("n_reference_items", "int", "items the mean is taken over"),
         Column("last_sequence_number", "bigint", "when the skill was last practised"),
         Column("last_answered_at", "timestamp", "UTC; null if only order is known", nullable=True),

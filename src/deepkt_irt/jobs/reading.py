@@ -1,0 +1,30 @@
+"""How views read tables, and how they find the student that was asked for."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from deepkt_irt.errors import NoData
+from deepkt_irt.tables.contract import Table
+from deepkt_irt.tables.silver import STUDENT_KEYS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Read = Callable[[Table], "DataFrame"]
+
+
+def find_student(read: Read, student_id: str) -> tuple[str, str]:
+    """Key and source of a student; of several sources that know the id, the first by name.
+
+    Raises:
+        NoData: If none is known by that id.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    found = read(STUDENT_KEYS).filter(F.col("student_id") == student_id).orderBy("source").collect()
+    if not found:
+        raise NoData(
+            f"no student {student_id!r} in this lake; ids are those of the source's files, "
+            "as in the student column of the data you ran"
+        )
+    return found[0]["student_key"], found[0]["source"]

@@ -1,0 +1,167 @@
+"""Finds who needs help today, class by class, for the report."""
+
+from typing import TYPE_CHECKING, Any
+
+from deepkt_irt.jobs.gaming import notable_behaviour
+from deepkt_irt.jobs.reading import Read
+from deepkt_irt.jobs.report_students import class_label, student_label
+from deepkt_irt.reporting.help_today import SIGNS, ClassHelp, HelpOnSkill, NeedsHelp, rules
+from deepkt_irt.reporting.student_data import Next
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, STUDENT_MASTERY
+from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS
+from deepkt_irt.tables.silver import ITEMS, RESPONSE_BEHAVIOUR, SKILLS, USERS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+READS = (
+    USERS,
+    SKILLS,
+    ITEMS,
+    STUDENT_MASTERY,
+    RESPONSE_BEHAVIOUR,
+    BANDIT_RECOMMENDATIONS,
+    BANDIT_DECISIONS,
+)
+_CLASSES = 20
+
+
+def help_today(read: Read, settings: Settings) -> tuple[ClassHelp, ...] | None:
+    """Students who need help, in the largest classes; None if no mastery is known.
+
+    Args:
+        read: Reads a table.
+        settings: Of the run.
+    """
+    if read(STUDENT_MASTERY).isEmpty():
+        return None
+    rows = _listed(read, settings).collect()
+    keys = sorted({row["student_key"] for row in rows if row["student_key"] is not None})
+    behaviour = notable_behaviour(read, keys, settings.behaviour)
+    offers, refusals = _offers(read, keys), _refusals(read, keys)
+    found: dict[str, list[NeedsHelp]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        sizes[row["class"]] = row["n_students"], row["n_needing"]
+        found.setdefault(row["class"], [])
+        key = row["student_key"]
+        if key is None:
+            continue
+        worst = _on_skill(row, settings.recommendation.prerequisite_at)
+        found[row["class"]].append(
+            NeedsHelp(
+                label=student_label(key),
+                worst=worst,
+                n_more=row["n_skills"] - 1,
+                behaviour=behaviour.get(key),
+                next_item=_offer(offers.get(key, []), row["skill_id"]),
+                nothing=refusals.get(key),
+            )
+        )
+    return tuple(
+        ClassHelp(class_label(each) or "All students", *sizes[each], tuple(found[each]))
+        for each in sorted(found, key=lambda each: (-sizes[each][1], each))
+    )
+
+
+def _listed(read: Read, settings: Settings) -> "DataFrame":
+    """The most urgent students of the largest classes, one row each; of a calm class one row."""
+    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import functions as F  # noqa: PLC0415
+
+    nobody = F.array(F.lit(""))
+    named = F.when(F.size("class_keys") > 0, F.col("class_keys")).otherwise(nobody)
+    members = read(USERS).select("student_key", F.explode(named).alias("class"))
+    needing = members.join(_most_urgent(read, settings), "student_key")
+    order = (F.desc("n_signs"), F.desc("n_waiting"), "mastery", "student_key")
+    placed = needing.withColumn(
+        "place", F.row_number().over(Window.partitionBy("class").orderBy(*order))
+    )
+    shown = placed.filter(F.col("place") <= settings.help.per_class)
+    sizes = members.groupBy("class").agg(F.count("*").alias("n_students"))
+    largest = sizes.orderBy(F.desc("n_students"), "class").limit(_CLASSES)
+    counted = needing.groupBy("class").agg(F.count("*").alias("n_needing"))
+    return (
+        largest.join(counted, "class", "left")
+        .fillna(0, ["n_needing"])
+        .join(shown, "class", "left")
+        .orderBy("class", "place")
+    )
+
+
+def _most_urgent(read: Read, settings: Settings) -> "DataFrame":
+    """Of each student who needs help the skill that speaks for it most, and how many do."""
+    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import functions as F  # noqa: PLC0415
+
+    skills = read(SKILLS)
+    waiting = skills.select(F.explode("prerequisite_ids").alias("skill_id")).groupBy("skill_id")
+    signs = {
+        sign: F.coalesce(F.expr(rule), F.lit(False))  # noqa: FBT003 - Spark's signature
+        for sign, rule in rules(
+            settings.help, opens_at=settings.recommendation.prerequisite_at
+        ).items()
+    }
+    known = read(STUDENT_MASTERY).join(read(USERS).select("student_key", "n_events"), "student_key")
+    speaking = (
+        known.withColumns(signs)
+        .withColumn("n_signs", sum((F.col(sign).cast("int") for sign in SIGNS), F.lit(0)))
+        .filter("n_signs > 0")
+        .join(waiting.agg(F.count("*").alias("n_waiting")), "skill_id", "left")
+        .fillna(0, ["n_waiting"])
+        .join(skills.select("skill_id", "name"), "skill_id")
+    )
+    own = Window.partitionBy("student_key")
+    order = (F.desc("n_signs"), F.desc("n_waiting"), "mastery", "skill_id")
+    return (
+        speaking.withColumn("n_skills", F.count("*").over(own))
+        .withColumn("rank", F.row_number().over(own.orderBy(*order)))
+        .filter("rank = 1")
+        .drop("rank")
+    )
+
+
+def _on_skill(row: Any, opens_at: float) -> HelpOnSkill:  # noqa: ANN401 - a Spark row
+    return HelpOnSkill(
+        skill=row["name"],
+        signs=tuple(sign for sign in SIGNS if row[sign]),
+        mastery=(row["mastery"], row["mastery_low"], row["mastery_high"]),
+        before=row["mastery_before"],
+        wrong_in_a_row=row["wrong_in_a_row"] or 0,
+        n_waiting=row["n_waiting"],
+        opens_at=opens_at,
+    )
+
+
+def _offers(read: Read, keys: list[str]) -> dict[str, list[Any]]:
+    """Recommendations of a few students, best first."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    label = F.coalesce("title", "source_item_id").alias("label")
+    own = read(BANDIT_RECOMMENDATIONS).filter(F.col("student_key").isin(keys))
+    rows = own.join(read(ITEMS).select("item_id", label), "item_id").orderBy("student_key", "rank")
+    found: dict[str, list[Any]] = {}
+    for row in rows.collect():
+        found.setdefault(row["student_key"], []).append(row)
+    return found
+
+
+def _offer(rows: list[Any], skill_id: str) -> Next | None:
+    """The best item on the skill, else the best of all."""
+    on_skill = [row for row in rows if row["skill_id"] == skill_id]
+    for row in (*on_skill, *rows):
+        return Next(row["rank"], row["label"], row["p_correct"], row["reason"])
+    return None
+
+
+def _refusals(read: Read, keys: list[str]) -> dict[str, str]:
+    """Why nothing was offered to some of a few students when it was decided last."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    decided = read(BANDIT_DECISIONS).filter(F.col("student_key").isin(keys))
+    last = decided.groupBy("student_key").agg(
+        F.max_by(F.struct("rank", "reason"), F.struct("decided_at", -F.col("rank"))).alias("d")
+    )
+    rows = last.filter("d.rank = 0").select("student_key", "d.reason").collect()
+    return {row["student_key"]: row["reason"] for row in rows}

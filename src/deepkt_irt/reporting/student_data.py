@@ -1,0 +1,78 @@
+"""What is shown of one student."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SkillMastery:
+    """Mastery of one skill with its 95 % interval.
+
+    Attributes:
+        skill: Its name.
+        value: Mean chance of a right answer on its reference items, now.
+        low: Lower end of the interval.
+        high: Upper end.
+        n: Graded answers on the skill.
+        before: The same some time before; None if not known.
+        trend: rising, falling or steady; None if not known.
+    """
+
+    skill: str
+    value: float
+    low: float
+    high: float
+    n: int
+    before: float | None = None
+    trend: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One recent response; what is not known is None."""
+
+    when: str
+    item: str
+    skill: str
+    correct: bool | None
+    hints: int | None
+    seconds: float | None
+    predicted: float | None
+
+
+@dataclass(frozen=True)
+class Next:
+    """One recommended item with its reason."""
+
+    rank: int
+    item: str
+    p: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Student:
+    """One student's page.
+
+    Attributes:
+        label: Shortened pseudonym.
+        class_label: Classes.
+        split: Which part of the students models are trained or tested on.
+        ability: With its standard deviation, logits; None if not estimated.
+        n_events: Questions answered.
+        mastery: By skill, least first.
+        answers: Recent ones, latest first.
+        next_items: Recommended, best first.
+        behaviour: What was seen in how questions were answered; None if nothing notable.
+        decided: What decided the recommendations, and what it left out; None if nothing did.
+    """
+
+    label: str
+    class_label: str
+    split: str
+    ability: tuple[float, float] | None
+    n_events: int
+    mastery: tuple[SkillMastery, ...]
+    answers: tuple[Answer, ...]
+    next_items: tuple[Next, ...]
+    behaviour: str | None = None
+    decided: str | None = None

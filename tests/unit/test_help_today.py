@@ -1,0 +1,156 @@
+"""Who needs help: the rule on made-up rows, its words, and the page that shows it."""
+
+import pandas as pd
+import pytest
+
+from deepkt_irt.reporting.help_today import SIGNS, ClassHelp, HelpOnSkill, NeedsHelp, rules
+from deepkt_irt.reporting.policy_report import Gap, GroupShare, PolicyReport
+from deepkt_irt.reporting.run_report import render
+from deepkt_irt.reporting.student_data import Next
+from deepkt_irt.settings import HelpSettings
+from made_up_items import report
+
+SETTINGS = HelpSettings()
+CALM = {
+    "last_sequence_number": 100,
+    "n_events": 100,
+    "mastery_high": 0.8,
+    "wrong_in_a_row": 0,
+    "mastery_before": None,
+}
+CASES = [
+    ({}, ()),
+    ({"mastery_high": 0.59}, ("low",)),
+    ({"mastery_high": 0.6}, ()),
+    ({"wrong_in_a_row": 4}, ("stuck",)),
+    ({"wrong_in_a_row": 3}, ()),
+    ({"wrong_in_a_row": None}, ()),
+    ({"mastery_before": 0.81}, ("falling",)),
+    ({"mastery_before": 0.8}, ()),
+    ({"mastery_high": 0.3, "wrong_in_a_row": 9, "mastery_before": 0.5}, SIGNS),
+    ({"mastery_high": 0.3, "wrong_in_a_row": 9, "last_sequence_number": 70}, ()),
+    ({"mastery_high": 0.3, "last_sequence_number": 71}, ("low",)),
+]
+WORST = HelpOnSkill("Fractions", SIGNS, (0.34, 0.21, 0.48), 0.62, 5, 2, 0.6)
+
+
+@pytest.mark.parametrize(("changed", "expected"), CASES)
+def test_rules_tell_who_needs_help_on_what_was_practised_lately(changed, expected):
+    row = pd.DataFrame([CALM | changed]).astype(float)
+
+    found = rules(SETTINGS, opens_at=0.6)
+
+    assert tuple(sign for sign, rule in found.items() if row.eval(rule).item()) == expected
+
+
+def test_reasons_are_sentences_with_their_numbers():
+    assert WORST.reasons == (
+        "mastery 34% (21% to 48%), below the 60% that opens what follows; 2 skills wait for it",
+        "the last 5 answers on it were wrong",
+        "mastery fell from 62% to 34%",
+    )
+    alone = HelpOnSkill("Fractions", ("low",), (0.34, 0.21, 0.48), None, 0, 1, 0.6)
+    assert alone.reasons[0].endswith("what follows; one skill waits for it")
+
+
+def section(page, name):
+    return page.split(f'<section id="{name}">')[1].split("</section>")[0]
+
+
+def student(**changed):
+    given = {
+        "label": "Student 1a2b",
+        "worst": WORST,
+        "n_more": 1,
+        "behaviour": None,
+        "next_item": Next(1, "Halves & thirds", 0.71, "near the target of 70%"),
+        "nothing": None,
+    }
+    return NeedsHelp(**(given | changed))
+
+
+def test_page_lists_who_needs_help_on_what_why_and_what_to_practise():
+    calm = ClassHelp("class-b", 20, 0, ())
+    needing = ClassHelp(
+        "class-a",
+        24,
+        7,
+        (
+            student(),
+            student(
+                label="Student 9f",
+                n_more=0,
+                next_item=None,
+                nothing="every open skill is mastered",
+                behaviour="answers came far faster in 8 of 30 questions",
+            ),
+        ),
+    )
+
+    found = section(render(report(help_today=(needing, calm))), "help")
+
+    assert "class-a: 7 of 24 students" in found
+    assert "the last 5 answers on it were wrong" in found
+    assert "Halves &amp; thirds</b>, chance 71 %" in found
+    assert "and 1 more" in found
+    assert "every open skill is mastered" in found
+    assert "seen, not judged: answers came far faster in 8 of 30 questions" in found
+    assert "The 2 most urgent of 7." in found
+    assert "Nobody, by these signs." in found.split("class-b")[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "said"),
+    [
+        ({}, "help", "Not known: no mastery has been estimated."),
+        ({"help_today": ()}, "help", "last 4 answers or more were wrong"),
+        ({}, "recommendations", "Nothing has been recommended yet."),
+    ],
+)
+def test_page_says_what_is_not_known(given, name, said):
+    assert said in section(render(report(**given)), name)
+
+
+def judged(**changed):
+    given = {
+        "policy": "the rule",
+        "decided_at": "2026-03-01 02:00 UTC",
+        "n_students": 1_200,
+        "n_without": 3,
+        "exclusions": (("recent", 40), ("mastered", 9)),
+        "n_rewards": 800,
+        "n_pending": 4_000,
+        "verdict": "2026-03-01: the rule stays live",
+        "gaps": (
+            Gap("the rule", "sndr", (0.002, -0.004, 0.008), 700, 90, 410.4, decides=True),
+            Gap("running", "dm", None, 700, 90, None, decides=False),
+        ),
+        "groups": (
+            GroupShare("A", 60, 500, 40, (0.7, 0.68, 0.72), (0.5, None, None)),
+            GroupShare("B", 30, 200, 35, (0.69, 0.66, 0.72), None),
+        ),
+        "gate_confidence": 0.995,
+        "confidence": 0.95,
+    }
+    return PolicyReport(**(given | changed))
+
+
+def test_page_says_how_recommendations_are_decided_and_judged():
+    found = section(render(report(policy=judged())), "recommendations")
+
+    assert "On 2026-03-01 02:00 UTC, the rule decided." in found
+    assert "Judged last 2026-03-01: the rule stays live." in found
+    assert "99.5 % interval" in found
+    assert "-0.0040 to +0.0080" in found
+    assert "0.70 (0.68 to 0.72)" in found
+    assert "<td>recent</td>" in found
+    assert found.count("\N{EN DASH}") == 4  # what is not known: of dm, and of group B
+
+
+def test_page_of_policies_never_judged_says_so():
+    bare = judged(verdict=None, gaps=(), groups=(), exclusions=())
+    found = section(render(report(policy=bare)), "recommendations")
+
+    assert "No policy has been judged" in found
+    assert "no group is named" in found
+    assert "Nothing was kept out." in found
