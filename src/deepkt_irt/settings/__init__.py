@@ -18,6 +18,7 @@ from deepkt_irt.settings.lake import (
     SimulatorSettings,
     SplitSettings,
 )
+from deepkt_irt.settings.privacy import PrivacySettings, RetentionSettings
 from deepkt_irt.settings.recommendation import (
     BanditSettings,
     OffPolicySettings,
@@ -45,8 +46,10 @@ __all__ = [
     "IngestSettings",
     "LinkingSettings",
     "OffPolicySettings",
+    "PrivacySettings",
     "PromotionSettings",
     "RecommendationSettings",
+    "RetentionSettings",
     "RewardSettings",
     "SaktSettings",
     "ScoringSettings",
@@ -80,3 +83,5 @@ class Settings(Frozen):
     bandit: BanditSettings = BanditSettings()
     reward: RewardSettings = RewardSettings()
     off_policy: OffPolicySettings = OffPolicySettings()
+    privacy: PrivacySettings = PrivacySettings()
+    retention: RetentionSettings = RetentionSettings()
