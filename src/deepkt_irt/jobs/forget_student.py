@@ -64,8 +64,6 @@ def forget_student(flags: argparse.Namespace) -> None:
     site = site_of(target_of(flags), set_=flags.set, as_of=parse_as_of(flags.as_of))
     for proof in forget_all(site, target_of(flags)):
         log.info("erasure %s is proved in %s", proof.report["erasure_id"], proof.path)
-    for name, n in delete_overdue(site).items():
-        log.info("%s: %d rows were older than their retention", name, n)
 
 
 def site_of(target: Target, *, set_: list[str], as_of: datetime | None) -> Site:
@@ -139,7 +137,7 @@ def _utc(instant: datetime) -> datetime:
 
 
 def forget_all(site: Site, target: Target) -> list[Proof]:
-    """Carry out every request.
+    """Carry out every request, then delete what is older than its retention.
 
     Raises:
         QualityViolation: If something still names a student.
@@ -147,6 +145,8 @@ def forget_all(site: Site, target: Target) -> list[Proof]:
     proofs = [_forget(site, target, request) for request in pending(site)]
     # also where a run was cut off after its last request was deleted
     site.opened.store.purge(ERASURE_REQUESTS)
+    for name, n in delete_overdue(site).items():
+        log.info("%s: %d rows were older than their retention", name, n)
     return proofs
 
 
