@@ -9,9 +9,10 @@ from deepkt_irt.tables.registry import TABLES
 
 _INTRODUCTION = """# Who may read what
 
-Made from the registry by `make docs`; do not edit. The job `access_control` makes it hold in Unity Catalog; who did read
-what stands in the workspace's own `system.access.audit`. Teachers see the rows of their own classes' students. A masked
-column is null for all but privacy officers. An erasure finds a student by the columns named last ([privacy.md](privacy.md)).
+Made from the registry by `make docs`; do not edit. The job `access_control` makes it hold in Unity
+Catalog; who did read what stands in the workspace's own `system.access.audit`. Teachers see the
+rows of their own classes' students. A masked column is null for all but privacy officers. An
+erasure finds a student by the columns named last ([privacy.md](privacy.md)).
 """
 
 
