@@ -247,7 +247,7 @@ def test_cut_off_anywhere_the_next_run_completes_it(site, monkeypatch):
         (Path, "replace", True),
         (TableStore, "purge", True),
         (forget_student, "_left", True),
-        (forget_student, "_erase_key", True),
+        (forget_student, "_erased_key", True),
         (forget_student, "write_report", True),
     ):
         with monkeypatch.context() as patched:

@@ -166,7 +166,7 @@ def _forget(site: Site, target: Target, request: Request) -> Proof:
             site.opened.store.purge(table)
     log.info("erasure %s: rows are deleted and purged", request.erasure_id)
     site.note(request, _left(site, person))
-    _erase_key(site, person)
+    site.note(request, [_erased_key(site, person)])
     return _conclude(site, request, person)
 
 
@@ -196,7 +196,13 @@ def _models(site: Site, target: Target, person: Person, *, rewarded: bool) -> li
     ]
     due = retrain_by(site.as_of, within_days=site.settings.privacy.retrain_within_days)
     return [
-        Note("model", f"{version.model} version {version.number}", None, what, due)
+        Note(
+            "model",
+            f"{version.model} version {version.number}",
+            None,
+            "learnt from the student's rewards" if version.model == _RECOMMENDER else what,
+            due,
+        )
         for version, what in models_that_learnt(
             versions, split=person.split, known_since=person.known_since
         )
@@ -266,11 +272,13 @@ def _of_search(searched: Searched, person: Person) -> Note:
     return Note("left", "files", len(searched.hits), what)
 
 
-def _erase_key(site: Site, person: Person) -> None:
+def _erased_key(site: Site, person: Person) -> Note:
     """Delete the one row in which id and key meet, when nothing else is left."""
     (search,) = (each for each in searches(TABLES) if each.table is STUDENT_KEYS)
     erase(site, search, person)
     site.opened.store.purge(STUDENT_KEYS)
+    n = count(site, search, person)
+    return Note("left", STUDENT_KEYS.qualified_name, n, found_in(search))
 
 
 def _conclude(site: Site, request: Request, person: Person) -> Proof:
@@ -279,7 +287,6 @@ def _conclude(site: Site, request: Request, person: Person) -> Proof:
     Raises:
         QualityViolation: If the tables of keys and requests still name the student.
     """
-    site.note(request, [Note("left", STUDENT_KEYS.qualified_name, 0, "row deleted and purged")])
     store = site.opened.store
     made = report(
         request.erasure_id,
