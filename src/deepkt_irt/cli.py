@@ -22,6 +22,7 @@ from deepkt_irt.bundle.commands import COMMANDS as BUNDLE_COMMANDS
 from deepkt_irt.errors import DeepktError, UsageError
 from deepkt_irt.jobs.compare import read_comparison
 from deepkt_irt.jobs.doctor import examine
+from deepkt_irt.jobs.forget_student import forget_all, request_erasure, site_of
 from deepkt_irt.jobs.gaming import read_gaming
 from deepkt_irt.jobs.item import read_dossier
 from deepkt_irt.jobs.models import open_models
@@ -38,6 +39,7 @@ from deepkt_irt.jobs.trace import read_trace
 from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
 from deepkt_irt.progress import ScreenReporter, reporter_of, screen
 from deepkt_irt.reporting import compare as compare_view
+from deepkt_irt.reporting import erasure as erasure_view
 from deepkt_irt.reporting import gaming as gaming_view
 from deepkt_irt.reporting import item_dossier, student_trace
 from deepkt_irt.settings import BehaviourSettings, SimulatorSettings
@@ -201,6 +203,25 @@ def compare_recs(
     runner = open_runner(target, settings=settings)
     found = read_comparison(runner.store.read, open_models(target), settings, student_id)
     _show(compare_view, found, as_json=as_json)
+
+
+@app.command()
+def forget(
+    student_id: Annotated[
+        str | None, typer.Option(help="Student id, as in the source's files; else what is open.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Source system, if several know the id.")] = "",
+    officer: Annotated[str, typer.Option(help="Who signs the erasure off.")] = "",
+    lake: LakeOption = Path("lake"),
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a student from every table, file and log, and prove it; completes what was cut off."""
+    target = Target(lake=_existing(lake))
+    site = site_of(target, set_=set_ or [], as_of=None)
+    if student_id is not None:
+        request_erasure(site, student_id, source, officer)
+    _show(erasure_view, forget_all(site, target), as_json=as_json)
 
 
 @app.command()

@@ -12,7 +12,8 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import resources, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -167,7 +168,20 @@ def local_session(
     builder = SparkSession.builder.master("local[*]").appName("deepkt-irt")
     for key, value in {**_local_settings(profile, memory), **(more or {})}.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    with _output_to_stderr():
+        return builder.getOrCreate()
+
+
+@contextmanager
+def _output_to_stderr() -> Iterator[None]:
+    """What a process started here prints goes to standard error; ours is for machines, too."""
+    ours = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(ours, 1)
+        os.close(ours)
 
 
 def _local_settings(profile: Profile, memory: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 import sqlglot
 from sqlglot import expressions
 
+from conftest import REPOSITORY
 from deepkt_irt.errors import UsageError
 from deepkt_irt.governance.access import (
     Kind,
@@ -20,6 +21,7 @@ from deepkt_irt.governance.access import (
     readers_of,
     statements,
 )
+from deepkt_irt.governance.access_page import page
 from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
 from deepkt_irt.tables.gold import SKILL_VOCABULARY, STUDENT_MASTERY
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
@@ -245,3 +247,9 @@ def test_role_with_a_bad_name_is_refused(role, bad):
 def test_one_name_for_two_roles_is_refused():
     with pytest.raises(UsageError, match="named for another role"):
         replace(ROLES, teacher="analysts")
+
+
+def test_page_of_access_is_up_to_date_and_names_every_table():
+    assert (REPOSITORY / "docs" / "access.md").read_text() == page()
+    assert all(f"| {table.qualified_name} |" in page() for table in TABLES)
+    assert f"| {STUDENT_KEYS.qualified_name} |  |  |  | all rows |" in page()

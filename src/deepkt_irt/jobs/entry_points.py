@@ -3,6 +3,7 @@
 import argparse
 
 from deepkt_irt.jobs import apply_access as access_rules
+from deepkt_irt.jobs import forget_student as forgetting
 from deepkt_irt.jobs import integration, serving_endpoint
 from deepkt_irt.jobs.opening import open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
@@ -47,6 +48,7 @@ score_students = task_script(TASKS["score_students"])
 recommend_items = task_script(TASKS["recommend_items"])
 publish_report = task_script(TASKS["publish_report"])
 apply_access = script(access_rules.apply_access, access_rules.add_flags)
+forget_student = script(forgetting.forget_student, forgetting.add_flags)
 seed_district = script(integration.seed_district)
 verify_district = script(integration.verify_district)
 drop_district = script(integration.drop_district, add_model_names)

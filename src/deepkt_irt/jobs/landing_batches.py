@@ -66,6 +66,11 @@ def accounts_by_file(ctx: JobContext) -> dict[Key, dict[str, int]]:
 
 
 def landing_files(ctx: JobContext) -> dict[Key, Path]:
+    """Files of a run's landing folder, as `files_below` finds them."""
+    return files_below(ctx.landing)
+
+
+def files_below(landing: Path) -> dict[Key, Path]:
     """Files as `landing/<source>/[<date>/]<file>`; names with `_` or `.` in front are passed over.
 
     Raises:
@@ -73,8 +78,8 @@ def landing_files(ctx: JobContext) -> dict[Key, Path]:
     """
     found = {}
     levels = ("*", "*/*", "*/*/*")
-    for path in sorted(path for level in levels for path in ctx.landing.glob(level)):
-        source, *inside = path.relative_to(ctx.landing).parts
+    for path in sorted(path for level in levels for path in landing.glob(level)):
+        source, *inside = path.relative_to(landing).parts
         if any(part.startswith(("_", ".")) for part in (source, *inside)):
             continue
         is_folder = not inside or (len(inside) == 1 and re.fullmatch(_DATE, inside[0]) is not None)

@@ -18,6 +18,7 @@ from deepkt_irt.settings.lake import (
     SimulatorSettings,
     SplitSettings,
 )
+from deepkt_irt.settings.privacy import PrivacySettings, RetentionSettings
 from deepkt_irt.settings.recommendation import (
     BanditSettings,
     OffPolicySettings,
@@ -47,8 +48,10 @@ __all__ = [
     "IngestSettings",
     "LinkingSettings",
     "OffPolicySettings",
+    "PrivacySettings",
     "PromotionSettings",
     "RecommendationSettings",
+    "RetentionSettings",
     "RewardSettings",
     "SaktSettings",
     "ScoringSettings",
@@ -83,3 +86,5 @@ class Settings(Frozen):
     bandit: BanditSettings = BanditSettings()
     reward: RewardSettings = RewardSettings()
     off_policy: OffPolicySettings = OffPolicySettings()
+    privacy: PrivacySettings = PrivacySettings()
+    retention: RetentionSettings = RetentionSettings()

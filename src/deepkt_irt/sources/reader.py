@@ -4,13 +4,14 @@ Plain Python on purpose: the csv module gives exact record numbers, survives eve
 broken row, and runs the same on a laptop and in a Spark worker.
 """
 
+import codecs
 import csv
 import gzip
 import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,22 @@ def read_rows(path: Path) -> Iterator[list[str]]:
         yield from (row for row in rows if row)
 
 
+def raw_rows(path: Path) -> Iterator[tuple[bytes, list[str]]]:
+    """All rows with the bytes each stands in, header and blank lines included.
+
+    Raises:
+        BadFile: If the file turns out to be damaged.
+    """
+    lines: list[str] = []
+    with _opened(path) as file:
+        mark = codecs.BOM_UTF8 if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else b""
+    with _rows(path, lines=lines) as rows:
+        for row in rows:
+            yield mark + "".join(lines).encode("utf-8", "surrogateescape"), row
+            mark = b""
+            lines.clear()
+
+
 def unread_columns(layout: Layout, header: Sequence[str]) -> list[str]:
     """Columns of a file that its layout neither names nor keeps as a rest."""
     used = {field.header for field in layout.fields}
@@ -157,7 +174,7 @@ class _Judge:
         """Judge one row."""
         column, reason = self._fault(row)
         if reason:
-            return Record(number, None, column, reason, received=_as_received(row))
+            return Record(number, None, column, reason, received=as_received(row))
         layout = self._layout
         values: dict[str, str | None] = {
             f.column: (_escaped(row[at]) if f.free_text else row[at]) or None
@@ -213,8 +230,8 @@ def _escaped(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _as_received(row: list[str]) -> str:
-    """The row as one line of CSV."""
+def as_received(row: Sequence[str]) -> str:
+    """A row as one line of CSV; what is no UTF-8 as escapes. So quarantine keeps it."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(row)
     return _escaped(line.getvalue())
@@ -226,15 +243,17 @@ def _header(rows: Iterator[list[str]]) -> list[str]:
 
 
 @contextmanager
-def _rows(path: Path, *, sniff: bool = False) -> Iterator[Iterator[list[str]]]:
-    """CSV rows of a plain or gzip file; damage becomes a BadFile."""
+def _rows(
+    path: Path, *, sniff: bool = False, lines: list[str] | None = None
+) -> Iterator[Iterator[list[str]]]:
+    """CSV rows of a plain or gzip file; damage becomes a BadFile. Lines read go to `lines`."""
     csv.field_size_limit(_WHOLE_FIELD)
     try:
         with _opened(path) as file:
             if sniff:
                 _refuse_binary(path, file)
             text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-            yield csv.reader(text)
+            yield csv.reader(text if lines is None else _noted(text, lines))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadFile(path.name, "the gz file is cut off or damaged", "land it again") from error
     except csv.Error as error:
@@ -242,6 +261,12 @@ def _rows(path: Path, *, sniff: bool = False) -> Iterator[Iterator[list[str]]]:
     except OSError as error:
         problem = error.strerror or str(error)
         raise BadFile(path.name, f"it cannot be read ({problem})", "check its rights") from error
+
+
+def _noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
+    for line in text:
+        lines.append(line)
+        yield line
 
 
 def _opened(path: Path) -> io.BufferedReader | gzip.GzipFile:

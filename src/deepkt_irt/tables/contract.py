@@ -25,7 +25,7 @@ class Privacy(enum.StrEnum):
 
     NONE = "none"  # says nothing about a person
     PSEUDONYM = "pseudonym"  # random key of a person
-    PERSONAL = "personal"  # behaviour or estimate tied to a pseudonym
+    PERSONAL = "personal"  # behaviour or estimate tied to a pseudonym, or text that may quote one
     IDENTIFIER = "identifier"  # an id or text that came from outside
 
 
@@ -44,6 +44,11 @@ class Column:
     def full_comment(self) -> str:
         """The comment as stored in the table, with the unit."""
         return f"{self.comment} [{self.unit}]" if self.unit else self.comment
+
+    @property
+    def is_key(self) -> bool:
+        """Whether the value by itself leads to a person."""
+        return self.privacy in (Privacy.PSEUDONYM, Privacy.IDENTIFIER)
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,15 @@ class Table:
         wrong += [f"{name} twice" for name in set(names) if names.count(name) > 1]
         wrong += [f"key {name}" for name in self.key if name not in names]
         wrong += [f"cluster {name}" for name in self.cluster_by if name not in names]
+        # clustering needs statistics, which stay readable in the log after an erasure
+        wrong += [f"cluster {c.name}, which names a person" for c in self._clustered if c.is_key]
         wrong += [f"{c.name} has no comment" for c in self.columns if not c.comment.strip()]
         if wrong:
             raise ValueError(f"{self.qualified_name}: {', '.join(wrong)}")
+
+    @property
+    def _clustered(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.name in self.cluster_by)
 
     @property
     def qualified_name(self) -> str:

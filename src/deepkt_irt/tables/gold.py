@@ -140,7 +140,6 @@ SAKT_ATTENTION = Table(
         Column("scored_at", "timestamp", "as-of instant of the run, UTC"),
     ),
     key=("student_key", "skill_id"),
-    cluster_by=("student_key",),
 )
 
 SAKT_PREDICTIONS = Table(
@@ -161,7 +160,6 @@ SAKT_PREDICTIONS = Table(
     ),
     key=("student_key", "sequence_number", "item_id"),
     checks=(Check("is_probability", "p_correct BETWEEN 0 AND 1"),),
-    cluster_by=("student_key",),
 )
 
 STUDENT_MASTERY = Table(

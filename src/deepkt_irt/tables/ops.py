@@ -16,7 +16,13 @@ PIPELINE_RUNS = Table(
         Column("rows_in", "bigint", "rows read, where the task counted them", nullable=True),
         Column("rows_out", "bigint", "rows in what it wrote", nullable=True),
         Column("metrics", "map<string,double>", "figures the task reported"),
-        Column("error", "string", "the one-line error; null if it succeeded", nullable=True),
+        Column(
+            "error",
+            "string",
+            "the one-line error, which may quote a value; null if it succeeded",
+            nullable=True,
+            privacy=Privacy.PERSONAL,
+        ),
         Column("fingerprint", "string", "hash of inputs, settings and code version"),
     ),
     key=("run_id", "task", "started_at"),
@@ -70,7 +76,7 @@ QUARANTINE = Table(
         Column("file", "string", "landing file"),
         Column("row", "bigint", "record number in that file"),
         Column("column", "string", "column at fault; null if the whole row", nullable=True),
-        Column("reason", "string", "what is wrong"),
+        Column("reason", "string", "what is wrong, quoting the value", privacy=Privacy.PERSONAL),
         Column("received", "string", "the row as received", privacy=Privacy.IDENTIFIER),
         Column("batch_id", "bigint", "ingest batch"),
         Column("quarantined_at", "timestamp", "as-of instant of the run, UTC"),
@@ -78,4 +84,27 @@ QUARANTINE = Table(
     key=("stage", "source", "file", "row", "reason"),
 )
 
-TABLES = (PIPELINE_RUNS, LANDED_FILES, INGEST_AUDIT, QUARANTINE)
+ERASURES = Table(
+    layer=Layer.OPS,
+    name="erasures",
+    comment="What each erasure of a student searched, found and left; names no student.",
+    columns=(
+        Column("erasure_id", "string", "random token of the erasure; leads to nobody"),
+        Column(
+            "phase",
+            "string",
+            "found: before anything was deleted; rewritten: a file without the student; model: "
+            "learnt from the student; left: after deletion; concluded: the report was written",
+        ),
+        Column("place", "string", "table, file, model version, or what was searched"),
+        Column("n", "bigint", "rows, records or places; null for a model", nullable=True),
+        Column("detail", "string", "how it was searched, or what the model did with the student"),
+        Column("due_at", "timestamp", "when a model is trained anew, UTC", nullable=True),
+        Column("noted_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("erasure_id", "phase", "place"),
+    checks=(Check("phase_known", "phase IN ('found', 'rewritten', 'model', 'left', 'concluded')"),),
+    append_only=True,
+)
+
+TABLES = (PIPELINE_RUNS, LANDED_FILES, INGEST_AUDIT, QUARANTINE, ERASURES)

@@ -16,6 +16,20 @@ STUDENT_KEYS = Table(
     append_only=True,
 )
 
+ERASURE_REQUESTS = Table(
+    layer=Layer.RESTRICTED,
+    name="erasure_requests",
+    comment="Students to be forgotten; a row goes when the erasure is concluded.",
+    columns=(
+        Column("erasure_id", "string", "random token that the proof goes by"),
+        Column("source", "string", "source system"),
+        Column("student_id", "string", "student id in that system", privacy=Privacy.IDENTIFIER),
+        Column("requested_at", "timestamp", "UTC"),
+        Column("officer", "string", "who signs the erasure off; null: nobody", nullable=True),
+    ),
+    key=("erasure_id",),
+)
+
 CLASS_TEACHERS = Table(
     layer=Layer.RESTRICTED,
     name="class_teachers",
@@ -132,7 +146,6 @@ CANONICAL_LEARNING_EVENTS = Table(
         Check("score_is_share", "score BETWEEN 0 AND 1"),
         Check("latency_positive", "latency_ms > 0"),
     ),
-    cluster_by=("student_key",),
 )
 
 USERS = Table(
@@ -280,11 +293,11 @@ RESPONSE_BEHAVIOUR = Table(
             "OR coalesce(answer_before_attempt, false)",
         ),
     ),
-    cluster_by=("student_key",),
 )
 
 TABLES = (
     STUDENT_KEYS,
+    ERASURE_REQUESTS,
     CLASS_TEACHERS,
     CANONICAL_LEARNING_EVENTS,
     USERS,

@@ -16,12 +16,13 @@ from deepkt_irt.tables.quality import conformed
 from deepkt_irt.tables.registry import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
 _VIOLATION = re.compile(r"\[(DELTA_(?:NOT_NULL_CONSTRAINT_VIOLATED|VIOLATE_CONSTRAINT\w*))\](.*)")
+_KEEP = "delta.deletedFileRetentionDuration"
 _UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
 
 
@@ -55,17 +56,18 @@ class TableStore:
         self._current: set[str] = set()  # of them, those known to have the contract's columns
 
     def _is_there(self, table: Table) -> bool:
-        path = self._path(table)
+        path = self.folder(table)
         if path is None:
             return self._spark.catalog.tableExists(self.sql_name(table))
         return any((path / "_delta_log").glob("*.json"))
 
-    def _path(self, table: Table) -> Path | None:
+    def folder(self, table: Table) -> Path | None:
+        """Where a table lies in a lake; None where a catalog manages the storage."""
         return self._root / self._schemas[table.layer] / table.name if self._root else None
 
     def sql_name(self, table: Table) -> str:
         """What SQL calls the table: in a lake its path, so that two lakes do not mix."""
-        path = self._path(table)
+        path = self.folder(table)
         if path is None:
             return f"{self._schemas[table.layer]}.{table.name}"
         escaped = str(path).replace("`", "``")
@@ -175,7 +177,7 @@ class TableStore:
         self.create(table)
         writer = conformed(table, frame).writeStream.format("delta").trigger(availableNow=True)
         writer = writer.option("checkpointLocation", str(checkpoint))
-        path = self._path(table)  # a stream takes no path for a table's name
+        path = self.folder(table)  # a stream takes no path for a table's name
 
         def write() -> None:
             query = writer.start(str(path)) if path else writer.toTable(self.sql_name(table))
@@ -191,15 +193,52 @@ class TableStore:
             QualityViolation: If a row breaks a declared check.
         """
         self.create(table)
+        self._merge(table, conformed(table, frame), on=table.key, then="NOT MATCHED THEN INSERT *")
+
+    def _merge(self, table: Table, frame: "DataFrame", *, on: "Iterable[str]", then: str) -> None:
         view = f"new_{table.name}_{uuid.uuid4().hex}"  # unique: Connect binds views late
-        conformed(table, frame).createOrReplaceTempView(view)
-        matched = " AND ".join(f"old.{name} <=> new.{name}" for name in table.key)
+        frame.createOrReplaceTempView(view)
+        matched = " AND ".join(f"old.{name} <=> new.{name}" for name in on)
         statement = (
-            f"MERGE INTO {self.sql_name(table)} AS old USING {view} AS new ON {matched} "
-            "WHEN NOT MATCHED THEN INSERT *"
+            f"MERGE INTO {self.sql_name(table)} AS old USING {view} AS new ON {matched} WHEN {then}"
         )
         self._run(table, lambda: self._spark.sql(statement))
         self._spark.catalog.dropTempView(view)
+
+    def delete_matching(self, table: Table, rows: "DataFrame") -> None:
+        """Delete what equals one of some rows in all columns these have; a missing table has none.
+
+        By MERGE with a view: the condition of a DELETE would stay readable in the table's log.
+        """
+        if self.exists(table):
+            self._merge(table, rows.distinct(), on=rows.columns, then="MATCHED THEN DELETE")
+
+    def update_matching(self, table: Table, frame: "DataFrame") -> None:
+        """Replace the rows whose key a frame has by those of the frame; others stay.
+
+        Raises:
+            SchemaMismatch: If the frame differs from the contract.
+            QualityViolation: If a row breaks a declared check.
+        """
+        self.create(table)
+        self._merge(table, conformed(table, frame), on=table.key, then="MATCHED THEN UPDATE SET *")
+
+    def purge(self, table: Table) -> None:
+        """Remove from storage every row that the table no longer has, with all older versions.
+
+        Nobody else may write the table meanwhile: files not committed yet go, too. Time travel
+        and the change feed start anew.
+        """
+        if not self.exists(table):
+            return
+        name = self.sql_name(table)
+        vectors = f"SHOW TBLPROPERTIES {name} ('delta.enableDeletionVectors')"
+        if "true" in {row["value"] for row in self._spark.sql(vectors).toLocalIterator()}:
+            self._spark.sql(f"REORG TABLE {name} APPLY (PURGE)")
+        # a property, because serverless takes no session setting that allows RETAIN 0 HOURS
+        self._spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('{_KEEP}' = 'interval 0 hours')")
+        self._spark.sql(f"VACUUM {name}")
+        self._spark.sql(f"ALTER TABLE {name} UNSET TBLPROPERTIES ('{_KEEP}')")
 
     def frame(self, table: Table, rows: "pd.DataFrame") -> "DataFrame":
         """A Spark frame with the contract's schema from a pandas frame."""
@@ -227,7 +266,7 @@ class TableStore:
     def _last_commit(self, table: Table) -> tuple[int, dict[str, str]] | None:
         if not self.exists(table):
             return None
-        path = self._path(table)
+        path = self.folder(table)
         if path is not None:
             return _last_local_commit(path / "_delta_log")
         history = self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)} LIMIT 1")
@@ -301,19 +340,17 @@ def table_ddl(table: Table, name: str, *, with_checks: bool) -> str:
 def table_properties(table: Table) -> dict[str, str]:
     """Delta properties of a contract.
 
-    Statistics leave out what identifies a person: minima and maxima stay readable in the log
+    Statistics leave out what tells of a person: minima and maxima stay readable in the log
     after the rows are erased.
     """
     safe = [
         column.name
         for column in table.columns
-        if column.privacy in (Privacy.NONE, Privacy.PERSONAL)
-        and not column.type.startswith(_UNSORTABLE)
+        if column.privacy is Privacy.NONE and not column.type.startswith(_UNSORTABLE)
     ]
-    needed = [name for name in table.cluster_by if name not in safe]  # clustering needs them
     return {
         "delta.appendOnly": "false",  # erasure deletes rows of append-only tables, too
-        "delta.dataSkippingStatsColumns": ",".join(safe + needed),
+        "delta.dataSkippingStatsColumns": ",".join(safe),
         "delta.enableChangeDataFeed": str(table.change_feed).lower(),
         "deepkt.key": ",".join(table.key),
     }

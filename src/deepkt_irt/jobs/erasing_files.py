@@ -1,0 +1,205 @@
+"""Files of a lake without one student: landing files with their account, truth, report page.
+
+A landing file is written anew beside itself; then quarantine and account are made to fit it, then
+it takes its place. Cut off anywhere, the same is done again from the file as it still lies there.
+"""
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from deepkt_irt.errors import BadFile
+from deepkt_irt.governance.erasure import BY_COLUMN, Note, searches
+from deepkt_irt.governance.redaction import redacted
+from deepkt_irt.jobs.erasing import Person, Site, theirs
+from deepkt_irt.jobs.landing_batches import STAGE, Key, files_below
+from deepkt_irt.sources.catalogue import source_named
+from deepkt_irt.sources.landing import layout_of_landed
+from deepkt_irt.sources.reader import content_hash
+from deepkt_irt.sources.removal import Removed, without
+from deepkt_irt.tables import bronze
+from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+_ENDS = (".part", ".erasing")  # files that a run left unfinished
+_TRUTH = "truth"  # of a simulated district
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A file and what it is to become."""
+
+    key: Key
+    path: Path
+    new: Path
+    removed: Removed
+
+
+def rewrite_files(site: Site, person: Person) -> list[Note]:
+    """Take the student out of all files, and the report page away, which the next run writes.
+
+    Returns:
+        A note per file that held the student.
+    """
+    place = site.opened.place
+    changed = _new_landing_files(place.landing, person)
+    _forget_refused(site, person, changed)
+    _account(site, person, changed)
+    truth = _new_truth_files(site.lake, person) if site.lake else []
+    for each in (*changed, *truth):
+        each.new.replace(each.path)
+    place.report_path.unlink(missing_ok=True)
+    return [
+        Note(
+            "rewritten",
+            redacted("/".join(each.key), [person.student_id]),
+            len(each.removed.received),
+            "records taken out; the others stay as they were",
+        )
+        for each in (*changed, *truth)
+    ]
+
+
+def _new_landing_files(landing: Path, person: Person) -> list[Rewritten]:
+    for path in (landing / person.source).rglob("_*"):
+        if path.name.endswith(_ENDS):
+            path.unlink()
+    source = source_named(person.source)
+    changed = []
+    for key, path in files_below(landing).items():
+        layout = layout_of_landed(source, path) if key[0] == person.source else None
+        if layout is None:
+            continue
+        unwanted = {
+            field.header: person.values(BY_COLUMN[field.column])
+            for field in layout.fields
+            if field.column in BY_COLUMN
+        }
+        changed += _new_file(key, path, unwanted)
+    return changed
+
+
+def _new_truth_files(lake: Path, person: Person) -> list[Rewritten]:
+    """The files that hold what a simulated district was made of."""
+    unwanted = {name: person.values(subject) for name, subject in BY_COLUMN.items()}
+    return [
+        each
+        for path in sorted((lake / _TRUTH).glob("[!_]*.csv"))
+        for each in _new_file((_TRUTH, path.name), path, unwanted)
+    ]
+
+
+def _new_file(key: Key, path: Path, unwanted: dict[str, frozenset[str]]) -> list[Rewritten]:
+    """The file without the student, under a name that readers pass over; none if it stays."""
+    if not any(unwanted.values()):
+        return []
+    new = path.with_name(f"_{path.name}.erasing")
+    removed = without(path, new, unwanted)
+    if not removed.received:
+        new.unlink()
+        return []
+    return [Rewritten(key, path, new, removed)]
+
+
+def _forget_refused(site: Site, person: Person, changed: list[Rewritten]) -> None:
+    """Delete the student's refused rows: those taken out of files, then those found by text."""
+    store = site.opened.store
+    taken = sorted({(*each.key, row) for each in changed for row in each.removed.received})
+    if taken:
+        refused = site.rows(taken, "source", "file", "received")
+        store.delete_matching(QUARANTINE, refused)
+    found = site.read(QUARANTINE).filter(refused_of(site, person))
+    values = [tuple(row) for row in found.select("source", "file", "received").collect()]
+    if values:
+        store.delete_matching(QUARANTINE, site.rows(values, "source", "file", "received"))
+
+
+def refused_of(site: Site, person: Person) -> "Column":
+    """The condition of refused rows that name the student, in JSON or, where the file is gone, CSV.
+
+    A refused row of a file that is there was judged with that file, by its columns.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    def in_json(name: str, values: list[str]) -> "Column":
+        return F.trim(F.get_json_object("received", f"$.{name}")).isin(values)
+
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([person.student_id])
+    there = [
+        file for source, file in files_below(site.opened.place.landing) if source == person.source
+    ]
+    in_csv = F.contains(F.concat(F.lit(","), "received", F.lit(",")), F.lit(f",{line.getvalue()},"))
+    gone = (F.col("stage") == STAGE) & ~F.col("file").isin(there)
+    named = in_json("student_id", [person.student_id])
+    work = list(person.work)
+    for name in ("assignment_id", "assignment_log_id"):
+        named = named | F.coalesce(in_json(name, work), F.lit(False))  # noqa: FBT003
+    own = F.coalesce(named, F.lit(False)) | (gone & in_csv)  # noqa: FBT003
+    return (F.col("source") == person.source) & own
+
+
+def _account(site: Site, person: Person, changed: list[Rewritten]) -> None:
+    """Make the account of each changed file fit it, so that ingest knows it and reads it not again.
+
+    Raises:
+        BadFile: If the records that stay are not those the tables have.
+    """
+    of = {each.key: each for each in changed}
+    audit = site.read(INGEST_AUDIT).toPandas()
+    audit = audit[[(row.source, row.file) in of for row in audit.itertuples()]]
+    if audit.empty:
+        return
+    kept = _rows_of_others(site, person)
+    lines = []
+    for row in audit.to_dict("records"):
+        each = of[row["source"], row["file"]]
+        n_kept, n_left = kept.get(row["file"], 0), each.removed.n_left
+        # not counted in quarantine, where refused rows may be older than their retention
+        if not 0 <= n_left - n_kept <= row["rows_quarantined"]:
+            raise BadFile(
+                redacted("/".join(each.key), [person.student_id]),
+                f"{n_left:,} records of others stay in it, but bronze has {n_kept:,}",
+                "run ingest_bronze to its end, then erase again",
+            )
+        now = {
+            "content_hash": content_hash(each.new),
+            "n_bytes": each.new.stat().st_size,
+            "rows_read": n_left,
+            "rows_kept": n_kept,
+            "rows_quarantined": n_left - n_kept,
+        }
+        lines.append({name: now.get(name, row[name]) for name in INGEST_AUDIT.column_names})
+    store = site.opened.store
+    store.update_matching(INGEST_AUDIT, store.frame(INGEST_AUDIT, pd.DataFrame(lines)))
+
+
+def _rows_of_others(site: Site, person: Person) -> dict[str, int]:
+    """Rows in bronze by file, but for the student's, whether or not these are still there."""
+    searched = {each.table.qualified_name: each for each in searches(bronze.TABLES)}
+    frames = []
+    for table in bronze.TABLES:
+        rows = site.read(table)
+        search = searched.get(table.qualified_name)
+        others = rows.filter(~theirs(search, person)) if search else rows
+        frames.append(others.filter(others["_source"] == person.source).select("_file"))
+    counted = reduce(lambda a, b: a.unionByName(b), frames).groupBy("_file").count()
+    return {row[0]: row[1] for row in counted.collect()}
+
+
+def write_report(folder: Path, report: dict[str, object]) -> Path:
+    """Keep the proof of an erasure as a file, whole or not at all."""
+    path = folder / f"{report['erasure_id']}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"_{path.name}.part")
+    partial.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    partial.replace(path)
+    return path

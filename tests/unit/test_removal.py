@@ -1,0 +1,73 @@
+"""Records are taken out of a file, and every other byte stays."""
+
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepkt_irt.errors import BadFile
+from deepkt_irt.sources.reader import read_rows
+from deepkt_irt.sources.removal import without
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
+WHO = st.sampled_from(["ann", "ben", " ann ", "annie", "an,n", 'a"nn'])
+
+
+def quoted(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'
+
+
+def taken(tmp_path, content: bytes, name="a.csv", unwanted="ann"):
+    path, target = tmp_path / name, tmp_path / f"_{name}.erasing"
+    path.write_bytes(content)
+    return without(path, target, {"who": {unwanted}}), target.read_bytes()
+
+
+def test_rows_of_the_student_go_and_others_keep_quotes_line_ends_and_marks(tmp_path):
+    others = [b'"ben","said ""ann""\r\ntwice"\r\n', b"\r\n", b"ben, x\n", b"\xff\xfe,no utf-8\n"]
+    header = b"\xef\xbb\xbfwho,what\r\n"
+    theirs = [b'"ann","two\r\nlines"\r\n', b" ann ,x\n"]
+
+    removed, left = taken(tmp_path, header + theirs[0] + b"".join(others) + theirs[1])
+
+    assert left == header + b"".join(others)
+    assert removed.n_left == 3
+    assert removed.received == ("ann,two\r\nlines", " ann ,x")
+
+
+def test_row_with_too_few_fields_goes_if_the_id_stands_anywhere(tmp_path):
+    removed, left = taken(tmp_path, b"who,what\nann\nx,y,ann\nben\nben,ann\n")
+
+    assert left == b"who,what\nben\nben,ann\n"
+    assert removed.n_left == 2
+
+
+def test_gz_stays_gz_and_the_same_again_gives_the_same_bytes(tmp_path):
+    content = gzip.compress(b"who,what\nann,1\nben,2\n")
+
+    first, left = taken(tmp_path, content, "a.csv.gz")
+    again, same = taken(tmp_path, content, "a.csv.gz")
+
+    assert gzip.decompress(left) == b"who,what\nben,2\n"
+    assert (first, left) == (again, same)
+
+
+def test_damaged_file_is_refused(tmp_path):
+    content = gzip.compress(b"who,what\n" + b"ben,2\n" * 5_000)
+
+    with pytest.raises(BadFile, match="cut off or damaged"):
+        taken(tmp_path, content[:-20], "a.csv.gz")
+
+
+@given(rows=st.lists(st.tuples(WHO, TEXT), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
+def test_what_stays_reads_as_before(tmp_path_factory, rows, end):
+    folder = tmp_path_factory.mktemp("removal")
+    lines = ["who,what", *(f"{quoted(who)},{quoted(what)}" for who, what in rows)]
+
+    removed, _ = taken(folder, (end.join(lines) + end).encode())
+
+    (folder / "left.csv").write_bytes((folder / "_a.csv.erasing").read_bytes())
+    others = [list(row) for row in rows if row[0].strip(" ") != "ann"]
+    assert list(read_rows(folder / "left.csv")) == others
+    assert (removed.n_left, len(removed.received)) == (len(others), len(rows) - len(others))
