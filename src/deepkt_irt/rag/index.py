@@ -4,8 +4,12 @@ Every index answers by the same shape, whether it searches here (`local_index`) 
 Vector Search (`databricks_index`). Content only: no row of a student is ever indexed.
 """
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Protocol
+
+from deepkt_irt.errors import UsageError
 
 Kind = Literal["item", "skill", "hint", "explanation", "document"]
 Mode = Literal["lexical", "vector", "hybrid"]
@@ -43,6 +47,18 @@ class Chunk:
     text: str
     content_hash: str
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Chunk":
+        """A chunk from a row of its table or of an index; other columns are passed over."""
+        skills = row["skill_ids"]
+        if isinstance(skills, str):  # some interfaces hand arrays over as JSON
+            skills = json.loads(skills)
+        values = {name: _text_or_none(row[name]) for name in CHUNK_COLUMNS}
+        return cls(**{**values, "skill_ids": tuple(skills if skills is not None else ())})
+
+
+CHUNK_COLUMNS = tuple(each.name for each in fields(Chunk))
+
 
 @dataclass(frozen=True)
 class Filters:
@@ -68,16 +84,23 @@ class Filters:
 
     def accepts(self, chunk: Chunk) -> bool:
         """Whether a chunk meets all of them."""
-        pairs = (
-            (self.kinds, chunk.kind),
-            (self.sources, chunk.source),
-            (self.item_ids, chunk.item_id),
-            (self.grades, chunk.grade),
-            (self.locales, chunk.locale),
-        )
-        if not all(not wanted or value in wanted for wanted, value in pairs):
-            return False
-        return not self.skill_ids or bool(set(self.skill_ids) & set(chunk.skill_ids))
+        for name, property_ in PROPERTY_OF_FILTER.items():
+            wanted, value = getattr(self, name), getattr(chunk, property_)
+            values = value if isinstance(value, tuple) else (value,)
+            if wanted and not set(wanted) & set(values):
+                return False
+        return True
+
+
+PROPERTY_OF_FILTER = {
+    "kinds": "kind",
+    "sources": "source",
+    "skill_ids": "skill_ids",
+    "item_ids": "item_id",
+    "grades": "grade",
+    "locales": "locale",
+}
+"""The chunk's property that each filter asks for."""
 
 
 @dataclass(frozen=True)
@@ -119,3 +142,20 @@ class Index(Protocol):
             BackendUnavailable: If the embedder or the index does not answer.
         """
         ...
+
+
+def _text_or_none(value: object) -> Any:  # noqa: ANN401 - a property of a chunk
+    """Pandas says `nan` where a table says null."""
+    return value if isinstance(value, str) else None
+
+
+def refuse_useless_question(text: str, k: int) -> None:
+    """Refuse a question that cannot have an answer.
+
+    Raises:
+        UsageError: If the text is empty or k is below 1.
+    """
+    if not text.strip():
+        raise UsageError("the question is empty: ask something")
+    if k < 1:
+        raise UsageError(f"{k} hits were asked for: ask for 1 or more")

@@ -3,6 +3,7 @@
 Defaults live here only. Unknown names are refused.
 """
 
+from deepkt_irt.settings.content import ContentSettings
 from deepkt_irt.settings.frozen import Frozen
 from deepkt_irt.settings.items import (
     CalibrationSettings,
@@ -37,6 +38,7 @@ __all__ = [
     "BanditSettings",
     "BehaviourSettings",
     "CalibrationSettings",
+    "ContentSettings",
     "DifSettings",
     "DriftSettings",
     "EvaluationSettings",
@@ -80,3 +82,4 @@ class Settings(Frozen):
     bandit: BanditSettings = BanditSettings()
     reward: RewardSettings = RewardSettings()
     off_policy: OffPolicySettings = OffPolicySettings()
+    content: ContentSettings = ContentSettings()
