@@ -35,9 +35,7 @@ def client_at(base_url: str, *, setting: str, timeout_seconds: float, max_retrie
             "openai is not installed: pip install 'deepkt-irt[rag]'"
         ) from error
     key = os.environ.get(KEY_VARIABLE) or _entra_token()
-    return OpenAI(
-        base_url=base_url, api_key=key, timeout=timeout_seconds, max_retries=max_retries
-    )
+    return OpenAI(base_url=base_url, api_key=key, timeout=timeout_seconds, max_retries=max_retries)
 
 
 def _entra_token() -> Callable[[], str]:

@@ -4,6 +4,7 @@ Defaults live here only. Unknown names are refused.
 """
 
 from deepkt_irt.settings.content import ContentSettings
+from deepkt_irt.settings.explanations import ChatSettings, ExplanationSettings
 from deepkt_irt.settings.frozen import Frozen
 from deepkt_irt.settings.items import (
     CalibrationSettings,
@@ -38,10 +39,12 @@ __all__ = [
     "BanditSettings",
     "BehaviourSettings",
     "CalibrationSettings",
+    "ChatSettings",
     "ContentSettings",
     "DifSettings",
     "DriftSettings",
     "EvaluationSettings",
+    "ExplanationSettings",
     "GuardSettings",
     "HealthSettings",
     "IngestSettings",
@@ -83,3 +86,5 @@ class Settings(Frozen):
     reward: RewardSettings = RewardSettings()
     off_policy: OffPolicySettings = OffPolicySettings()
     content: ContentSettings = ContentSettings()
+    chat: ChatSettings = ChatSettings()
+    explanation: ExplanationSettings = ExplanationSettings()
