@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from fake_vector_search import FakeVectorSearch
+
 CATALOG = "/api/2.1/unity-catalog"
 
 
@@ -65,6 +67,9 @@ class FakeWorkspace:
     pending_polls: int = 1  # how often a run is asked for before it has ended
     # what a run does: job and parameters to whether each task succeeded; else only failing_tasks
     work: Callable[[dict, dict[str, str]], dict[str, bool]] | None = None
+    # vectors that a serving endpoint gives for texts; None: there is no such endpoint
+    embed: Callable[[list[str]], list[list[float]]] | None = None
+    search: FakeVectorSearch = field(default_factory=lambda: FakeVectorSearch(Answer, refusal))
     url: str = ""
 
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
@@ -99,6 +104,8 @@ class FakeWorkspace:
         yield r"/api/2\.0/mlflow/experiments/get-by-name", "GET", self._get_experiment
         yield r"/api/2\.0/sql/warehouses", "POST", self._create_warehouse
         yield r"/api/2\.0/sql/warehouses", "GET", self._list_warehouses
+        yield r"/serving-endpoints/([^/]+)/invocations", "POST", self._invoke
+        yield from self.search.routes()
         # without a URL in the answer the SDK fetches the file itself
         yield r"/api/2\.0/fs/create-download-url", "POST", lambda **_: Answer()
         yield r"/api/2\.0/fs/files(/Volumes/.+)", "PUT", self._put_file
@@ -202,6 +209,13 @@ class FakeWorkspace:
 
     def _list_warehouses(self, *, query: dict, body: bytes) -> Answer:
         return Answer({"warehouses": [{"name": each} for each in self.warehouses]})
+
+    def _invoke(self, name: str, *, query: dict, body: bytes) -> Answer:
+        if self.embed is None:
+            return refusal(404, "RESOURCE_DOES_NOT_EXIST", f"endpoint {name} does not exist")
+        vectors = self.embed(json.loads(body)["input"])
+        data = [{"embedding": vector, "index": n} for n, vector in enumerate(vectors)]
+        return Answer({"object": "list", "data": data[::-1]})
 
     def _get_file(self, path: str, *, query: dict, body: bytes) -> Answer:
         if path not in self.files:

@@ -3,6 +3,8 @@
 Defaults live here only. Unknown names are refused.
 """
 
+from deepkt_irt.settings.content import ContentSettings
+from deepkt_irt.settings.explanations import ChatSettings, ExplanationSettings
 from deepkt_irt.settings.frozen import Frozen
 from deepkt_irt.settings.items import (
     CalibrationSettings,
@@ -39,9 +41,12 @@ __all__ = [
     "BanditSettings",
     "BehaviourSettings",
     "CalibrationSettings",
+    "ChatSettings",
+    "ContentSettings",
     "DifSettings",
     "DriftSettings",
     "EvaluationSettings",
+    "ExplanationSettings",
     "GuardSettings",
     "HealthSettings",
     "HelpSettings",
@@ -88,3 +93,6 @@ class Settings(Frozen):
     off_policy: OffPolicySettings = OffPolicySettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()
+    content: ContentSettings = ContentSettings()
+    chat: ChatSettings = ChatSettings()
+    explanation: ExplanationSettings = ExplanationSettings()

@@ -1,0 +1,210 @@
+"""From evidence to an explanation that may be published: asked, held against it, mended once.
+
+What a model words is published only if nothing is wrong with it. Everything else is explained
+offline, marked as such, with the reason.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from deepkt_irt.rag.chat import Call, Chat, Reply
+from deepkt_irt.rag.evidence import Evidence, Source, sources_of
+from deepkt_irt.rag.grounding import Checked, checked, grade_of, told
+from deepkt_irt.rag.index import Filters, Index
+from deepkt_irt.rag.offline import offline_answer
+from deepkt_irt.rag.prompts import VERSION, Answer, Prompt, explanation_prompt
+from deepkt_irt.rag.responses_api import Outcome
+from deepkt_irt.settings import ExplanationSettings
+
+OFFLINE = "offline"
+"""What stands for the model of an explanation that no model was asked for."""
+
+_MENDABLE = frozenset({Outcome.ANSWERED, Outcome.TRUNCATED})
+_NOT_ASKED = "no language model is set"
+_REASONS = {
+    Outcome.REFUSED: "the model refused",
+    Outcome.CONTENT_FILTER: "the content filter of the service withheld it",
+    Outcome.OVER_BUDGET: "the budget of the run was spent",
+    Outcome.GIVEN_UP: "the service did not answer",
+    Outcome.TRUNCATED: "the answer was cut off twice",
+}
+_LATER = frozenset({Outcome.OVER_BUDGET, Outcome.GIVEN_UP})
+"""Outcomes that say nothing of the evidence: another night may word it."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One explanation as it is published.
+
+    Attributes:
+        answer: What it says; every reference is of the evidence.
+        evidence: What it rests on.
+        outcome: Whether a model worded it and it was verified, or it is made of fixed sentences.
+        reason: Why it is offline; None if it is verified.
+        problems: Kinds of problems of the last answer that was refused; empty if none was.
+        model: Deployment that was asked; `offline` if none was, or none answered.
+        prompt_version: Wording of the instructions.
+        grade: Flesch-Kincaid grade.
+    """
+
+    answer: Answer
+    evidence: Evidence
+    outcome: Literal["verified", "offline"]
+    reason: str | None
+    problems: str
+    model: str
+    prompt_version: str
+    grade: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Explanations in the order of their evidence, and every request that was sent for them."""
+
+    explanations: tuple[Explanation, ...]
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    prompt: Prompt
+    reply: Reply
+    checked: Checked | None  # None without an answer
+
+
+def explained_offline(evidence: Evidence, reason: str = _NOT_ASKED) -> Explanation:
+    """The explanation that no model was asked for."""
+    return _offline(evidence, reason, model=OFFLINE)
+
+
+class Explainer:
+    """Words explanations with a language model.
+
+    Args:
+        settings: Limits of an explanation.
+        chat: Who is asked first.
+        repairs: Who is asked again about an answer that was not accepted.
+    """
+
+    def __init__(self, settings: ExplanationSettings, chat: Chat, repairs: Chat) -> None:
+        self._settings, self._chat, self._repairs = settings, chat, repairs
+
+    def explain(self, wanted: Sequence[Evidence]) -> Explained:
+        """One explanation for each; evidence that is the same is asked about once.
+
+        Raises:
+            UsageError: If the service does not know the deployment or the way it is asked.
+            BackendUnavailable: If the service does not let us in.
+        """
+        distinct = {each.hash: each for each in wanted}
+        asked = {key: each for key, each in distinct.items() if each.sources}
+        first = self._round(self._chat, asked, {})
+        again = {
+            key: [problem.text for problem in one.checked.problems] if one.checked else ["too long"]
+            for key, one in first.items()
+            if one.reply.outcome in _MENDABLE and not (one.checked and one.checked.is_verified)
+        }
+        second = self._round(self._repairs, {key: asked[key] for key in again}, again)
+        found = {
+            key: self._explanation(each, [s for r in (first, second) if (s := r.get(key))])
+            for key, each in distinct.items()
+        }
+        calls = [call for r in (first, second) for one in r.values() for call in one.reply.calls]
+        return Explained(tuple(found[each.hash] for each in wanted), tuple(calls))
+
+    def _round(
+        self, chat: Chat, wanted: Mapping[str, Evidence], problems: Mapping[str, list[str]]
+    ) -> dict[str, _Asked]:
+        prompts = [
+            explanation_prompt(each, self._settings, problems=problems.get(key, ()))
+            for key, each in wanted.items()
+        ]
+        replies = chat.ask_many(prompts) if prompts else []
+        return {
+            key: _Asked(
+                prompt,
+                reply,
+                checked(reply.text, each, self._settings, token=prompt.token)
+                if reply.text is not None
+                else None,
+            )
+            for (key, each), prompt, reply in zip(wanted.items(), prompts, replies, strict=True)
+        }
+
+    def _explanation(self, evidence: Evidence, rounds: Sequence[_Asked]) -> Explanation:
+        if not rounds:
+            return _offline(evidence, evidence.no_sources or _NOT_ASKED, model=OFFLINE)
+        last = rounds[-1]
+        if last.checked and last.checked.is_verified and last.checked.answer:
+            return Explanation(
+                answer=last.checked.answer,
+                evidence=evidence,
+                outcome="verified",
+                reason=None,
+                problems="",
+                model=self._chat.model,
+                prompt_version=VERSION,
+                grade=last.checked.grade or 0.0,
+            )
+        problems = next((told(one.checked.problems) for one in reversed(rounds) if one.checked), "")
+        reason = _REASONS.get(last.reply.outcome, f"the answer was not verified: {problems}")
+        model = OFFLINE if last.reply.outcome in _LATER else self._chat.model
+        return _offline(evidence, reason, model=model, problems=problems)
+
+
+def _offline(evidence: Evidence, reason: str, *, model: str, problems: str = "") -> Explanation:
+    answer = offline_answer(evidence)
+    return Explanation(
+        answer=answer,
+        evidence=evidence,
+        outcome="offline",
+        reason=reason,
+        problems=problems,
+        model=model,
+        prompt_version=VERSION,
+        grade=grade_of(answer, evidence),
+    )
+
+
+def found_sources(
+    index: Index,
+    *,
+    skill_id: str,
+    question: str,
+    hidden_item: str | None,
+    settings: ExplanationSettings,
+) -> tuple[tuple[Source, ...], str]:
+    """Passages that an explanation may cite, or why there are none.
+
+    Args:
+        index: Over the content library.
+        skill_id: Passages must be about it.
+        question: What is searched for.
+        hidden_item: Item whose own passages are left out, as they tell its answer; None: none is.
+        settings: How many, how near, how long.
+
+    Raises:
+        BackendUnavailable: If the embedder or the index does not answer.
+    """
+    filters = Filters(
+        kinds=("skill", "hint", "explanation", "document"),
+        skill_ids=(skill_id,),
+        locales=(settings.locale,),
+    )
+    n_own = settings.n_sources if hidden_item else 0
+    hits = index.search(question, k=settings.n_sources + n_own, filters=filters)
+    fitting = [hit for hit in hits if hidden_item is None or hit.chunk.item_id != hidden_item]
+    if not fitting:
+        return (), "the content library has nothing on this skill"
+    near = [
+        hit
+        for hit in fitting
+        if hit.similarity is None or hit.similarity >= settings.min_similarity
+    ]
+    if not near:
+        best = max(hit.similarity for hit in fitting if hit.similarity is not None)
+        floor = settings.min_similarity
+        return (), f"nothing in the content library is near enough ({best:.2f}, needed {floor:.2f})"
+    sources = sources_of(near[: settings.n_sources], max_characters=settings.max_source_characters)
+    return sources, "" if sources else "what was found speaks to a model, not to people"

@@ -1,0 +1,189 @@
+"""Latent semantic analysis: an embedder that is fitted on the library itself.
+
+TF-IDF of words and of parts of words, projected on the library's main directions (Deerwester et
+al., 1990, Indexing by latent semantic analysis, JASIS 41(6)). It needs no network and no weights
+of others, and the same texts give the same embeddings.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from deepkt_irt.errors import BadFile, NoData
+from deepkt_irt.rag.words import terms
+
+FloatArray = NDArray[np.float64]
+
+_SEED = 7
+_MAX_FEATURES = 40_000  # of each kind; the most frequent ones stay
+_SHORTEST_PART, _LONGEST_PART = 3, 5
+_VERSION_DIGITS = 12
+_FORMAT = 1
+
+
+def _words(text: str) -> list[str]:
+    """Words, and pairs of words that stand together."""
+    words = terms(text)
+    return [*words, *(" ".join(pair) for pair in pairwise(words))]
+
+
+def _parts(text: str) -> list[str]:
+    """Parts of words, so that words of one stem are near each other."""
+    padded = [f" {word} " for word in terms(text)]
+    return [
+        word[start : start + size]
+        for word in padded
+        for size in range(_SHORTEST_PART, _LONGEST_PART + 1)
+        for start in range(len(word) - size + 1)
+    ]
+
+
+_KINDS: tuple[Callable[[str], list[str]], ...] = (_words, _parts)
+
+
+@dataclass(frozen=True)
+class Lsa:
+    """A fitted embedder.
+
+    Attributes:
+        features: Features of each kind, sorted.
+        idf: Weight of each feature, kinds one after the other, (features,).
+        directions: Columns are the directions, (features, dimension); where the library has fewer
+            of them, the rest is 0.
+    """
+
+    features: tuple[tuple[str, ...], ...]
+    idf: FloatArray
+    directions: FloatArray
+
+    name = "lsa"
+
+    @classmethod
+    def fitted(cls, texts: Sequence[str], *, dimension: int) -> "Lsa":
+        """Fit on some texts, in any order.
+
+        Raises:
+            NoData: If they have no word.
+        """
+        from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415 - an extra
+
+        ordered = sorted(set(texts))
+        features = tuple(_frequent(map(kind, ordered)) for kind in _KINDS)
+        if not features[0]:
+            raise NoData("the content library has no word to fit an embedder on")
+        plain = cls(features, np.ones(sum(map(len, features))), np.zeros((0, dimension)))
+        counts = plain._counts(ordered)
+        n_texts = np.bincount(counts.indices, minlength=counts.shape[1])
+        idf = np.log((1 + len(ordered)) / (1 + n_texts)) + 1
+        weighted = cls(features, idf, plain.directions)
+        matrix = weighted._weighted(ordered)
+        size = min(dimension, *matrix.shape)
+        _, _, directions = randomized_svd(matrix, size, n_iter=7, random_state=_SEED)
+        full = np.zeros((matrix.shape[1], dimension), dtype=np.float32)
+        full[:, :size] = directions.T
+        return cls(features, idf.astype(np.float32).astype(np.float64), full.astype(np.float64))
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        return int(self.directions.shape[1])
+
+    @property
+    def version(self) -> str:
+        """Says which texts it was fitted on: another fit has another one."""
+        digest = hashlib.sha256(json.dumps([_FORMAT, self.features]).encode())
+        for part in (self.idf, self.directions):
+            digest.update(np.ascontiguousarray(part, dtype=np.float32).tobytes())
+        return digest.hexdigest()[:_VERSION_DIGITS]
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Embeddings, (texts, dimension); 0 for a text of which no feature is known."""
+        return np.asarray(self._weighted(texts) @ self.directions)
+
+    def save(self, folder: Path) -> Path:
+        """Write it as one file whose name says its version; returns the file."""
+        path = folder / f"lsa-{self.version}.npz"
+        if path.exists():
+            return path
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part.npz")
+        named = json.dumps([_FORMAT, self.features]).encode()
+        np.savez_compressed(
+            unfinished,
+            features=np.frombuffer(named, dtype=np.uint8),
+            idf=self.idf.astype(np.float32),
+            directions=self.directions.astype(np.float32),
+        )
+        unfinished.replace(path)
+        return path
+
+    @classmethod
+    def load(cls, folder: Path, version: str) -> "Lsa":
+        """Read a version.
+
+        Raises:
+            BadFile: If it is not there, or not what was saved.
+        """
+        path = folder / f"lsa-{version}.npz"
+        mend = "run build_vector_index, which fits it anew"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                found_format, features = json.loads(arrays["features"].tobytes())
+                loaded = cls(
+                    tuple(map(tuple, features)),
+                    arrays["idf"].astype(np.float64),
+                    arrays["directions"].astype(np.float64),
+                )
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise BadFile(str(path), "there is no embedder to be read", mend) from error
+        if found_format != _FORMAT or loaded.version != version:
+            raise BadFile(str(path), "it is not the version its name says", mend)
+        return loaded
+
+    def _weighted(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - a sparse matrix
+        """TF-IDF, each kind of length 1 within a text, (texts, features)."""
+        counts = self._counts(texts)
+        counts.data = (1 + np.log(counts.data)) * self.idf[counts.indices]
+        start, blocks = 0, []
+        for names in self.features:
+            block = counts[:, start : start + len(names)]
+            length = np.sqrt(block.multiply(block).sum(axis=1)).reshape(-1, 1)
+            blocks.append(block.multiply(1 / np.where(length > 0, length, 1)))
+            start += len(names)
+        return sparse.hstack(blocks, format="csr")
+
+    def _counts(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - a sparse matrix
+        """How often each text has each feature, (texts, features)."""
+        place: list[dict[str, int]] = []
+        start = 0
+        for names in self.features:
+            place.append({name: start + n for n, name in enumerate(names)})
+            start += len(names)
+        rows, columns, counts = [], [], []
+        for row, text in enumerate(texts):
+            for known, kind in zip(place, _KINDS, strict=True):
+                for name, n in Counter(kind(text)).items():
+                    if name in known:
+                        rows.append(row)
+                        columns.append(known[name])
+                        counts.append(float(n))
+        shape = (len(texts), start)
+        return sparse.csr_array((counts, (rows, columns)), shape=shape)
+
+
+def _frequent(listed: Iterable[list[str]]) -> tuple[str, ...]:
+    """Features by the number of texts that have them, the most frequent ones, sorted."""
+    n_texts: Counter[str] = Counter()
+    for each in listed:
+        n_texts.update(set(each))
+    best = sorted(n_texts.items(), key=lambda pair: (-pair[1], pair[0]))[:_MAX_FEATURES]
+    return tuple(sorted(name for name, _ in best))
