@@ -19,13 +19,13 @@ pytestmark = pytest.mark.spark
 SETTINGS = Settings.model_validate({"help": {"per_class": 2}})
 ROW = {"model_version": "1", "scored_at": AS_OF, "n_reference_items": 8, "n_correct": 0}
 OFFER = {"policy": "linucb", "p_correct": 0.7, "reason": "near the target"}
-MASTERY = [  # student, skill, mastery, low, high, before, wrong in a row, last event
-    ("ann", "halves", 0.30, 0.20, 0.45, 0.50, 0, 40),
-    ("ann", "ratios", 0.40, 0.25, 0.55, None, 0, 38),
-    ("bob", "ratios", 0.35, 0.20, 0.50, None, 5, 40),
-    ("cid", "ratios", 0.20, 0.10, 0.30, None, 9, 5),  # practised long ago
-    ("dan", "halves", 0.70, 0.55, 0.85, 0.60, 0, 40),
-    ("eve", "halves", 0.30, 0.20, 0.45, None, 0, 40),
+MASTERY = [  # student, skill, mastery, low, high, before, trend, wrong in a row, last event
+    ("ann", "halves", 0.30, 0.20, 0.45, 0.50, "falling", 0, 40),
+    ("ann", "ratios", 0.40, 0.25, 0.55, None, None, 0, 38),
+    ("bob", "ratios", 0.35, 0.20, 0.50, None, None, 5, 40),
+    ("cid", "ratios", 0.20, 0.10, 0.30, None, None, 9, 5),  # practised long ago
+    ("dan", "halves", 0.70, 0.55, 0.85, 0.60, "rising", 0, 40),
+    ("eve", "halves", 0.30, 0.20, 0.45, None, None, 0, 40),
 ]
 
 
@@ -42,7 +42,7 @@ def school(store, frame):
         for k, needs in {"halves": [], "ratios": ["halves"], "percent": ["halves"]}.items()
     ]
     names = ("student_key", "skill_id", "mastery", "mastery_low", "mastery_high",
-             "mastery_before", "wrong_in_a_row", "last_sequence_number")  # fmt: skip
+             "mastery_before", "trend", "wrong_in_a_row", "last_sequence_number")  # fmt: skip
     known = [ROW | {"n_responses": 9} | dict(zip(names, row, strict=True)) for row in MASTERY]
     item = {"item_id": "s:q", "source": "s", "source_item_id": "q", "title": "Cake",
             "skill_ids": ["ratios"], "in_catalogue": True, "n_events": 9}  # fmt: skip

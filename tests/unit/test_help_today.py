@@ -16,7 +16,7 @@ CALM = {
     "n_events": 100,
     "mastery_high": 0.8,
     "wrong_in_a_row": 0,
-    "mastery_before": None,
+    "trend": None,
 }
 CASES = [
     ({}, ()),
@@ -25,9 +25,9 @@ CASES = [
     ({"wrong_in_a_row": 4}, ("stuck",)),
     ({"wrong_in_a_row": 3}, ()),
     ({"wrong_in_a_row": None}, ()),
-    ({"mastery_before": 0.81}, ("falling",)),
-    ({"mastery_before": 0.8}, ()),
-    ({"mastery_high": 0.3, "wrong_in_a_row": 9, "mastery_before": 0.5}, SIGNS),
+    ({"trend": "falling"}, ("falling",)),
+    ({"trend": "steady"}, ()),
+    ({"mastery_high": 0.3, "wrong_in_a_row": 9, "trend": "falling"}, SIGNS),
     ({"mastery_high": 0.3, "wrong_in_a_row": 9, "last_sequence_number": 70}, ()),
     ({"mastery_high": 0.3, "last_sequence_number": 71}, ("low",)),
 ]
@@ -36,7 +36,7 @@ WORST = HelpOnSkill("Fractions", SIGNS, (0.34, 0.21, 0.48), 0.62, 5, 2, 0.6)
 
 @pytest.mark.parametrize(("changed", "expected"), CASES)
 def test_rules_tell_who_needs_help_on_what_was_practised_lately(changed, expected):
-    row = pd.DataFrame([CALM | changed]).astype(float)
+    row = pd.DataFrame([CALM | changed]).astype({"wrong_in_a_row": float})
 
     found = rules(SETTINGS, opens_at=0.6)
 

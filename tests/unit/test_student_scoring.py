@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepkt_irt.gold.mastery import trend
+from deepkt_irt.gold.mastery import trends
 from deepkt_irt.jobs.student_scoring import Catalogue, judged
 from made_up_histories import ITEM_SKILLS, N_ITEMS, PUBLISHED, made_up, untrained
 
@@ -98,9 +98,27 @@ def test_mastery_before_is_unknown_where_nobody_practised_before_and_since():
     assert found["mastery"].between(0, 1).all()
 
 
-@pytest.mark.parametrize(
-    ("before", "expected"),
-    [(None, None), (0.39, "rising"), (0.4, "steady"), (0.8, "steady"), (0.81, "falling")],
-)
-def test_trend_is_told_beyond_the_interval_alone(before, expected):
-    assert trend(before, 0.4, 0.8) == expected
+MOVES = [  # now, answers; before, answers; what is told
+    (0.6, 40, np.nan, np.nan, None),
+    (0.6, 40, 0.3, 30, "rising"),
+    (0.3, 40, 0.6, 30, "falling"),
+    (0.6, 40, 0.5, 30, "steady"),
+    (0.3, 8, 0.6, 1, "steady"),  # one answer tells little of what was
+    (0.3, 2, 0.7, 30, "steady"),  # and two little of what is
+]
+
+
+@pytest.mark.parametrize(("now", "n", "before", "n_before", "expected"), MOVES)
+def test_trend_is_told_beyond_the_uncertainty_of_both(now, n, before, n_before, expected):
+    assert trends(*(np.array([each]) for each in (now, n, before, n_before))) == [expected]
+
+
+def test_trend_is_rarely_told_where_nothing_moved():
+    """Shares right of the same chance, the second over the first one's answers and more."""
+    rng = np.random.default_rng(4)
+    first, more = rng.binomial(15, 0.6, 20_000), rng.binomial(15, 0.6, 20_000)
+    before, now = (first + 1) / 17, (first + more + 1) / 32
+
+    found = trends(now, np.full(20_000, 30.0), before, np.full(20_000, 15.0))
+
+    assert sum(each != "steady" for each in found) / 20_000 < 0.05

@@ -10,6 +10,7 @@ from scipy.stats import beta
 FloatArray = NDArray[np.float64]
 Trend = Literal["rising", "falling", "steady"]
 _PRIOR_RESPONSES = 2.0  # the weight of having seen nothing: a uniform prior's two pseudo-answers
+_Z = 1.96  # 95 %
 
 
 def spread_items(items: pd.DataFrame, *, per_skill: int) -> dict[int, list[int]]:
@@ -73,16 +74,32 @@ def mastery_interval(mastery: FloatArray, n_responses: FloatArray) -> tuple[Floa
     return np.minimum(low, mastery), np.maximum(high, mastery)
 
 
-def trend(before: float | None, low: float, high: float) -> Trend | None:
-    """Which way a mastery has moved, if further than its own 95 % interval.
+def trends(
+    mastery: FloatArray, n_responses: FloatArray, before: FloatArray, n_before: FloatArray
+) -> list[Trend | None]:
+    """Which way each mastery has moved, if further than both figures are unsure.
+
+    The variances are those of the distributions that `mastery_interval` takes. The two rest on
+    the same answers in part and differ less by chance than two that share none: the test errs
+    towards steady.
 
     Args:
-        before: By the same model some time before; None if it is not known.
-        low: Lower end of the interval of the mastery now.
-        high: Upper end.
+        mastery: Probabilities now, (n,).
+        n_responses: Responses on the skill now, (n,).
+        before: By the same model some time before, (n,); NaN if not known.
+        n_before: Responses on the skill then, (n,).
+
+    Returns:
+        (n,); None where the mastery before is not known.
     """
-    if before is None:
-        return None
-    if before < low:
-        return "rising"
-    return "falling" if before > high else "steady"
+    unsure = _Z * np.sqrt(_variance(mastery, n_responses) + _variance(before, n_before))
+    moved = mastery - before
+    return [
+        None if np.isnan(by) else "rising" if by > least else "falling" if by < -least else "steady"
+        for by, least in zip(moved, unsure, strict=True)
+    ]
+
+
+def _variance(mastery: FloatArray, n_responses: FloatArray) -> FloatArray:
+    found: FloatArray = mastery * (1 - mastery) / (n_responses + _PRIOR_RESPONSES + 1)
+    return found

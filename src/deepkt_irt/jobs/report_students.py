@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from deepkt_irt.gold.mastery import trend
 from deepkt_irt.jobs.gaming import notable_behaviour
 from deepkt_irt.jobs.reading import Read
 from deepkt_irt.reporting.policy_report import policy_label
@@ -178,15 +177,14 @@ def _least_first(rows: list[Any]) -> list[Any]:
 
 
 def _skill_mastery(row: Any) -> SkillMastery:  # noqa: ANN401 - a Spark row
-    low, high, before = row["mastery_low"], row["mastery_high"], row["mastery_before"]
     return SkillMastery(
         skill=row["name"],
         value=row["mastery"],
-        low=low,
-        high=high,
+        low=row["mastery_low"],
+        high=row["mastery_high"],
         n=row["n_responses"],
-        before=before,
-        trend=trend(before, low, high),
+        before=row["mastery_before"],
+        trend=row["trend"],
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepkt_irt.gold.mastery import mastery_interval
+from deepkt_irt.gold.mastery import mastery_interval, trends
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -28,7 +28,8 @@ EVENT_ROWS = (
 )
 MASTERY_ROWS = (
     "student_key string, skill_index int, mastery double, mastery_low double, "
-    "mastery_high double, n_reference_items int, mastery_before double, n_responses_before bigint"
+    "mastery_high double, n_reference_items int, mastery_before double, n_responses_before bigint, "
+    "trend string"
 )
 INFLUENCE_ROWS = (
     "student_key string, skill_index int, influences array<struct<event_id:string,item_id:string,"
@@ -187,7 +188,7 @@ def judged(catalogue: Catalogue) -> Work:
                 rows.append(
                     (key, skill, mastery[skill], n, used, was.get(skill), n_before.get(skill))
                 )
-        return _with_intervals(rows)
+        return _with_uncertainty(rows)
 
     return work
 
@@ -230,7 +231,7 @@ def _masteries(
     ]
 
 
-def _with_intervals(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+def _with_uncertainty(rows: list[tuple[object, ...]]) -> pd.DataFrame:
     columns = (
         "student_key",
         "skill_index",
@@ -241,10 +242,13 @@ def _with_intervals(rows: list[tuple[object, ...]]) -> pd.DataFrame:
         "n_responses_before",
     )
     judged = pd.DataFrame(rows, columns=list(columns))
-    low, high = mastery_interval(
-        judged["mastery"].to_numpy(dtype=float), judged["n"].to_numpy(dtype=float)
+    now, n, before, n_before = (
+        judged[name].to_numpy(dtype=float)
+        for name in ("mastery", "n", "mastery_before", "n_responses_before")
     )
-    found = judged.drop(columns="n").assign(mastery_low=low, mastery_high=high)
+    low, high = mastery_interval(now, n)
+    moved = np.array(trends(now, n, before, n_before), dtype=object)
+    found = judged.drop(columns="n").assign(mastery_low=low, mastery_high=high, trend=moved)
     return found.astype({"mastery_before": "float64", "n_responses_before": "Int64"})
 
 

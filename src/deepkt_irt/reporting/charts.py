@@ -115,7 +115,7 @@ def mastery_bars(mastery: Sequence[SkillMastery]) -> Markup:
         if each.before is not None:
             then = x(each.before)
             parts.append(svg.line(then, y - 7, then, y + 7, svg.SOFT, width=2))
-            about += f", {each.trend} from {each.before:.2f}"
+            about += f", {each.trend} (was {each.before:.2f})"
         parts.append(svg.circle(x(each.value), y, 4, svg.ACCENT, about))
         mark = _TRENDS[each.trend]
         parts.append(svg.text(428, y + 4, f"{each.value:.0%}{mark}  n {each.n}", color=svg.SOFT))

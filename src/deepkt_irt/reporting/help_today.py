@@ -28,7 +28,7 @@ def rules(settings: HelpSettings, *, opens_at: float) -> Mapping[str, str]:
     signs = {
         LOW: f"mastery_high < {opens_at}",
         STUCK: f"wrong_in_a_row >= {settings.wrong_in_a_row}",
-        FALLING: "mastery_before > mastery_high",
+        FALLING: "trend == 'falling'",
     }
     return {sign: f"{lately} and {rule}" for sign, rule in signs.items()}
 

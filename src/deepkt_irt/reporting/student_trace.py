@@ -88,7 +88,7 @@ def _mastery_line(each: SkillMastery) -> str:
 
 def _trend(each: SkillMastery) -> str:
     """Which way it moved; nothing where it is not known."""
-    return f", {each.trend} from {each.before:.0%}" if each.before is not None else ""
+    return f", {each.trend} (was {each.before:.0%})" if each.before is not None else ""
 
 
 def _behaviour_lines(student: Student) -> list[str]:

@@ -194,6 +194,14 @@ STUDENT_MASTERY = Table(
             privacy=_PERSONAL,
         ),
         Column("n_responses_before", "bigint", "graded responses it rested on", nullable=True),
+        Column(
+            "trend",
+            "string",
+            "rising or falling if mastery moved further than both figures are unsure (95 %), else "
+            "steady; null if mastery_before is",
+            nullable=True,
+            privacy=_PERSONAL,
+        ),
         Column("n_reference_items", "int", "items the mean is taken over"),
         Column("last_sequence_number", "bigint", "when the skill was last practised"),
         Column("last_answered_at", "timestamp", "UTC; null if only order is known", nullable=True),
@@ -204,6 +212,7 @@ STUDENT_MASTERY = Table(
     checks=(
         Check("mastery_in_interval", "mastery BETWEEN mastery_low AND mastery_high"),
         Check("counts_fit", "n_correct <= n_responses"),
+        Check("trend_known", "trend IS NULL OR trend IN ('rising', 'falling', 'steady')"),
     ),
 )
 
