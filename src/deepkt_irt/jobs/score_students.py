@@ -221,15 +221,20 @@ def _practised(ctx: JobContext) -> "DataFrame":
 
 
 def _earlier(ctx: JobContext, graded: "DataFrame") -> "DataFrame":
-    """Each student's last event of some time ago: by the clock, or by order where none is known."""
+    """Each student's last event of some time ago: by the clock, or by order where none is known.
+
+    Counted back from the newest event of all, as files may come days late.
+    """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     settings = ctx.settings.scoring
-    since = F.lit(ctx.as_of - timedelta(days=settings.trend_days))
+    newest = graded.agg(F.max("answered_at").alias("newest"))
+    since = F.col("newest") - F.lit(timedelta(days=settings.trend_days))
     by_clock = F.max(F.when(F.col("answered_at") < since, F.col("sequence_number")))
     by_order = F.max("sequence_number") - settings.trend_responses
     until = F.when(F.count("answered_at") > 0, by_clock).otherwise(by_order)
-    return graded.groupBy("student_key").agg(until.alias("earlier_until"))
+    timed = graded.crossJoin(newest)
+    return timed.groupBy("student_key").agg(until.alias("earlier_until"))
 
 
 def _open_skills(ctx: JobContext) -> "DataFrame":
