@@ -34,7 +34,7 @@ def _key(monkeypatch):
 
 
 def settings(**changes) -> ChatSettings:
-    usual = {"provider": "azure_openai", "timeout_seconds": 2.0, "max_retries": 2}
+    usual = {"timeout_seconds": 2.0, "max_retries": 2, "tokens_per_minute": 10**9}
     return ChatSettings(**usual | changes)
 
 

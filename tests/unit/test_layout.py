@@ -89,7 +89,7 @@ def test_layout_of_every_edm_cup_file_has_its_own_table_or_kind():
         *("action_logs", "assignment_details", "problem_details", "sequence_details"),
         *("training_unit_test_scores", "evaluation_unit_test_scores", "hint_details"),
         *("assignment_relationships", "sequence_relationships", "explanation_details"),
-        "skill_prerequisites",
+        *("skill_prerequisites", "skill_lessons"),
     )
     for source in ("edm_cup", "simulator"):
         found = [source_named(source).layout_of(f"{name}.csv") for name in names]

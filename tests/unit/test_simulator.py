@@ -29,6 +29,7 @@ HEADERS = {
     "hint_details": "hint_id,problem_id,hint_text_bert_pca",
     "explanation_details": "explanation_id,problem_id,explanation_text_bert_pca",
     "skill_prerequisites": "skill_code,prerequisite_skill_code",
+    "skill_lessons": "lesson_id,skill_code,kind,title,text,grade,locale,licence",
 }
 TRUTHS = {
     "truth_items",
@@ -79,7 +80,11 @@ def test_write_district_other_seed_gives_other_files(tmp_path: Path) -> None:
     first, second = written(SMALL, tmp_path / "a"), written(other, tmp_path / "b")
 
     same = {name for name in first if first[name] == second[name]}
-    assert same == {"skill_prerequisites.csv", "truth_skills.csv"}  # the curriculum is fixed
+    assert same == {
+        "skill_prerequisites.csv",
+        "skill_lessons.csv",
+        "truth_skills.csv",
+    }  # the curriculum is fixed
 
 
 def test_write_district_lands_the_layout_and_keeps_the_truth_apart(tmp_path: Path) -> None:
@@ -169,6 +174,17 @@ def test_simulate_references_point_to_something(district: District) -> None:
     assert set(told) <= set(district.explanation_details["explanation_id"])
     codes = set(district.problem_details["problem_skill_code"])
     assert set(district.skill_prerequisites.to_numpy().ravel()) <= codes
+    assert set(district.skill_lessons["skill_code"]) == codes
+
+
+def test_simulate_every_skill_has_explanations_and_hints_of_its_own(district: District) -> None:
+    lessons = district.skill_lessons
+    kinds = lessons.groupby("skill_code")["kind"].agg(set)
+
+    assert (kinds == {"explanation", "hint"}).all()
+    assert lessons["lesson_id"].is_unique
+    assert lessons["text"].is_unique
+    assert not lessons.isna().any().any()
 
 
 def test_simulate_prerequisites_form_no_cycle(district: District) -> None:

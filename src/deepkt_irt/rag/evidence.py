@@ -6,6 +6,7 @@ wrote is part of it. What is not known gives no fact.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +17,11 @@ from deepkt_irt.rag.screening import screened
 Audience = Literal["teacher", "student"]
 FactKind = Literal["mastery", "recent", "influence", "recommendation", "reason", "misconception"]
 
+MIN_SOURCE_CHARACTERS = 20
+"""A shorter passage says nothing on how to work."""
+
 _MAX_NAME = 80
+_HOW_ANSWERS_WERE = re.compile(r"\banswers? (?:was|were|took|has|have|had)\b", re.IGNORECASE)
 _SECURE, _DEVELOPING = 0.8, 0.5  # chances of a right answer that the words below begin at
 _ITEM, _SKILL = "the next item", "this skill"
 
@@ -177,11 +182,15 @@ def evidence_of(
 
 
 def sources_of(hits: Sequence[Hit], *, max_characters: int) -> tuple[Source, ...]:
-    """Passages that were found, screened; one of which nothing is left is passed over."""
+    """Passages that were found, screened.
+
+    Passed over is one of which nothing much is left, and one that tells how answers were: that
+    is for facts to say.
+    """
     kept: list[Source] = []
     for hit in hits:
         text = screened(hit.chunk.text, max_characters=max_characters)
-        if text:
+        if len(text) >= MIN_SOURCE_CHARACTERS and not _HOW_ANSWERS_WERE.search(text):
             title = _name(hit.chunk.title) or "untitled"
             kept.append(Source(f"S{len(kept) + 1}", hit.chunk.chunk_id, title, text))
     return tuple(kept)

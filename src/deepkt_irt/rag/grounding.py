@@ -1,7 +1,7 @@
 """Whether an answer says only what its evidence says; what it finds names places, never words.
 
-Checked are schema and lengths, citations, numbers, words of judgement, the share of a sentence's
-words that its evidence has, too, identifiers, links, what speaks to a model, and reading level.
+Checked are schema and lengths, citations, numbers, words of judgement, whether every word that
+says something is one of the evidence, identifiers, links, what speaks to a model, reading level.
 A problem never quotes the answer: it goes back to the model as an instruction.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from deepkt_irt.rag.evidence import Evidence
+from deepkt_irt.rag.evidence import MIN_SOURCE_CHARACTERS, Evidence, Source
 from deepkt_irt.rag.prompts import Answer, Sentence, max_grade
-from deepkt_irt.rag.quantities import quantities_are_moved, unsupported
+from deepkt_irt.rag.quantities import quantities, quantities_are_moved, unsupported
 from deepkt_irt.rag.reading import flesch_kincaid_grade
 from deepkt_irt.rag.screening import cleaned, has_address, is_suspicious
 from deepkt_irt.rag.vocabulary import CLAIMS, COMMON
@@ -21,6 +21,10 @@ from deepkt_irt.rag.words import terms
 from deepkt_irt.settings import ExplanationSettings
 
 _MAX_SUMMARY, _MAX_STEPS, _MAX_SENTENCE = 3, 4, 300
+_SHORTEST_STEM = 3
+_MIN_TELLING = 2  # words of a passage that a step needs: one alone says nothing on how
+_POSSESSIVE = re.compile(r"['’]s\b")  # noqa: RUF001 - apostrophes as people type them
+_PIECE_END = re.compile(r"[.!?;:]+(?=\s|$)")
 _AFFIRMED = re.compile(r"(?<!not )(?<!not yet )\b(?:secure|practised)\b", re.IGNORECASE)
 _KEY = re.compile(r"\b(?:[0-9a-f]{12,}|[0-9a-f]{8}-[0-9a-f]{4}[\w-]*)\b", re.IGNORECASE)
 
@@ -87,10 +91,10 @@ def problems_of(
     """Everything that is wrong with an answer but its reading level."""
     yield from _shape(answer, evidence, settings)
     for number, sentence in enumerate(answer.summary, start=1):
-        yield from _about_learner(sentence, evidence, settings, f"summary {number}")
+        yield from _about_learner(sentence, evidence, f"summary {number}")
     for number, sentence in enumerate(answer.steps, start=1):
-        yield from _about_skill(sentence, evidence, settings, f"step {number}")
-    yield from _about_learner(answer.next_action, evidence, settings, "next_action")
+        yield from _about_skill(sentence, evidence, f"step {number}")
+    yield from _about_learner(answer.next_action, evidence, "next_action")
     for place, sentence in _places(answer):
         yield from _forbidden(sentence.text, place, token)
 
@@ -123,9 +127,7 @@ def _shape(answer: Answer, evidence: Evidence, settings: ExplanationSettings) ->
         yield Problem("citation", "next_action: name the fact that recommends the item")
 
 
-def _about_learner(
-    sentence: Sentence, evidence: Evidence, settings: ExplanationSettings, place: str
-) -> Iterator[Problem]:
+def _about_learner(sentence: Sentence, evidence: Evidence, place: str) -> Iterator[Problem]:
     """A sentence on the learner rests on one fact: two could lend each other numbers and words."""
     facts = [fact for ref in sentence.facts if (fact := evidence.fact(ref))]
     if len(sentence.facts) != 1 or not facts:
@@ -135,28 +137,26 @@ def _about_learner(
     basis = facts[0].text if facts else ""
     if quantities_are_moved(_own(sentence.text, evidence), _own(basis, evidence)):
         yield Problem("number", f"{place}: keep numbers in the order in which the fact has them")
-    yield from _says_no_more(sentence, basis, evidence, settings, place)
+    yield from _says_no_more(sentence, basis, evidence, place)
 
 
-def _about_skill(
-    sentence: Sentence, evidence: Evidence, settings: ExplanationSettings, place: str
-) -> Iterator[Problem]:
+def _about_skill(sentence: Sentence, evidence: Evidence, place: str) -> Iterator[Problem]:
     """A step rests on passages alone: they say how, the facts only who."""
-    sources = [evidence.source(ref) for ref in sentence.sources]
-    if not sources or None in sources:
+    sources = [source for ref in sentence.sources if (source := evidence.source(ref))]
+    if not sources or len(sources) < len(sentence.sources):
         yield Problem("citation", f"{place}: name sources that exist")
     if sentence.facts:
         yield Problem("citation", f"{place}: name no facts, only sources")
-    basis = " ".join(f"{each.title} {each.text}" for each in sources if each)
-    yield from _says_no_more(sentence, basis, evidence, settings, place)
+    # not their titles: those are names, as easily planted as read
+    yield from _says_no_more(sentence, " ".join(s.text for s in sources), evidence, place)
+    pieces = filter(_is_said, _PIECE_END.split(_own(sentence.text, evidence)))
+    is_quoted = any(_is_quoted(sentence.text, source) for source in sources)
+    if not is_quoted and any(len(_telling(piece)) < _MIN_TELLING for piece in pieces):
+        yield Problem("support", f"{place}: each sentence says how to do something")
 
 
 def _says_no_more(
-    sentence: Sentence,
-    basis: str,
-    evidence: Evidence,
-    settings: ExplanationSettings,
-    place: str,
+    sentence: Sentence, basis: str, evidence: Evidence, place: str
 ) -> Iterator[Problem]:
     text, basis = _own(sentence.text, evidence), _own(basis, evidence)
     if unsupported(text, basis):
@@ -166,14 +166,31 @@ def _says_no_more(
         yield Problem("claim", f"{place}: a word judges or claims more than what it names says")
     if (_negates(words) and not _negates(known)) or _flipped(text, basis):
         yield Problem("claim", f"{place}: it denies what it names, or turns it round")
-    if support(words, known) < settings.min_support:
-        yield Problem("support", f"{place}: use the words of what it names")
+    if _telling(text) - {_stem(word) for word in known}:
+        yield Problem("support", f"{place}: use no words but those of what it names")
 
 
-def support(words: set[str], known: set[str]) -> float:
-    """Share of words that are known, of those that say something; 1 if none does."""
-    telling = words - COMMON
-    return len(telling & known) / len(telling) if telling else 1.0
+def _telling(text: str) -> set[str]:
+    """Stems of the words that say something by themselves; numbers are held apart."""
+    words = {word for word in terms(text) if word not in COMMON and not word.isdecimal()}
+    return {_stem(word) for word in words if not quantities(word)}
+
+
+def _stem(word: str) -> str:
+    """A word without the ending of a verb form, so that `adding` is `add`."""
+    for ending in ("ing", "ed", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
+            bare = word.removesuffix(ending)
+            return bare[:-1] if ending != "e" and bare[-2:-1] == bare[-1:] else bare
+    return word
+
+
+def _is_quoted(text: str, source: Source) -> bool:
+    return len(text) >= MIN_SOURCE_CHARACTERS and text.removesuffix(" ...") in source.text
+
+
+def _is_said(piece: str) -> bool:
+    return any(c.isalnum() for c in piece)
 
 
 def _negates(words: set[str]) -> bool:
@@ -198,7 +215,7 @@ def _own(text: str, evidence: Evidence) -> str:
     """A text without the names of the skill and the item, which may hold any word or number."""
     for name in evidence.names:
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "it", text, flags=re.IGNORECASE)
-    return text
+    return _POSSESSIVE.sub("", text)
 
 
 def told(problems: Sequence[Problem]) -> str:

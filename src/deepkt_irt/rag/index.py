@@ -48,7 +48,7 @@ class Chunk:
     content_hash: str
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Chunk":
+    def of(cls, row: Mapping[Any, Any]) -> "Chunk":
         """A chunk from a row of its table or of an index; other columns are passed over."""
         skills = row["skill_ids"]
         if isinstance(skills, str):  # some interfaces hand arrays over as JSON

@@ -7,10 +7,12 @@ of others, and the same texts give the same embeddings.
 
 import hashlib
 import json
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property, lru_cache
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +24,38 @@ from deepkt_irt.errors import BadFile, NoData
 from deepkt_irt.rag.words import terms
 
 FloatArray = NDArray[np.float64]
+Features = tuple[tuple[str, ...], ...]  # names of each kind, sorted
 
 _SEED = 7
+_ITERATIONS = 4  # of the randomised decomposition
 _MAX_FEATURES = 40_000  # of each kind; the most frequent ones stay
 _SHORTEST_PART, _LONGEST_PART = 3, 5
 _VERSION_DIGITS = 12
 _FORMAT = 1
 
 
-def _words(text: str) -> list[str]:
-    """Words, and pairs of words that stand together."""
+def _words(text: str) -> Counter[str]:
+    """Words, and pairs of words that stand together, with how often they do."""
     words = terms(text)
-    return [*words, *(" ".join(pair) for pair in pairwise(words))]
+    return Counter([*words, *(" ".join(pair) for pair in pairwise(words))])
 
 
-def _parts(text: str) -> list[str]:
+def _parts(text: str) -> Counter[str]:
     """Parts of words, so that words of one stem are near each other."""
-    padded = [f" {word} " for word in terms(text)]
-    return [
-        word[start : start + size]
-        for word in padded
+    return Counter(chain.from_iterable(map(_parts_of, terms(text))))
+
+
+@lru_cache(maxsize=50_000)
+def _parts_of(word: str) -> tuple[str, ...]:
+    padded = f" {word} "
+    return tuple(
+        padded[start : start + size]
         for size in range(_SHORTEST_PART, _LONGEST_PART + 1)
-        for start in range(len(word) - size + 1)
-    ]
+        for start in range(len(padded) - size + 1)
+    )
 
 
-_KINDS: tuple[Callable[[str], list[str]], ...] = (_words, _parts)
+_KINDS: tuple[Callable[[str], Counter[str]], ...] = (_words, _parts)
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Lsa:
             of them, the rest is 0.
     """
 
-    features: tuple[tuple[str, ...], ...]
+    features: Features
     idf: FloatArray
     directions: FloatArray
 
@@ -80,14 +88,12 @@ class Lsa:
         features = tuple(_frequent(map(kind, ordered)) for kind in _KINDS)
         if not features[0]:
             raise NoData("the content library has no word to fit an embedder on")
-        plain = cls(features, np.ones(sum(map(len, features))), np.zeros((0, dimension)))
-        counts = plain._counts(ordered)
+        counts = _counted(ordered, _places(features))
         n_texts = np.bincount(counts.indices, minlength=counts.shape[1])
         idf = np.log((1 + len(ordered)) / (1 + n_texts)) + 1
-        weighted = cls(features, idf, plain.directions)
-        matrix = weighted._weighted(ordered)
+        matrix = _weighted(counts, features, idf)
         size = min(dimension, *matrix.shape)
-        _, _, directions = randomized_svd(matrix, size, n_iter=7, random_state=_SEED)
+        _, _, directions = randomized_svd(matrix, size, n_iter=_ITERATIONS, random_state=_SEED)
         full = np.zeros((matrix.shape[1], dimension), dtype=np.float32)
         full[:, :size] = directions.T
         return cls(features, idf.astype(np.float32).astype(np.float64), full.astype(np.float64))
@@ -97,7 +103,11 @@ class Lsa:
         """Length of an embedding."""
         return int(self.directions.shape[1])
 
-    @property
+    @cached_property
+    def _places(self) -> list[dict[str, int]]:
+        return _places(self.features)
+
+    @cached_property
     def version(self) -> str:
         """Says which texts it was fitted on: another fit has another one."""
         digest = hashlib.sha256(json.dumps([_FORMAT, self.features]).encode())
@@ -107,7 +117,8 @@ class Lsa:
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Embeddings, (texts, dimension); 0 for a text of which no feature is known."""
-        return np.asarray(self._weighted(texts) @ self.directions)
+        counts = _counted(texts, self._places)
+        return np.asarray(_weighted(counts, self.features, self.idf) @ self.directions)
 
     def save(self, folder: Path) -> Path:
         """Write it as one file whose name says its version; returns the file."""
@@ -149,41 +160,48 @@ class Lsa:
             raise BadFile(str(path), "it is not the version its name says", mend)
         return loaded
 
-    def _weighted(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - a sparse matrix
-        """TF-IDF, each kind of length 1 within a text, (texts, features)."""
-        counts = self._counts(texts)
-        counts.data = (1 + np.log(counts.data)) * self.idf[counts.indices]
-        start, blocks = 0, []
-        for names in self.features:
-            block = counts[:, start : start + len(names)]
-            length = np.sqrt(block.multiply(block).sum(axis=1)).reshape(-1, 1)
-            blocks.append(block.multiply(1 / np.where(length > 0, length, 1)))
-            start += len(names)
-        return sparse.hstack(blocks, format="csr")
 
-    def _counts(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - a sparse matrix
-        """How often each text has each feature, (texts, features)."""
-        place: list[dict[str, int]] = []
-        start = 0
-        for names in self.features:
-            place.append({name: start + n for n, name in enumerate(names)})
-            start += len(names)
-        rows, columns, counts = [], [], []
-        for row, text in enumerate(texts):
-            for known, kind in zip(place, _KINDS, strict=True):
-                for name, n in Counter(kind(text)).items():
-                    if name in known:
-                        rows.append(row)
-                        columns.append(known[name])
-                        counts.append(float(n))
-        shape = (len(texts), start)
-        return sparse.csr_array((counts, (rows, columns)), shape=shape)
+def _weighted(
+    counts: Any,  # noqa: ANN401 - sparse matrices have no type of their own
+    features: Features,
+    idf: FloatArray,
+) -> Any:  # noqa: ANN401
+    """TF-IDF, each kind of length 1 within a text, (texts, features)."""
+    weighted = counts.copy()
+    weighted.data = (1 + np.log(counts.data)) * idf[counts.indices]
+    kind = np.searchsorted(np.cumsum(list(map(len, features))), counts.indices, side="right")
+    row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    block = row * len(features) + kind
+    weighted.data /= np.sqrt(np.bincount(block, weighted.data**2))[block]
+    return weighted
 
 
-def _frequent(listed: Iterable[list[str]]) -> tuple[str, ...]:
+def _counted(texts: Sequence[str], places: Sequence[Mapping[str, int]]) -> Any:  # noqa: ANN401
+    """How often each text has each feature, (texts, features)."""
+    columns, counts, ends = array("q"), array("d"), array("q", [0])
+    for text in texts:
+        for place, kind in zip(places, _KINDS, strict=True):
+            found = [(place[name], n) for name, n in kind(text).items() if name in place]
+            columns.extend(column for column, _ in found)
+            counts.extend(n for _, n in found)
+        ends.append(len(columns))
+    shape = (len(texts), sum(map(len, places)))
+    return sparse.csr_array((np.array(counts), np.array(columns), np.array(ends)), shape=shape)
+
+
+def _places(features: Features) -> list[dict[str, int]]:
+    """Column of each feature, by kind."""
+    starts = [0, *np.cumsum(list(map(len, features)))]
+    return [
+        {name: int(start) + n for n, name in enumerate(names)}
+        for start, names in zip(starts[:-1], features, strict=True)
+    ]
+
+
+def _frequent(listed: Iterable[Counter[str]]) -> tuple[str, ...]:
     """Features by the number of texts that have them, the most frequent ones, sorted."""
     n_texts: Counter[str] = Counter()
     for each in listed:
-        n_texts.update(set(each))
+        n_texts.update(each.keys())
     best = sorted(n_texts.items(), key=lambda pair: (-pair[1], pair[0]))[:_MAX_FEATURES]
     return tuple(sorted(name for name, _ in best))

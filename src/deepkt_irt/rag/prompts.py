@@ -44,7 +44,7 @@ Rules
 - Short sentences of common words; a reader of school grade {grade} must understand them.
 - {voice}
 """
-_VOICE = {
+VOICE = {
     "teacher": 'Call the learner "the student".',
     "student": 'Speak to the learner as "you".',
 }
@@ -112,7 +112,7 @@ def explanation_prompt(
         audience=evidence.audience,
         locale=evidence.locale,
         grade=f"{grade:g}",
-        voice=_VOICE[evidence.audience],
+        voice=VOICE[evidence.audience],
     )
     if problems:
         instructions += REPAIR.format(problems="\n".join(f"- {each}" for each in problems))

@@ -23,7 +23,7 @@ _ANY = rf"(?:{_NUMBER}|{'|'.join(_WORDS)})"
 _STATED = re.compile(
     rf"(?P<share>{_NUMBER})\s*(?:%|per\s?cent\b)"
     rf"|\b(?P<part>{_ANY})\s+(?:out\s+)?of\s+"
-    rf"(?:(?:the|your|their|all|these|those|last|past|most|recent)\s+)*(?P<whole>{_ANY})\b"
+    rf"(?:(?!(?:{'|'.join(_WORDS)})\b)[a-z'’]+\s+){{0,3}}(?P<whole>{_ANY})\b"  # noqa: RUF001
     r"(?!\s*(?:%|per\s?cent\b))"
     rf"|(?<![\w.])(?P<plain>{_NUMBER})(?!\w)|\b(?P<word>{'|'.join(_WORDS)})\b",
     re.IGNORECASE,

@@ -27,7 +27,11 @@ _TO_A_MODEL = re.compile(
     r"|\b(?:system|developer|hidden|initial|original)\s+(?:prompt|message|instruction|note)"
     r"|^\s*(?:system|assistant|user|developer|human|ai)\s*(?::|\])"
     r"|\[/?(?:inst|system|sys|assistant)\]|<\|?\w*(?:im_start|im_end|endoftext|system)\w*\|?>"
-    r"|\byou are (?:now|no longer)\b|\bact as (?:a|an|the|if)\b.{0,20}\b(?:assistant|model|teacher|admin)|\bpretend (?:to be|that|you)\b|\broleplay\b"
+    r"|\byou are (?:now|no longer)\b|\bpretend (?:to be|that|you)\b|\broleplay\b"
+    r"|\bact as (?:a|an|the|if)\b.{0,20}\b(?:assistant|model|teacher|admin)"
+    r"|\b(?:correct|only|valid|expected|final) (?:output|response|reply)\b"
+    r"|\b(?:say|write|print|output|schreibe?|écris|escribe) (?-i:[A-ZÀ-Þ]{4,})\b"
+    r"|\bonly (?:answer|say|write|output|reply)\b|\b(?:rules|instructions) above\b"
     r"|\b(?:jailbreak|developer mode|dan mode|do anything now)\b"
     r"|\b(?:new|updated|real|actual|my) (?:instruction|task|order|directive)s?\b"
     r"|\b(?:follow|obey|execute) (?:these|this|the following|my|only) (?:instruction|order|command)"
@@ -51,7 +55,8 @@ _SQUASHED = (
     *("disregardall", "systemprompt", "newinstruction", "youarenow", "jailbreak"),
 )
 _PERSONAL = re.compile(
-    r"\b(?:send|give|tell|e-?mail|text|enter|type|share|post|provide|submit|write down|what is|add)\b"
+    r"\b(?:send|give|tell|e-?mail|text|enter|type|share|post|provide|submit|add|"
+    r"write down|what is)\b"
     r".{0,40}\b(?:your|their|his|her|the student'?s?|the learner'?s?|my|me|us|@)\b.{0,40}"
     r"\b(?:address|e-?mail|phone|telephone|password|passcode|card|account|number|birthday|"
     r"date of birth|name|surname|id|school|parents?)\b"
@@ -75,11 +80,13 @@ def cleaned(text: str, *, max_characters: int) -> str:
 
 
 def screened(text: str, *, max_characters: int) -> str:
-    """Clean text without the sentences that speak to a model or ask for personal data."""
+    """Clean text; empty if any part of it speaks to a model or asks for personal data.
+
+    Nothing of such a text is kept: who planted one sentence may have planted the next.
+    """
     clean = cleaned(text, max_characters=max_characters)
-    kept = [part for part in _SENTENCE.split(clean) if part and not is_suspicious(part)]
-    whole = " ".join(kept)
-    return "" if is_suspicious(whole) else whole
+    parts = (text, clean, *_SENTENCE.split(clean))
+    return "" if any(map(is_suspicious, parts)) else clean
 
 
 def is_suspicious(text: str) -> bool:

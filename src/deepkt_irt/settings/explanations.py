@@ -88,9 +88,6 @@ class ExplanationSettings(Frozen):
     max_source_characters: int = Field(
         1500, ge=100, description="of a passage that are shown to a model"
     )
-    min_support: float = Field(
-        0.6, ge=0, le=1, description="share of a sentence's words that its evidence has, too"
-    )
     max_grade_student: float = Field(
         8.0, gt=0, description="Flesch-Kincaid grade an explanation for a student may have"
     )

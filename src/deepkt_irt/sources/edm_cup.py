@@ -92,8 +92,9 @@ LAYOUTS = (
     _side("sequence_relation", "sequence_relationships*.csv"),
     _side("hint", "hint_details*.csv", identifier="hint_id"),
     _side("explanation", "explanation_details*.csv", identifier="explanation_id"),
-    # an extension of the layout: the cup's files hold no prerequisites
+    # extensions of the layout: the cup's files hold no prerequisites, and no text for people
     _side("skill_relation", "skill_prerequisites*.csv", "skill_code", "prerequisite_skill_code"),
+    _side("lesson", "skill_lessons*.csv", "skill_code", "text", identifier="lesson_id"),
 )
 
 _KIND_OF_ACTION = {

@@ -34,6 +34,8 @@ class District:
     Attributes:
         skill_prerequisites: An extension of the layout, which says nothing about prerequisites:
             skill_code, prerequisite_skill_code, one row for each such pair.
+        skill_lessons: Another one: lesson_id, skill_code, kind (explanation or hint), title, text,
+            grade, locale, licence. The cup's hints and explanations have no text.
         truth_items: problem_id, a, b, c, drift_at (null: no drift) and drift_b, which is added to
             b from drift_at on. Withdrawn problems, absent from problem_details, are among them.
         truth_students: student_id, class_id, ability (general, at the start), speed (natural log
@@ -56,6 +58,7 @@ class District:
     hint_details: pd.DataFrame
     explanation_details: pd.DataFrame
     skill_prerequisites: pd.DataFrame
+    skill_lessons: pd.DataFrame
     truth_items: pd.DataFrame
     truth_students: pd.DataFrame
     truth_abilities: pd.DataFrame

@@ -1,12 +1,14 @@
 """A simulated year as frames: the files of the EDM Cup 2023 layout, and the truth behind them.
 
-`skill_prerequisites` extends that layout. Like the real files, these have problem ids in the log
-that problem_details lacks, repeated relationships, and students in both files of test scores.
+`skill_prerequisites` and `skill_lessons` extend that layout. Like the real files, these have
+problem ids in the log that problem_details lacks, repeated relationships, and students in both
+files of test scores.
 """
 
 import numpy as np
 import pandas as pd
 
+from deepkt_irt.sources.simulator_lessons import skill_lessons
 from deepkt_irt.sources.simulator_logs import HINTS_PER_PROBLEM, epoch_seconds, log_actions
 from deepkt_irt.sources.simulator_world import (
     DRIFT_DAY,
@@ -59,6 +61,7 @@ def landing_frames(rng: np.random.Generator, world: World, year: Year) -> dict[s
             [(skill.code, before) for skill in world.skills for before in skill.prerequisites],
             columns=["skill_code", "prerequisite_skill_code"],
         ),
+        "skill_lessons": skill_lessons(world.skills),
     }
 
 
