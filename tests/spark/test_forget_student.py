@@ -169,6 +169,7 @@ def erased(spark, made, tmp_path_factory) -> Erased:
     script = SCRIPTS["forget_student"]
     script.run(script.parser().parse_args(["--lake", str(site.lake)]))
 
+    site = site_of(spark, site.lake)  # opened anew: the script made tables
     assert pending(site) == []
     (path,) = (site.lake / "erasures").glob("*.json")
     return Erased(site, key, others, json.loads(path.read_text()))
@@ -308,6 +309,7 @@ def test_unknown_and_ambiguous_students_are_refused_and_asked_for_twice_it_is_on
     assert request_erasure(site, ANN, "rest_api") == request_erasure(site, ANN, "rest_api")
 
 
+@pytest.mark.nightly
 def test_logs_of_actions_and_tests_go_with_the_assignments(spark, tmp_path):
     lake, data = tmp_path / "lake", tmp_path / "data"
     district = simulate(SimulatorSettings(n_students=12, n_items=24, seed=3))
