@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from deepkt_irt.governance.erasure import (
     searches,
 )
 from deepkt_irt.jobs.retention import KEPT
+from deepkt_irt.reporting.erasure import Proof, as_json, render_text
 from deepkt_irt.settings import RetentionSettings
 from deepkt_irt.tables.bronze import RAW_ASSIGNMENT_DETAILS, RAW_RESPONSES
 from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
@@ -108,3 +110,23 @@ def test_every_retention_is_of_a_table_and_a_time_it_has():
     assert {setting for _, _, setting in KEPT} == set(RetentionSettings.model_fields)
     for each, column, _ in KEPT:
         assert each.column(column).type == "timestamp"
+
+
+def test_shown_proof_says_what_was_found_what_learnt_and_who_signed():
+    notes = [
+        Note("found", "gold.student_mastery", 1_234, "equality in student_key"),
+        Note("found", "silver.users", 0, "equality in student_key"),
+        Note("model", "sakt version 2", None, "trained on the student", due_at=NOW),
+        Note("left", "files", 0, "5 files of 10 bytes, searched for student key"),
+    ]
+    told = report("token", notes, requested_at=NOW, officer=None)
+
+    shown = render_text([Proof(told, Path("proof.json"))])
+
+    assert "gold.student_mastery: 1,234" in shown
+    assert "silver.users" not in shown
+    assert "sakt version 2: trained on the student; to be trained anew by 2026-03-01" in shown
+    assert "5 files of 10 bytes, searched for student key: 0 found." in shown
+    assert "Not signed off; --officer NAME says by whom." in shown
+    assert as_json([Proof(told, Path("proof.json"))]) == [told]
+    assert render_text([]) == "Nobody is to be forgotten."

@@ -35,7 +35,7 @@ def _one(proof: Proof) -> str:
             *_listed("Found, and gone", told["found"]),
             *_listed("Files written again without the student", told["rewritten"]),
             *(f"  {line['place']}: {_renewal(line)}" for line in told["model"]),
-            *(f"Searched {line['detail']}: {line['n']} found." for line in _files(told["left"])),
+            *(f"{line['detail']}: {line['n']} found." for line in _files(told["left"])),
             f"Signed off by {signed}."
             if signed
             else "Not signed off; --officer NAME says by whom.",
