@@ -17,7 +17,13 @@ from deepkt_irt.tables.silver import ITEMS, RESPONSE_BEHAVIOUR, SKILLS, USERS
 pytestmark = pytest.mark.spark
 
 SETTINGS = Settings.model_validate({"help": {"per_class": 2}})
-ROW = {"model_version": "1", "scored_at": AS_OF, "n_reference_items": 8, "n_correct": 0}
+ROW = {
+    "model_version": "1",
+    "scored_at": AS_OF,
+    "last_answered_at": AS_OF,
+    "n_reference_items": 8,
+    "n_correct": 0,
+}
 OFFER = {"policy": "linucb", "p_correct": 0.7, "reason": "near the target"}
 MASTERY = [  # student, skill, mastery, low, high, before, trend, wrong in a row, last event
     ("ann", "halves", 0.30, 0.20, 0.45, 0.50, "falling", 0, 40),
@@ -110,6 +116,8 @@ def test_help_today_lists_the_most_urgent_of_each_class_with_reasons_and_next_it
     assert ann.worst.signs == ("low", "falling")
     assert ann.worst.n_waiting == 2
     assert ann.next_item.item == "Cake"
+    assert ann.elsewhere == "Nothing on the skill itself fits now."
+    assert ann.worst.last == "2026-03-01"
     assert (ann.behaviour, ann.nothing) == (None, None)
     assert bob.worst.signs == ("low", "stuck")
     assert bob.worst.reasons[1] == "the last 5 answers on it were wrong"

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from deepkt_irt.jobs.report_help import best_offer
 from deepkt_irt.reporting.help_today import SIGNS, ClassHelp, HelpOnSkill, NeedsHelp, rules
 from deepkt_irt.reporting.policy_report import Gap, GroupShare, PolicyReport
 from deepkt_irt.reporting.run_report import render
@@ -31,7 +32,7 @@ CASES = [
     ({"mastery_high": 0.3, "wrong_in_a_row": 9, "last_sequence_number": 70}, ()),
     ({"mastery_high": 0.3, "last_sequence_number": 71}, ("low",)),
 ]
-WORST = HelpOnSkill("Fractions", SIGNS, (0.34, 0.21, 0.48), 0.62, 5, 2, 0.6)
+WORST = HelpOnSkill("Fractions", SIGNS, (0.34, 0.21, 0.48), 0.62, 5, 2, 0.6, "2026-02-27")
 
 
 @pytest.mark.parametrize(("changed", "expected"), CASES)
@@ -45,11 +46,11 @@ def test_rules_tell_who_needs_help_on_what_was_practised_lately(changed, expecte
 
 def test_reasons_are_sentences_with_their_numbers():
     assert WORST.reasons == (
-        "mastery 34% (21% to 48%), below the 60% that opens what follows; 2 skills wait for it",
+        "mastery is at most 48%, below the 60% that opens what follows; 2 skills wait for it",
         "the last 5 answers on it were wrong",
         "mastery fell from 62% to 34%",
     )
-    alone = HelpOnSkill("Fractions", ("low",), (0.34, 0.21, 0.48), None, 0, 1, 0.6)
+    alone = HelpOnSkill("Fractions", ("low",), (0.34, 0.21, 0.48), None, 0, 1, 0.6, None)
     assert alone.reasons[0].endswith("what follows; one skill waits for it")
 
 
@@ -64,6 +65,7 @@ def student(**changed):
         "n_more": 1,
         "behaviour": None,
         "next_item": Next(1, "Halves & thirds", 0.71, "near the target of 70%"),
+        "elsewhere": None,
         "nothing": None,
     }
     return NeedsHelp(**(given | changed))
@@ -76,7 +78,7 @@ def test_page_lists_who_needs_help_on_what_why_and_what_to_practise():
         24,
         7,
         (
-            student(),
+            student(elsewhere="Nothing on the skill itself fits now."),
             student(
                 label="Student 9f",
                 n_more=0,
@@ -93,6 +95,8 @@ def test_page_lists_who_needs_help_on_what_why_and_what_to_practise():
     assert "the last 5 answers on it were wrong" in found
     assert "Halves &amp; thirds</b>, chance 71 %" in found
     assert "and 1 more" in found
+    assert "mastery 34% (21% to 48%), last practised 2026-02-27" in found
+    assert "Nothing on the skill itself fits now. near the target" in found
     assert "every open skill is mastered" in found
     assert "seen, not judged: answers came far faster in 8 of 30 questions" in found
     assert "The 2 most urgent of 7." in found
@@ -154,3 +158,28 @@ def test_page_of_policies_never_judged_says_so():
     assert "No policy has been judged" in found
     assert "no group is named" in found
     assert "Nothing was kept out." in found
+
+
+OFFERS = [
+    {"skill_id": skill, "rank": rank, "label": skill, "p_correct": 0.7, "reason": "r"}
+    for rank, skill in enumerate(("areas", "halves", "ratios"), start=1)
+]
+
+
+@pytest.mark.parametrize(
+    ("skill", "before", "item", "why"),
+    [
+        ("ratios", ["halves"], "ratios", None),
+        ("percent", ["halves"], "halves", "this comes before it"),
+        ("percent", [], "areas", "Nothing on the skill itself"),
+    ],
+)
+def test_offer_is_on_the_skill_or_before_it_and_else_says_why(skill, before, item, why):
+    offer, told = best_offer(OFFERS, skill, before)
+
+    assert offer.item == item
+    assert (told is None) if why is None else (why in told)
+
+
+def test_offer_of_nothing_is_none():
+    assert best_offer([], "ratios", []) == (None, None)

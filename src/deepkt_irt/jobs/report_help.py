@@ -49,13 +49,15 @@ def help_today(read: Read, settings: Settings) -> tuple[ClassHelp, ...] | None:
         if key is None:
             continue
         worst = _on_skill(row, settings.recommendation.prerequisite_at)
+        offer, elsewhere = best_offer(offers.get(key, []), row["skill_id"], row["prerequisite_ids"])
         found[row["class"]].append(
             NeedsHelp(
                 label=student_label(key),
                 worst=worst,
                 n_more=row["n_skills"] - 1,
                 behaviour=behaviour.get(key),
-                next_item=_offer(offers.get(key, []), row["skill_id"]),
+                next_item=offer,
+                elsewhere=elsewhere,
                 nothing=refusals.get(key),
             )
         )
@@ -110,7 +112,8 @@ def _most_urgent(read: Read, settings: Settings) -> "DataFrame":
         .filter("n_signs > 0")
         .join(waiting.agg(F.count("*").alias("n_waiting")), "skill_id", "left")
         .fillna(0, ["n_waiting"])
-        .join(skills.select("skill_id", "name"), "skill_id")
+        .join(skills.select("skill_id", "name", "prerequisite_ids"), "skill_id")
+        .withColumn("last", F.date_format("last_answered_at", "yyyy-MM-dd"))
     )
     own = Window.partitionBy("student_key")
     order = (F.desc("n_signs"), F.desc("n_waiting"), "mastery", "skill_id")
@@ -131,6 +134,7 @@ def _on_skill(row: Any, opens_at: float) -> HelpOnSkill:  # noqa: ANN401 - a Spa
         wrong_in_a_row=row["wrong_in_a_row"] or 0,
         n_waiting=row["n_waiting"],
         opens_at=opens_at,
+        last=row["last"],
     )
 
 
@@ -147,12 +151,20 @@ def _offers(read: Read, keys: list[str]) -> dict[str, list[Any]]:
     return found
 
 
-def _offer(rows: list[Any], skill_id: str) -> Next | None:
-    """The best item on the skill, else the best of all."""
-    on_skill = [row for row in rows if row["skill_id"] == skill_id]
-    for row in (*on_skill, *rows):
-        return Next(row["rank"], row["label"], row["p_correct"], row["reason"])
-    return None
+def best_offer(
+    rows: list[Any], skill_id: str, prerequisite_ids: list[str]
+) -> tuple[Next | None, str | None]:
+    """The best item on the skill, else on one before it, else of all; why not on the skill."""
+    places = (
+        ({skill_id}, None),
+        ({*prerequisite_ids}, "Nothing on the skill itself fits now; this comes before it."),
+        ({row["skill_id"] for row in rows}, "Nothing on the skill itself fits now."),
+    )
+    for skills, why in places:
+        for row in rows:
+            if row["skill_id"] in skills:
+                return Next(row["rank"], row["label"], row["p_correct"], row["reason"]), why
+    return None, None
 
 
 def _refusals(read: Read, keys: list[str]) -> dict[str, str]:

@@ -45,6 +45,7 @@ class HelpOnSkill:
         wrong_in_a_row: Wrong answers since the last right one.
         n_waiting: Skills that come after it.
         opens_at: Mastery that opens them.
+        last: Day on which it was last practised; None if only order is known.
     """
 
     skill: str
@@ -54,17 +55,18 @@ class HelpOnSkill:
     wrong_in_a_row: int
     n_waiting: int
     opens_at: float
+    last: str | None
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """One sentence for each sign."""
-        value, low, high = self.mastery
+        value, _, high = self.mastery
         waiting = {0: "", 1: "; one skill waits for it"}.get(
             self.n_waiting, f"; {self.n_waiting} skills wait for it"
         )
         words = {
-            LOW: f"mastery {value:.0%} ({low:.0%} to {high:.0%}), below the {self.opens_at:.0%} "
-            f"that opens what follows{waiting}",
+            LOW: f"mastery is at most {high:.0%}, below the {self.opens_at:.0%} that opens what "
+            f"follows{waiting}",
             STUCK: f"the last {self.wrong_in_a_row} answers on it were wrong",
             FALLING: f"mastery fell from {self.before or 0:.0%} to {value:.0%}",
         }
@@ -81,6 +83,7 @@ class NeedsHelp:
         n_more: Further skills that do.
         behaviour: What was seen in how the questions were answered; None if nothing notable.
         next_item: What to practise; None if nothing is offered.
+        elsewhere: Why that is on another skill; None if it is not.
         nothing: Why nothing is; None if something is, or no decision was made.
     """
 
@@ -89,6 +92,7 @@ class NeedsHelp:
     n_more: int
     behaviour: str | None
     next_item: Next | None
+    elsewhere: str | None
     nothing: str | None
 
 
