@@ -36,6 +36,7 @@ class FakeVectorSearch:
 
     def routes(self) -> Iterator[tuple[str, str, Respond]]:
         yield rf"{ROOT}/endpoints", "POST", self._create_endpoint
+        yield rf"{ROOT}/endpoints", "GET", self._list_endpoints
         yield rf"{ROOT}/endpoints/([^/]+)", "GET", self._get_endpoint
         yield rf"{ROOT}/indexes", "POST", self._create_index
         yield rf"{ROOT}/indexes/([^/]+)", "GET", self._get_index
@@ -47,6 +48,9 @@ class FakeVectorSearch:
         made = json.loads(body) | {"polls": 0}
         self.endpoints[made["name"]] = made
         return self.answer(made | {"endpoint_status": {"state": "PROVISIONING"}})
+
+    def _list_endpoints(self, *, query: dict, body: bytes) -> Any:
+        return self.answer({"endpoints": [{"name": name} for name in self.endpoints]})
 
     def _get_endpoint(self, name: str, *, query: dict, body: bytes) -> Any:
         found = self.endpoints.get(name)

@@ -20,7 +20,9 @@ from rich.table import Table as Grid
 from deepkt_irt.azure.commands import COMMANDS as AZURE_COMMANDS
 from deepkt_irt.bundle.commands import COMMANDS as BUNDLE_COMMANDS
 from deepkt_irt.errors import DeepktError, UsageError
+from deepkt_irt.jobs.ask import MODES, read_answer
 from deepkt_irt.jobs.compare import read_comparison
+from deepkt_irt.jobs.content_index import ContentPlace
 from deepkt_irt.jobs.doctor import examine
 from deepkt_irt.jobs.forget_student import forget_all, request_erasure, site_of
 from deepkt_irt.jobs.gaming import read_gaming
@@ -38,6 +40,8 @@ from deepkt_irt.jobs.task import Task
 from deepkt_irt.jobs.trace import read_trace
 from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
 from deepkt_irt.progress import ScreenReporter, reporter_of, screen
+from deepkt_irt.rag.index import KINDS
+from deepkt_irt.reporting import ask as ask_view
 from deepkt_irt.reporting import compare as compare_view
 from deepkt_irt.reporting import erasure as erasure_view
 from deepkt_irt.reporting import gaming as gaming_view
@@ -222,6 +226,25 @@ def forget(
     if student_id is not None:
         request_erasure(site, student_id, source, officer)
     _show(erasure_view, forget_all(site, target), as_json=as_json)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What is to be found, in your own words.")],
+    k: Annotated[int, typer.Option("--k", help="Passages shown.")] = 5,
+    mode: Annotated[str, typer.Option(help=f"How to search: {', '.join(MODES)}.")] = "hybrid",
+    kind: Annotated[str, typer.Option(help=f"Only one of: {', '.join(KINDS)}.")] = "",
+    lake: LakeOption = Path("lake"),
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the content library has on a question, word for word, with what to cite it by."""
+    settings = parse_settings(set_ or [])
+    runner = open_runner(Target(lake=_existing(lake)), settings=settings)
+    store = runner.store
+    place = ContentPlace(store.read, store.full_name, runner.place.embedders)
+    found = read_answer(place, settings.content, question, k=k, mode=mode, kind=kind)
+    _show(ask_view, found, as_json=as_json)
 
 
 @app.command()

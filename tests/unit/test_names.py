@@ -43,6 +43,8 @@ def test_place_of_catalog_keeps_files_in_the_named_schemas():
     place = Place.of_catalog("main", parse_names(schemas="bronze=b1,ops=o1"))
 
     assert place.landing == Path("/Volumes/main/b1/landing")
+    assert place.content == Path("/Volumes/main/b1/content")
+    assert place.embedders == Path("/Volumes/main/gold/embedders")
     assert place.checkpoints == Path("/Volumes/main/o1/checkpoints")
     assert place.report_path.parent == Path("/Volumes/main/o1/reports")
 

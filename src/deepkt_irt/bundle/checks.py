@@ -17,6 +17,7 @@ _TYPES = {
     "registered_models": ("registered_models", "RegisteredModel"),
     "experiments": ("experiments", "MlflowExperiment"),
     "secret_scopes": ("secret_scopes", "SecretScope"),
+    "vector_search_endpoints": ("vector_search_endpoints", "VectorSearchEndpoint"),
     "sql_warehouses": ("sql_warehouses", "SqlWarehouse"),
 }
 _WITHIN = ("catalog_name", "schema_name")  # what a name is unique within

@@ -177,6 +177,7 @@ def _compute_problems(each: JobTask, place: str, wheel: Wheel) -> Problems:
     task = TASKS.get(each.key)
     if task and place == "environment_key":
         needs = {"train"} if task.uses_models or task.trains else set()
+        needs |= {task.extra} - {""}
         if extras != needs:
             yield each.where, f"installs extras {sorted(extras)}, needs {sorted(needs)}"
 

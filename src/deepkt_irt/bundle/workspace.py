@@ -51,10 +51,13 @@ class Deployment:
             for key, each in self.bundle.resources.get(kind, {}).items():
                 if not self._exists(kind, each):
                     yield f"{kind}.{key}: {_full_name(each)} is not deployed"
-        with _asking("list secret scopes and warehouses"):
+        with _asking("list secret scopes, warehouses and Vector Search endpoints"):
             names = {
                 "secret_scopes": {each.name for each in self.client.secrets.list_scopes()},
                 "sql_warehouses": {each.name for each in self.client.warehouses.list()},
+                "vector_search_endpoints": {
+                    each.name for each in self.client.vector_search_endpoints.list_endpoints()
+                },
             }
         for kind, there in names.items():
             for key, each in self.bundle.resources.get(kind, {}).items():

@@ -26,7 +26,13 @@ log = logging.getLogger(__name__)
 
 
 # by name, the layer whose schema holds the volume
-VOLUMES = {"landing": Layer.BRONZE, "checkpoints": Layer.OPS, "reports": Layer.OPS}
+VOLUMES = {
+    "landing": Layer.BRONZE,
+    "content": Layer.BRONZE,
+    "embedders": Layer.GOLD,
+    "checkpoints": Layer.OPS,
+    "reports": Layer.OPS,
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Place:
     """Where a run's files and models live."""
 
     landing: Path
+    content: Path
+    embedders: Path
     checkpoints: Path
     report_path: Path
     tracking_uri: str
@@ -47,6 +55,8 @@ class Place:
         store = f"sqlite:///{lake / 'mlflow.db'}"
         return cls(
             landing=lake / "landing",
+            content=lake / "content",
+            embedders=lake / "embedders",
             checkpoints=lake / "checkpoints",
             report_path=lake / "report.html",
             tracking_uri=store,
@@ -70,8 +80,8 @@ class Place:
 
 def _volumes(catalog: Path, names: Names) -> dict[str, Any]:
     of = {name: catalog / names.schema(layer) / name for name, layer in VOLUMES.items()}
-    report = of["reports"] / "report.html"
-    return {"landing": of["landing"], "checkpoints": of["checkpoints"], "report_path": report}
+    reports = of.pop("reports")
+    return {**of, "report_path": reports / "report.html"}
 
 
 @dataclass
@@ -117,6 +127,16 @@ class JobContext:
     def landing(self) -> Path:
         """Folder of the landing files, one folder per source below it."""
         return self._place.landing
+
+    @property
+    def content(self) -> Path:
+        """Folder of the Markdown and HTML files of teachers."""
+        return self._place.content
+
+    @property
+    def embedders(self) -> Path:
+        """Folder of the embedders fitted on the content."""
+        return self._place.embedders
 
     @property
     def checkpoints(self) -> Path:
@@ -168,6 +188,14 @@ class JobContext:
         if table not in self._task.reads:
             raise UndeclaredAccess(self._task.name, "reads", table.qualified_name)
         return self._store.version(table)
+
+    def full_name(self, table: Table) -> str:
+        """`catalog.schema.table`, as services beside Spark call it.
+
+        Raises:
+            UsageError: In a lake folder, which none of them reaches.
+        """
+        return self._store.full_name(table)
 
     def frame(self, table: Table, rows: "pd.DataFrame") -> "DataFrame":
         """A Spark frame with the contract's schema from a pandas frame."""

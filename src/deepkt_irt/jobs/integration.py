@@ -24,6 +24,7 @@ from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.simulator import simulate, write_district
 from deepkt_irt.tables.contract import Layer
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
+from deepkt_irt.tables.gold_content import CONTENT_EMBEDDINGS
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import INGEST_AUDIT
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
@@ -41,6 +42,7 @@ _FILLED = (
     SAKT_PREDICTIONS,
     STUDENT_MASTERY,
     BANDIT_RECOMMENDATIONS,
+    CONTENT_EMBEDDINGS,
 )
 
 

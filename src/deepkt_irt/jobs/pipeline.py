@@ -4,6 +4,7 @@ The order of the imports is the order among tasks that do not depend on each oth
 """
 
 from deepkt_irt.jobs import (  # noqa: F401 - imported to register
+    build_vector_index,
     calibrate_items,
     engineer_features,
     ingest_bronze,

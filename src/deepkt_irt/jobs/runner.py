@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pandas as pd
@@ -20,6 +21,7 @@ from deepkt_irt.errors import DeepktError
 from deepkt_irt.jobs.context import JobContext, Place
 from deepkt_irt.jobs.task import Metrics, Task
 from deepkt_irt.settings import Settings
+from deepkt_irt.sources.reader import content_hash
 from deepkt_irt.tables.ops import PIPELINE_RUNS
 from deepkt_irt.tables.store import TableStore
 
@@ -179,8 +181,19 @@ class Runner:
             "settings": self.settings.model_dump(mode="json"),
             "inputs": inputs,
             "as_of": self.as_of.isoformat() if self.as_of_given else None,
+            "content": content_files(self.place.content) if task.reads_content else {},
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def content_files(folder: Path) -> dict[str, str]:
+    """Content hash of every file below a folder, by its path in it; none where there is no folder.
+
+    Names with `_` or `.` in front are passed over.
+    """
+    inside = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    seen = {n: p for n, p in inside.items() if not any(s.startswith(("_", ".")) for s in n.parts)}
+    return {name.as_posix(): content_hash(path) for name, path in sorted(seen.items())}
 
 
 @dataclass(frozen=True)

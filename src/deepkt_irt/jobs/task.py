@@ -30,6 +30,8 @@ class Task:
     uses_models: tuple[str, ...]
     trains: tuple[str, ...]
     remembers: tuple[Table, ...] = ()
+    reads_content: bool = False
+    extra: str = ""
 
     @property
     def doc(self) -> str:
@@ -45,13 +47,15 @@ class Task:
 TASKS: dict[str, Task] = {}
 
 
-def task(
+def task(  # noqa: PLR0913 - what a task declares
     *,
     reads: tuple[Table, ...],
     writes: tuple[Table, ...],
     uses_models: tuple[str, ...] = (),
     trains: tuple[str, ...] = (),
     remembers: tuple[Table, ...] = (),
+    reads_content: bool = False,
+    extra: str = "",
 ) -> Callable[[TaskFunction], TaskFunction]:
     """Register a function as a task.
 
@@ -61,6 +65,8 @@ def task(
         uses_models: Registered models it may load.
         trains: Registered models it may add versions to.
         remembers: Tables it may read as an earlier run left them; no order follows from that.
+        reads_content: Whether it reads the files of teachers, so that a changed one is work.
+        extra: Optional dependencies it needs beside those of models.
 
     Raises:
         ValueError: If the function has no docstring or its name is taken.
@@ -72,7 +78,17 @@ def task(
             raise ValueError(f"task {name} needs a docstring for whoever is on call")
         if name in TASKS and TASKS[name].function.__module__ != function.__module__:
             raise ValueError(f"task {name} is registered twice")
-        TASKS[name] = Task(name, function, reads, writes, uses_models, trains, remembers)
+        TASKS[name] = Task(
+            name=name,
+            function=function,
+            reads=reads,
+            writes=writes,
+            uses_models=uses_models,
+            trains=trains,
+            remembers=remembers,
+            reads_content=reads_content,
+            extra=extra,
+        )
         return function
 
     return register

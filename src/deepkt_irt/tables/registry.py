@@ -1,6 +1,6 @@
 """Every table of the lake, declared once; nothing else names a table by a string."""
 
-from deepkt_irt.tables import bronze, gold, gold_bandit, gold_items, ops, silver
+from deepkt_irt.tables import bronze, gold, gold_bandit, gold_content, gold_items, ops, silver
 from deepkt_irt.tables.contract import Table
 
 TABLES: tuple[Table, ...] = (
@@ -9,6 +9,7 @@ TABLES: tuple[Table, ...] = (
     *gold.TABLES,
     *gold_bandit.TABLES,
     *gold_items.TABLES,
+    *gold_content.TABLES,
     *ops.TABLES,
 )
 

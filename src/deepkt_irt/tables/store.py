@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import BackendUnavailable, QualityViolation, SchemaMismatch
+from deepkt_irt.errors import BackendUnavailable, QualityViolation, SchemaMismatch, UsageError
 from deepkt_irt.tables.contract import Layer, Privacy, Table
 from deepkt_irt.tables.quality import conformed
 from deepkt_irt.tables.registry import TABLES
@@ -45,7 +45,7 @@ class TableStore:
         catalog: str | None = None,
         schemas: "Mapping[Layer, str] | None" = None,
     ) -> None:
-        self._spark = spark
+        self._spark, self._catalog = spark, catalog
         self._root = lake / "tables" if lake else None
         self._schemas = {layer: layer.value for layer in Layer} | dict(schemas or {})
         if catalog:
@@ -72,6 +72,19 @@ class TableStore:
             return f"{self._schemas[table.layer]}.{table.name}"
         escaped = str(path).replace("`", "``")
         return f"delta.`{escaped}`"
+
+    def full_name(self, table: Table) -> str:
+        """`catalog.schema.table`, as services beside Spark call it.
+
+        Raises:
+            UsageError: In a lake folder, which none of them reaches.
+        """
+        if self._catalog is None:
+            raise UsageError(
+                f"{table.qualified_name} lies in a lake folder, which no service reaches: give "
+                "--catalog, or keep content.index=local"
+            )
+        return f"{self._catalog}.{self.sql_name(table)}"
 
     def drop_schemas(self) -> None:
         """Drop the schemas with every table in them; in a lake, their folders."""

@@ -52,6 +52,9 @@ class Assumptions(BaseModel):
     ingest_hours_million: float = Field(0.02, ge=0, description="more for a million new responses")
     warehouse_hours_day: float = Field(ge=0, le=24, description="awake on a school day")
     warehouse_clusters: float = Field(1, ge=0, description="clusters while it is awake, of 2")
+    vector_search_units: float = Field(
+        1, ge=0, description="of the Vector Search endpoint; 0: content is searched in the jobs"
+    )
 
     # training: at most 12 epochs by default; 90 s an epoch and million measured on one core,
     # which is all that it uses today. A model on the card would have a speed-up above 1.

@@ -105,13 +105,14 @@ def serving_run_hours(a: Assumptions) -> float:
 
 
 def databricks(a: Assumptions, p: Prices) -> Lines:
-    """Serverless tasks + ingest node + SQL warehouse.
+    """Serverless tasks + ingest node + SQL warehouse + Vector Search endpoint.
 
     Serverless tasks: runs x (tasks x dbu_per_task + million responses kept x dbu_per_million),
     for the daily and the weekly job; for model_serving, which reads no responses, runs x tasks x
     dbu_per_task. Ingest node: daily runs x (ingest_hours + million new x ingest_hours_million),
     at the price of the machine and of its DBU. Warehouse: school days x hours awake x clusters
-    x DBU of its size; it stops ten minutes after the last query, which counts as awake.
+    x DBU of its size; it stops ten minutes after the last query, which counts as awake. Vector
+    Search: units x 730 hours, as the endpoint never sleeps.
     """
     daily = a.daily_runs_month * serverless_dbu(a.daily_serverless_tasks, a)
     weekly = a.weekly_runs_month * serverless_dbu(a.weekly_serverless_tasks, a)
@@ -126,6 +127,13 @@ def databricks(a: Assumptions, p: Prices) -> Lines:
         Line(name, "ingest node, machine", hours, "hour", p["ingest_node_vm"]),
         Line(name, "ingest node, DBU", hours * p["ingest_node_dbu"], "DBU", p["jobs_dbu"]),
         Line(name, "SQL warehouse", awake * p["warehouse_dbu"], "DBU", p["serverless_sql_dbu"]),
+        Line(
+            name,
+            "Vector Search endpoint",
+            a.vector_search_units * HOURS_MONTH,
+            "hour",
+            p["vector_search_hour"],
+        ),
     )
 
 
