@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepkt_irt.errors import NoData, UsageError
-from deepkt_irt.jobs.report_students import Read
+from deepkt_irt.jobs.reading import Read
 from deepkt_irt.rag.databricks_index import DatabricksIndex, VectorSearch
 from deepkt_irt.rag.embedders import Embedder, remote_embedder
 from deepkt_irt.rag.index import Chunk, Index
