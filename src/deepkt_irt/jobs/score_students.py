@@ -1,7 +1,6 @@
 """Task score_students: next-answer predictions and mastery from the champion."""
 
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deepkt_irt.gold.mastery import reference_items, spread_items
+from deepkt_irt.gold.practice import practised
 from deepkt_irt.jobs.calibrated import marginal
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.student_scoring import (
@@ -144,9 +144,9 @@ def _mastery(
 ) -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    practised = _practised(ctx)
+    counts = _practised(ctx)
     moved = F.expr("n_earlier > 0 AND n_earlier < n_responses")
-    per_student = practised.groupBy("student_key").agg(
+    per_student = counts.groupBy("student_key").agg(
         F.array_sort(F.collect_list(F.struct("skill_index", "n_responses"))).alias("practised"),
         F.array_sort(F.collect_list(F.when(moved, F.struct("skill_index", "n_earlier")))).alias(
             "earlier"
@@ -165,7 +165,7 @@ def _mastery(
     ).drop("practised", "earlier")
     mastery = by_student(flat, files, judged(catalogue), MASTERY_ROWS)
     return (
-        mastery.join(practised, ["student_key", "skill_index"])
+        mastery.join(counts, ["student_key", "skill_index"])
         .drop("skill_index", "n_earlier", "earlier_until")
         .withColumns(
             {
@@ -193,48 +193,14 @@ def _attention(
 
 
 def _practised(ctx: JobContext) -> "DataFrame":
-    """Counts per student and skill over the graded events, also until some time ago."""
-    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
-    from pyspark.sql import functions as F  # noqa: PLC0415
-
-    graded = ctx.read(CANONICAL_LEARNING_EVENTS).filter("correct IS NOT NULL")
-    each = graded.select("*", F.explode("skill_ids").alias("skill_id")).join(
-        _earlier(ctx, graded), "student_key"
-    )
-    in_order = Window.partitionBy("student_key", "skill_id").orderBy("sequence_number")
-    counts = (
-        each.withColumn("place", F.row_number().over(in_order))
-        .groupBy("student_key", "skill_id")
-        .agg(
-            F.count("*").alias("n_responses"),
-            F.count_if("correct").alias("n_correct"),
-            F.max("sequence_number").alias("last_sequence_number"),
-            F.max("answered_at").alias("last_answered_at"),
-            (F.count("*") - F.coalesce(F.max(F.expr("IF(correct, place, NULL)")), F.lit(0))).alias(
-                "wrong_in_a_row"
-            ),
-            F.count_if(F.expr("sequence_number <= earlier_until")).alias("n_earlier"),
-            F.first("earlier_until").alias("earlier_until"),
-        )
+    """Counts per student and skill that the models know."""
+    settings = ctx.settings.scoring
+    counts = practised(
+        ctx.read(CANONICAL_LEARNING_EVENTS),
+        trend_days=settings.trend_days,
+        trend_responses=settings.trend_responses,
     )
     return counts.join(ctx.read(SKILL_VOCABULARY).select("skill_id", "skill_index"), "skill_id")
-
-
-def _earlier(ctx: JobContext, graded: "DataFrame") -> "DataFrame":
-    """Each student's last event of some time ago: by the clock, or by order where none is known.
-
-    Counted back from the newest event of all, as files may come days late.
-    """
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    settings = ctx.settings.scoring
-    newest = graded.agg(F.max("answered_at").alias("newest"))
-    since = F.col("newest") - F.lit(timedelta(days=settings.trend_days))
-    by_clock = F.max(F.when(F.col("answered_at") < since, F.col("sequence_number")))
-    by_order = F.max("sequence_number") - settings.trend_responses
-    until = F.when(F.count("answered_at") > 0, by_clock).otherwise(by_order)
-    timed = graded.crossJoin(newest)
-    return timed.groupBy("student_key").agg(until.alias("earlier_until"))
 
 
 def _open_skills(ctx: JobContext) -> "DataFrame":
@@ -245,13 +211,13 @@ def _open_skills(ctx: JobContext) -> "DataFrame":
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
-    practised = _practised(ctx).select("student_key", "skill_id", "skill_index")
+    own = _practised(ctx).select("student_key", "skill_id", "skill_index")
     skills = ctx.read(SKILLS).join(ctx.read(SKILL_VOCABULARY), "skill_id")
     edges = skills.select(
         "skill_index", F.explode("prerequisite_ids").alias("skill_id"),
         F.size("prerequisite_ids").alias("needed"),
     )  # fmt: skip
-    met = edges.join(practised.select("student_key", "skill_id"), "skill_id")
+    met = edges.join(own.select("student_key", "skill_id"), "skill_id")
     opened = (
         met.groupBy("student_key", "skill_index", "needed")
         .agg(F.count("*").alias("there"))
@@ -268,7 +234,7 @@ def _open_skills(ctx: JobContext) -> "DataFrame":
     students = ctx.read(CANONICAL_LEARNING_EVENTS).select("student_key", "source").distinct()
     columns = ("student_key", "skill_index")
     every = (
-        practised.select(*columns)
+        own.select(*columns)
         .unionByName(opened.select(*columns))
         .unionByName(students.join(popular, "source").select(*columns))
     )

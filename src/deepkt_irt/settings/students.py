@@ -123,7 +123,7 @@ class ScoringSettings(Frozen):
     items_per_skill: int = Field(10, ge=1, description="reference items a skill is judged by")
     max_items_per_skill: int = Field(20, ge=1, description="candidates scored per open skill")
     trend_days: float = Field(
-        14.0,
+        7.0,
         gt=0,
         description="mastery is held against that of so many days before the newest event",
     )
