@@ -30,6 +30,8 @@ BENCHMARKS = (
     "bandit_speed",
     "off_policy",
     "closed_loop",
+    "explanations",
+    "explanations_nightly",
 )
 
 

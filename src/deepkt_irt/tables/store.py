@@ -203,13 +203,24 @@ class TableStore:
             SchemaMismatch: If the frame differs from the contract.
             QualityViolation: If a row breaks a declared check.
         """
+        self._merge(table, frame, "WHEN NOT MATCHED THEN INSERT *")
+
+    def upsert(self, table: Table, frame: "DataFrame") -> None:
+        """Insert the rows whose key is absent, and replace those whose key is there.
+
+        Raises:
+            SchemaMismatch: If the frame differs from the contract.
+            QualityViolation: If a row breaks a declared check.
+        """
+        self._merge(table, frame, "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *")
+
+    def _merge(self, table: Table, frame: "DataFrame", clauses: str) -> None:
         self.create(table)
         view = f"new_{table.name}_{uuid.uuid4().hex}"  # unique: Connect binds views late
         conformed(table, frame).createOrReplaceTempView(view)
         matched = " AND ".join(f"old.{name} <=> new.{name}" for name in table.key)
         statement = (
-            f"MERGE INTO {self.sql_name(table)} AS old USING {view} AS new ON {matched} "
-            "WHEN NOT MATCHED THEN INSERT *"
+            f"MERGE INTO {self.sql_name(table)} AS old USING {view} AS new ON {matched} {clauses}"
         )
         self._run(table, lambda: self._spark.sql(statement))
         self._spark.catalog.dropTempView(view)
@@ -234,7 +245,10 @@ class TableStore:
         """Rows the last commit wrote, as Delta reports it; None if it does not say."""
         last = self._last_commit(table)
         metrics = last[1] if last else {}
-        written = metrics.get("numTargetRowsInserted", metrics.get("numOutputRows"))
+        if "numTargetRowsInserted" in metrics:  # of a merge
+            updated = int(metrics.get("numTargetRowsUpdated", 0))
+            return int(metrics["numTargetRowsInserted"]) + updated
+        written = metrics.get("numOutputRows")
         return int(written) if written is not None else None
 
     def _last_commit(self, table: Table) -> tuple[int, dict[str, str]] | None:
