@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import NoData
-from deepkt_irt.jobs.report_students import Read
-from deepkt_irt.jobs.trace import find_student
+from deepkt_irt.jobs.reading import Read, find_student
 from deepkt_irt.reporting.explanation import Explained, Ground, StudentExplanations, Told
 from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.silver import ITEMS, SKILLS

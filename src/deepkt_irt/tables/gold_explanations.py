@@ -62,7 +62,6 @@ RAG_EXPLANATIONS = Table(
         Check("offline_says_why", "(outcome = 'offline') = (offline_reason IS NOT NULL)"),
         Check("summary_filled", "size(summary) > 0"),
     ),
-    cluster_by=("student_key",),
 )
 
 TABLES = (RAG_EXPLANATIONS,)
