@@ -31,6 +31,8 @@ BENCHMARKS = (
     "off_policy",
     "closed_loop",
     "erasure",
+    "explanations",
+    "explanations_nightly",
 )
 
 

@@ -24,6 +24,7 @@ from deepkt_irt.jobs.ask import MODES, read_answer
 from deepkt_irt.jobs.compare import read_comparison
 from deepkt_irt.jobs.content_index import ContentPlace
 from deepkt_irt.jobs.doctor import examine
+from deepkt_irt.jobs.explain import read_explanations
 from deepkt_irt.jobs.forget_student import forget_all, request_erasure, site_of
 from deepkt_irt.jobs.gaming import read_gaming
 from deepkt_irt.jobs.item import read_dossier
@@ -44,6 +45,7 @@ from deepkt_irt.rag.index import KINDS
 from deepkt_irt.reporting import ask as ask_view
 from deepkt_irt.reporting import compare as compare_view
 from deepkt_irt.reporting import erasure as erasure_view
+from deepkt_irt.reporting import explanation as explanation_view
 from deepkt_irt.reporting import gaming as gaming_view
 from deepkt_irt.reporting import item_dossier, student_trace
 from deepkt_irt.settings import BehaviourSettings, SimulatorSettings
@@ -248,6 +250,25 @@ def ask(
 
 
 @app.command()
+def explain(
+    student_id: Annotated[
+        str, typer.Argument(metavar="STUDENT", help="Student id, as in the source's files.")
+    ],
+    audience: Annotated[
+        str | None, typer.Option(help="Only what one of teacher and student is told.")
+    ] = None,
+    lake: LakeOption = Path("lake"),
+    as_json: JsonOption = False,
+) -> None:
+    """Show why a student is recommended what comes next, and what each sentence rests on."""
+    if audience not in (None, "teacher", "student"):
+        raise UsageError(f"--audience {audience!r}: there are teacher, student")
+    runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
+    found = read_explanations(runner.store.read, student_id, audience=audience)
+    _show(explanation_view, found, as_json=as_json)
+
+
+@app.command()
 def tables(as_json: JsonOption = False) -> None:
     """List every table with its key and columns."""
     if as_json:
@@ -281,9 +302,11 @@ def stages(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def doctor(lake: LakeOption = Path("lake"), as_json: JsonOption = False) -> None:
+def doctor(
+    lake: LakeOption = Path("lake"), set_: SetOption = None, as_json: JsonOption = False
+) -> None:
     """Check whether this machine can run the pipeline, and say how to mend it."""
-    findings = examine(lake)
+    findings = examine(lake, parse_settings(set_ or []))
     if as_json:
         typer.echo(json.dumps([vars(finding) for finding in findings], indent=2))
     else:

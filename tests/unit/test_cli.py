@@ -6,6 +6,7 @@ import pytest
 
 from deepkt_irt.cli import main
 from deepkt_irt.jobs.doctor import examine
+from deepkt_irt.settings import Settings
 
 GOOD = "user_id,item_id,correct,seq_pos\n" + "".join(
     f"u{i},q{i % 5},{i % 2},{i}\n" for i in range(50)
@@ -118,7 +119,8 @@ def test_run_unknown_task_lists_the_tasks(capsys, tmp_path):
 def test_doctor_unwritable_lake_is_amiss_and_says_how_to_mend(tmp_path):
     (tmp_path / "blocker").write_text("")
 
-    amiss = [finding for finding in examine(tmp_path / "blocker" / "lake") if not finding.ok]
+    found = examine(tmp_path / "blocker" / "lake", Settings())
+    amiss = [finding for finding in found if not finding.ok]
 
     assert [finding.subject for finding in amiss] == ["Write access"]
     assert "--lake" in amiss[0].mend

@@ -11,7 +11,8 @@ from deepkt_irt.rag.chat import AzureChat
 from deepkt_irt.rag.explainer import OFFLINE, Explained, Explainer, explained_offline
 from deepkt_irt.rag.grounding import problems_of
 from deepkt_irt.rag.limits import Budget
-from deepkt_irt.settings import ChatSettings, ExplanationSettings
+from deepkt_irt.rag.opening import open_explainer
+from deepkt_irt.settings import ChatSettings, ExplanationSettings, Settings
 from fake_azure_openai import (
     Served,
     data_of,
@@ -24,9 +25,11 @@ from fake_azure_openai import (
     serving,
     token_of,
 )
+from faulty_model import FaultyModel
 from made_up_evidence import SKILL, evidence
 
 SETTINGS = ExplanationSettings()
+FAST = {"tokens_per_minute": 10**9, "requests_per_minute": 10**6}
 
 
 @pytest.fixture(autouse=True)
@@ -209,3 +212,34 @@ def test_what_is_published_is_always_verified_or_offline():
         problems = list(problems_of(each.answer, each.evidence, SETTINGS, token="0" * 24))
         assert problems == []
         assert (each.outcome == "offline") == (each.reason is not None)
+
+
+def test_under_every_fault_nothing_false_is_published_and_the_books_agree():
+    model = FaultyModel(share=0.5, seed=3)
+    wanted = [
+        evidence(mastery=n / 100, mastery_low=0.0, mastery_high=1.0, audience=audience)
+        for n in range(40)
+        for audience in ("teacher", "student")
+    ]
+    given = ChatSettings(provider="azure_openai", timeout_seconds=0.6, concurrency=4, **FAST)
+    with serving(model) as service:
+        chat = given.model_copy(update={"base_url": service.base_url})
+        explainer = open_explainer(Settings(chat=chat))
+        assert explainer is not None
+        found, books = explainer.explain(wanted), service.books
+    answers = [each.answer for each in found.explanations]
+    told = {s.text for a in answers for s in (*a.summary, *a.steps, a.next_action)}
+    usages = [call.usage for call in found.calls if call.usage]
+
+    assert len(model.met) > 15
+    assert told & model.wrong == set()
+    assert all(e.outcome == "verified" or e.reason for e in found.explanations)
+    assert sum(e.outcome == "verified" for e in found.explanations) > 40
+    assert len(found.calls) == len(books.requests)
+    assert sum(usage.input for usage in usages) == books.input_tokens
+    assert sum(usage.output for usage in usages) == books.output_tokens
+    assert books.peak <= 4
+
+
+def test_offline_nobody_is_opened():
+    assert open_explainer(Settings()) is None

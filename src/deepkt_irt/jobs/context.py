@@ -223,6 +223,10 @@ class JobContext:
         """Insert the rows whose key is absent; existing rows stay as they are."""
         self._written(table, lambda: self._store.insert_new(table, frame))
 
+    def upsert(self, table: Table, frame: "DataFrame") -> None:
+        """Insert the rows whose key is absent, and replace those whose key is there."""
+        self._written(table, lambda: self._store.upsert(table, frame))
+
     def _written(self, table: Table, write: Callable[[], None]) -> None:
         if table not in self._task.writes:
             raise UndeclaredAccess(self._task.name, "writes", table.qualified_name)

@@ -5,15 +5,19 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from deepkt_irt import session
 from deepkt_irt.errors import BackendUnavailable
+from deepkt_irt.settings import ChatSettings, Settings
+from deepkt_irt.settings.language_models import PRICES_AS_OF, RETIREMENTS, RETIREMENTS_AS_OF
 from deepkt_irt.tables.store import open_lake_folder
 
 _GIB = 2**30
 _NEEDED_MEMORY_GIB = 6
 _NEEDED_DISK_GIB = 2
+_WARNED_DAYS = 60  # before a language model retires
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Finding:
     mend: str = ""
 
 
-def examine(lake: Path) -> list[Finding]:
-    """Look at everything a local run needs."""
+def examine(lake: Path, settings: Settings) -> list[Finding]:
+    """Look at everything a local run needs, and at the language model if one is set."""
     return [
         _python(),
         _packages(),
@@ -43,6 +47,7 @@ def examine(lake: Path) -> list[Finding]:
         _memory(),
         _disk(lake),
         _write_access(lake),
+        language_model(settings.chat, datetime.now(UTC).date()),
     ]
 
 
@@ -105,3 +110,26 @@ def _write_access(lake: Path) -> Finding:
     except BackendUnavailable as error:
         return Finding("Write access", ok=False, found="no", mend=str(error))
     return Finding("Write access", ok=True, found=str(lake))
+
+
+def language_model(settings: ChatSettings, today: date) -> Finding:
+    """Whether the model that words explanations is offered for a while yet, and has a price.
+
+    Args:
+        settings: Of the model.
+        today: Day that is spoken about.
+    """
+    subject, model = "Language model", settings.model
+    if settings.provider == "offline":
+        return Finding(subject, ok=True, found="none; explanations are offline")
+    if settings.price is None:
+        mend = "give chat.input_price and chat.output_price, in US dollars a million tokens"
+        return Finding(subject, ok=False, found=f"{model}, without a price", mend=mend)
+    retires = RETIREMENTS.get(model)
+    if retires is None:
+        return Finding(subject, ok=True, found=f"{model}; when it retires is not known here")
+    left = (retires - today).days
+    told = f"retires on {retires}" if left >= 0 else f"retired on {retires}"
+    found = f"{model} {told} (dates of {RETIREMENTS_AS_OF}, prices of {PRICES_AS_OF})"
+    mend = f"deploy another model as {settings.deployment}, and name it in chat.model"
+    return Finding(subject, left > _WARNED_DAYS, found, mend)

@@ -7,6 +7,7 @@ from deepkt_irt.jobs import (  # noqa: F401 - imported to register
     build_vector_index,
     calibrate_items,
     engineer_features,
+    explain_students,
     ingest_bronze,
     monitor_items,
     publish_report,

@@ -11,7 +11,7 @@ from typing import Literal
 from deepkt_irt.rag.chat import Call, Chat, Reply
 from deepkt_irt.rag.evidence import Evidence, Source, sources_of
 from deepkt_irt.rag.grounding import Checked, checked, grade_of, told
-from deepkt_irt.rag.index import Filters, Index
+from deepkt_irt.rag.index import Filters, Hit, Index
 from deepkt_irt.rag.offline import offline_answer
 from deepkt_irt.rag.prompts import VERSION, Answer, Prompt, explanation_prompt
 from deepkt_irt.rag.responses_api import Outcome
@@ -20,6 +20,7 @@ from deepkt_irt.settings import ExplanationSettings
 OFFLINE = "offline"
 """What stands for the model of an explanation that no model was asked for."""
 
+_SPARE = 2  # times as many passages are searched for as may be cited: some are left out
 _MENDABLE = frozenset({Outcome.ANSWERED, Outcome.TRUNCATED})
 _NOT_ASKED = "no language model is set"
 _REASONS = {
@@ -89,6 +90,11 @@ class Explainer:
 
     def __init__(self, settings: ExplanationSettings, chat: Chat, repairs: Chat) -> None:
         self._settings, self._chat, self._repairs = settings, chat, repairs
+
+    @property
+    def model(self) -> str:
+        """The deployment that is asked first."""
+        return self._chat.model
 
     def explain(self, wanted: Sequence[Evidence]) -> Explained:
         """One explanation for each; evidence that is the same is asked about once.
@@ -167,44 +173,49 @@ def _offline(evidence: Evidence, reason: str, *, model: str, problems: str = "")
     )
 
 
-def found_sources(
-    index: Index,
-    *,
-    skill_id: str,
-    question: str,
-    hidden_item: str | None,
-    settings: ExplanationSettings,
-) -> tuple[tuple[Source, ...], str]:
-    """Passages that an explanation may cite, or why there are none.
+def passages(
+    index: Index, *, skill_id: str, question: str, settings: ExplanationSettings
+) -> list[Hit]:
+    """What the content library has on a skill that is near a question, best first.
 
     Args:
         index: Over the content library.
         skill_id: Passages must be about it.
         question: What is searched for.
-        hidden_item: Item whose own passages are left out, as they tell its answer; None: none is.
-        settings: How many, how near, how long.
+        settings: How many, in which language.
 
     Raises:
         BackendUnavailable: If the embedder or the index does not answer.
     """
+    if not question.strip():
+        return []
     filters = Filters(
         kinds=("skill", "hint", "explanation", "document"),
         skill_ids=(skill_id,),
         locales=(settings.locale,),
     )
-    n_own = settings.n_sources if hidden_item else 0
-    hits = index.search(question, k=settings.n_sources + n_own, filters=filters)
+    return index.search(question, k=_SPARE * settings.n_sources, filters=filters)
+
+
+def sources_among(
+    hits: Sequence[Hit], *, hidden_item: str | None, settings: ExplanationSettings
+) -> tuple[tuple[Source, ...], str]:
+    """Passages that an explanation may cite, or why there are none.
+
+    Args:
+        hits: What was found, best first.
+        hidden_item: Item whose own passages are left out, as they tell its answer; None: none is.
+        settings: How many, how near, how long.
+    """
     fitting = [hit for hit in hits if hidden_item is None or hit.chunk.item_id != hidden_item]
     if not fitting:
         return (), "the content library has nothing on this skill"
-    near = [
-        hit
-        for hit in fitting
-        if hit.similarity is None or hit.similarity >= settings.min_similarity
-    ]
+    floor = settings.min_similarity
+    near = [hit for hit in fitting if hit.similarity is None or hit.similarity >= floor]
     if not near:
         best = max(hit.similarity for hit in fitting if hit.similarity is not None)
-        floor = settings.min_similarity
         return (), f"nothing in the content library is near enough ({best:.2f}, needed {floor:.2f})"
-    sources = sources_of(near[: settings.n_sources], max_characters=settings.max_source_characters)
-    return sources, "" if sources else "what was found speaks to a model, not to people"
+    sources = sources_of(near, max_characters=settings.max_source_characters)
+    if not sources:
+        return (), "what was found speaks to a model, or says too little"
+    return sources[: settings.n_sources], ""

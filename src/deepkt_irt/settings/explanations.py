@@ -48,7 +48,7 @@ class ChatSettings(Frozen):
     budget_usd: float = Field(5.0, ge=0, description="that a run may cost at most")
     batch_poll_seconds: float = Field(60.0, gt=0, description="between looks at a batch")
     batch_wait_hours: float = Field(
-        24.0, gt=0, description="for a batch; what is not done by then is not asked again"
+        2.0, gt=0, description="for a batch, within the task's time; then it is cancelled"
     )
     max_batch_requests: int = Field(50_000, ge=1, le=100_000, description="in one batch")
 

@@ -1,4 +1,4 @@
-"""Ops contracts: what ran, what was read, what was refused."""
+"""Ops contracts: what ran, what was read, what was refused, what was asked of a model."""
 
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
 
@@ -107,4 +107,35 @@ ERASURES = Table(
     append_only=True,
 )
 
-TABLES = (PIPELINE_RUNS, LANDED_FILES, INGEST_AUDIT, QUARANTINE, ERASURES)
+LLM_CALLS = Table(
+    layer=Layer.OPS,
+    name="llm_calls",
+    comment="One row per request to a language model, also of those that failed; no student.",
+    columns=(
+        Column("call_id", "string", "random"),
+        Column("run_id", "string", "the pipeline run it belongs to"),
+        Column("task", "string", "task that asked"),
+        Column("prompt_version", "string", "of the instructions"),
+        Column("model", "string", "deployment that was asked"),
+        Column("served_model", "string", "model that answered, if the service says", nullable=True),
+        Column(
+            "outcome",
+            "string",
+            "answered, refused, content_filter, truncated, invalid, rate_limited, server_error, "
+            "timeout, unreachable or given_up",
+        ),
+        Column("attempt", "int", "1 for the first time that a prompt was sent"),
+        Column("in_batch", "boolean", "part of a batch, at half the price"),
+        Column("input_tokens", "bigint", "null if the service did not say", nullable=True),
+        Column("cached_tokens", "bigint", "of them, read from a cache", nullable=True),
+        Column("output_tokens", "bigint", "null if the service did not say", nullable=True),
+        Column("reasoning_tokens", "bigint", "of them, not shown", nullable=True),
+        Column("cost_usd", "double", "by the price table", unit="US dollar"),
+        Column("latency_ms", "bigint", "until it ended; null in a batch", nullable=True, unit="ms"),
+        Column("requested_at", "timestamp", "wall clock, UTC"),
+    ),
+    key=("call_id",),
+    append_only=True,
+)
+
+TABLES = (PIPELINE_RUNS, LANDED_FILES, INGEST_AUDIT, QUARANTINE, LLM_CALLS, ERASURES)

@@ -1,6 +1,15 @@
 """Every table of the lake, declared once; nothing else names a table by a string."""
 
-from deepkt_irt.tables import bronze, gold, gold_bandit, gold_content, gold_items, ops, silver
+from deepkt_irt.tables import (
+    bronze,
+    gold,
+    gold_bandit,
+    gold_content,
+    gold_explanations,
+    gold_items,
+    ops,
+    silver,
+)
 from deepkt_irt.tables.contract import Table
 
 TABLES: tuple[Table, ...] = (
@@ -9,6 +18,7 @@ TABLES: tuple[Table, ...] = (
     *gold.TABLES,
     *gold_bandit.TABLES,
     *gold_items.TABLES,
+    *gold_explanations.TABLES,
     *gold_content.TABLES,
     *ops.TABLES,
 )

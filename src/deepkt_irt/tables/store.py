@@ -208,6 +208,17 @@ class TableStore:
         self.create(table)
         self._merge(table, conformed(table, frame), on=table.key, then="NOT MATCHED THEN INSERT *")
 
+    def upsert(self, table: Table, frame: "DataFrame") -> None:
+        """Insert the rows whose key is absent, and replace those whose key is there.
+
+        Raises:
+            SchemaMismatch: If the frame differs from the contract.
+            QualityViolation: If a row breaks a declared check.
+        """
+        self.create(table)
+        both = "MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+        self._merge(table, conformed(table, frame), on=table.key, then=both)
+
     def _merge(self, table: Table, frame: "DataFrame", *, on: "Iterable[str]", then: str) -> None:
         view = f"new_{table.name}_{uuid.uuid4().hex}"  # unique: Connect binds views late
         frame.createOrReplaceTempView(view)
@@ -273,7 +284,10 @@ class TableStore:
         """Rows the last commit wrote, as Delta reports it; None if it does not say."""
         last = self._last_commit(table)
         metrics = last[1] if last else {}
-        written = metrics.get("numTargetRowsInserted", metrics.get("numOutputRows"))
+        if "numTargetRowsInserted" in metrics:  # of a merge
+            updated = int(metrics.get("numTargetRowsUpdated", 0))
+            return int(metrics["numTargetRowsInserted"]) + updated
+        written = metrics.get("numOutputRows")
         return int(written) if written is not None else None
 
     def _last_commit(self, table: Table) -> tuple[int, dict[str, str]] | None:

@@ -1,0 +1,213 @@
+"""Task explain_students: why each student is recommended what comes next."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from deepkt_irt.jobs.content_index import ContentPlace
+from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.evidence_input import (
+    READS,
+    Material,
+    evidence_of_row,
+    material_of,
+    observed_rows,
+)
+from deepkt_irt.jobs.task import Metrics, task
+from deepkt_irt.rag.chat import Call
+from deepkt_irt.rag.evidence import Audience
+from deepkt_irt.rag.explainer import OFFLINE, Explainer, Explanation, explained_offline
+from deepkt_irt.rag.opening import open_explainer
+from deepkt_irt.rag.prompts import VERSION
+from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
+from deepkt_irt.tables.ops import LLM_CALLS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_NOT_SET = "no language model is set"
+_NOT_REACHED = "more evidence was new than a model is asked about in one run"
+_ABOUT = ("student_key", "audience", "skill_id", "item_id", "decision_id")
+_WRITES = (RAG_EXPLANATIONS, LLM_CALLS)
+Batches = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
+
+
+@task(reads=(*READS, RAG_EXPLANATIONS), writes=_WRITES, extra="rag")
+def explain_students(ctx: JobContext) -> Metrics:
+    """Explain to teachers and students what is recommended, from evidence and cited passages.
+
+    Only evidence that is new is worded; the same evidence is worded once, whoever it is of. Without
+    a language model (chat.provider=offline), beyond the budget, or where an answer does not hold
+    against its evidence, the explanation is made of fixed sentences and marked offline. Safe to run
+    again: what a model worded before a run was cut off is kept and not paid for twice.
+    """
+    seen = observed_rows(ctx)
+    place = ContentPlace(ctx.read, ctx.full_name, ctx.embedders)
+    material = material_of(place, seen, ctx.settings)
+    wanted = _with_hashes(seen, material, ctx.settings.explanation.audiences)
+    explainer = open_explainer(ctx.settings)
+    calls = _word(ctx, wanted, material, explainer) if explainer else []
+    _write(ctx, wanted, material, model=explainer.model if explainer else OFFLINE)
+    return _metrics(ctx, calls)
+
+
+def _with_hashes(
+    seen: "DataFrame", material: Material, audiences: Sequence[Audience]
+) -> "DataFrame":
+    """A row for each student and audience, with the hash of its evidence."""
+
+    def run(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            rows = batch.to_dict("records")
+            for audience in audiences:
+                hashes = [evidence_of_row(row, audience, material).hash for row in rows]
+                yield batch.assign(audience=audience, evidence_hash=hashes)
+
+    types = ", ".join(f"{name} {kind}" for name, kind in seen.dtypes)
+    return seen.mapInPandas(run, f"{types}, audience string, evidence_hash string")
+
+
+def _word(
+    ctx: JobContext, wanted: "DataFrame", material: Material, explainer: Explainer
+) -> list[Call]:
+    """Let a model word what is new, and keep it in portions: what was paid for is not lost."""
+    settings = ctx.settings
+    known = _known(ctx).filter(f"model = '{explainer.model}'").select("evidence_hash")
+    new = wanted.join(known, "evidence_hash", "left_anti")
+    # in the order of hashes, so that the same evidence is in one portion
+    some = new.orderBy("evidence_hash", "student_key").limit(settings.explanation.max_per_run)
+    rows = some.toPandas().to_dict("records")
+    found = [(row, evidence_of_row(row, row["audience"], material)) for row in rows]
+    asked = [(row, evidence) for row, evidence in found if evidence.sources]
+    size = len(asked) if settings.chat.batch_deployment else settings.explanation.per_write
+    calls: list[Call] = []
+    for start in range(0, len(asked), max(1, size)):
+        portion = asked[start : start + size]
+        explained = explainer.explain([evidence for _, evidence in portion])
+        _note_calls(ctx, explained.calls)
+        values = [
+            _row(row, explanation, ctx.as_of)
+            for (row, _), explanation in zip(portion, explained.explanations, strict=True)
+        ]
+        ctx.upsert(RAG_EXPLANATIONS, ctx.frame(RAG_EXPLANATIONS, pd.DataFrame(values)))
+        calls += explained.calls
+        ctx.progress(f"{start + len(portion):,} of {len(asked):,} asked about")
+    return calls
+
+
+def _known(ctx: JobContext) -> "DataFrame":
+    """Explanations by the wording of today, one for each evidence; the verified before others."""
+    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import functions as F  # noqa: PLC0415
+
+    best = Window.partitionBy("evidence_hash").orderBy(
+        F.desc("outcome"), F.desc("explained_at"), "student_key", "audience"
+    )
+    rows = ctx.read(RAG_EXPLANATIONS).filter(F.col("prompt_version") == VERSION)
+    return rows.withColumn("place", F.row_number().over(best)).filter("place = 1").drop("place")
+
+
+def _write(ctx: JobContext, wanted: "DataFrame", material: Material, *, model: str) -> None:
+    """Every wanted explanation: as it is known, or else offline; those of before go."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    of_now = F.col("explained_at") == F.lit(ctx.as_of)  # also what no model worded in this run
+    known = _known(ctx).filter((F.col("model") == model) | of_now).drop(*_ABOUT)
+    kept = wanted.select(*_ABOUT, "evidence_hash").join(known, "evidence_hash")
+    rest = wanted.join(known.select("evidence_hash"), "evidence_hash", "left_anti")
+    reason = _NOT_SET if model == OFFLINE else _NOT_REACHED
+    types = ", ".join(f"{column.name} {column.type}" for column in RAG_EXPLANATIONS.columns)
+    offline = rest.mapInPandas(_explaining_offline(material, reason, ctx.as_of), types)
+    columns = RAG_EXPLANATIONS.column_names
+    ctx.overwrite(RAG_EXPLANATIONS, kept.select(*columns).unionByName(offline))
+
+
+def _explaining_offline(material: Material, reason: str, as_of: datetime) -> Batches:
+    """Explain in a Spark worker, without a network."""
+
+    def run(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            rows = [
+                _row(row, explained_offline(evidence, evidence.no_sources or reason), as_of)
+                for row in batch.to_dict("records")
+                for evidence in (evidence_of_row(row, row["audience"], material),)
+            ]
+            yield pd.DataFrame(rows, columns=list(RAG_EXPLANATIONS.column_names))
+
+    return run
+
+
+def _row(about: Mapping[Any, Any], explanation: Explanation, as_of: datetime) -> dict[str, Any]:
+    """A row of gold.rag_explanations."""
+    answer, evidence = explanation.answer, explanation.evidence
+    return {
+        **{name: about[name] for name in _ABOUT},
+        "locale": evidence.locale,
+        "summary": [{"text": each.text, "facts": each.facts} for each in answer.summary],
+        "steps": [{"text": each.text, "sources": each.sources} for each in answer.steps],
+        "next_action": answer.next_action.text,
+        "facts": [
+            {"ref": each.ref, "kind": each.kind, "text": each.text} for each in evidence.facts
+        ],
+        "sources": [
+            {"ref": each.ref, "chunk_id": each.chunk_id, "title": each.title}
+            for each in evidence.sources
+        ],
+        "outcome": explanation.outcome,
+        "offline_reason": explanation.reason,
+        "problems": explanation.problems or None,
+        "reading_grade": explanation.grade,
+        "evidence_hash": evidence.hash,
+        "prompt_version": explanation.prompt_version,
+        "model": explanation.model,
+        "explained_at": as_of,
+    }
+
+
+def _note_calls(ctx: JobContext, calls: Sequence[Call]) -> None:
+    if not calls:
+        return
+    rows = [
+        {
+            "call_id": call.call_id,
+            "run_id": ctx.run_id,
+            "task": explain_students.__name__,
+            "prompt_version": call.prompt_version,
+            "model": call.model,
+            "served_model": call.served_model,
+            "outcome": call.outcome.value,
+            "attempt": call.attempt,
+            "in_batch": call.in_batch,
+            "input_tokens": call.usage.input if call.usage else None,
+            "cached_tokens": call.usage.cached if call.usage else None,
+            "output_tokens": call.usage.output if call.usage else None,
+            "reasoning_tokens": call.usage.reasoning if call.usage else None,
+            "cost_usd": call.cost_usd,
+            "latency_ms": call.latency_ms,
+            "requested_at": call.requested_at,
+        }
+        for call in calls
+    ]
+    frame = ctx.frame(LLM_CALLS, pd.DataFrame(rows, dtype=object))  # so that None stays None
+    ctx.append(LLM_CALLS, frame, app_id=calls[0].call_id, version=1)
+
+
+def _metrics(ctx: JobContext, calls: Sequence[Call]) -> Metrics:
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    counts = ctx.read(RAG_EXPLANATIONS).agg(
+        F.countDistinct("student_key").alias("students"),
+        F.count_if(F.expr("outcome = 'verified'")).alias("verified"),
+        F.count_if(F.expr("outcome = 'offline'")).alias("offline"),
+        F.count_if(F.expr("size(sources) = 0")).alias("without_sources"),
+        F.count_if(F.col("explained_at") == F.lit(ctx.as_of)).alias("new"),
+    )
+    usages = [call.usage for call in calls if call.usage]
+    return {
+        **{name: float(n) for name, n in counts.collect()[0].asDict().items()},
+        "requests": float(len(calls)),
+        "tokens_used": float(sum(each.input + each.output for each in usages)),
+        "cost_usd": sum(call.cost_usd for call in calls),
+    }

@@ -1,0 +1,396 @@
+"""From gold tables to explanations, offline and through a service on this machine."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from conftest import AS_OF, rows
+from deepkt_irt.errors import NoData
+from deepkt_irt.jobs.build_vector_index import build_vector_index
+from deepkt_irt.jobs.evidence_input import observed_rows
+from deepkt_irt.jobs.explain import read_explanations
+from deepkt_irt.jobs.explain_students import explain_students
+from deepkt_irt.jobs.task import TASKS
+from deepkt_irt.reporting.explanation import as_json, render_text
+from deepkt_irt.settings import ChatSettings, ContentSettings, ExplanationSettings, Settings
+from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_ATTENTION, STUDENT_MASTERY
+from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
+from deepkt_irt.tables.ops import LLM_CALLS
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, STUDENT_KEYS
+from fake_azure_openai import Served, failed, obedient, response, serving
+
+pytestmark = pytest.mark.spark
+
+NEXT_DAY = AS_OF.replace(day=2)
+CONTENT = ContentSettings(dimension=16)
+EXPLANATION = ExplanationSettings(min_similarity=-1.0, min_wrong_answers=5)
+OFFLINE = Settings(content=CONTENT, explanation=EXPLANATION)
+NAMES = {"k1": "Ann Miller", "k2": "pupil-4711", "k3": "Jonathan"}
+
+
+def online(base_url: str, **changes) -> Settings:
+    chat = ChatSettings(
+        provider="azure_openai",
+        base_url=base_url,
+        max_retries=0,
+        tokens_per_minute=10**9,
+        **changes,
+    )
+    return OFFLINE.model_copy(update={"chat": chat})
+
+
+def event(key, number, correct, *, item="course:7", answer=None, skill="course:2"):
+    return {
+        "event_id": f"{key}-{number}",
+        "source": "course",
+        "student_key": key,
+        "item_id": item,
+        "skill_ids": [skill],
+        "sequence_number": number,
+        "correct": correct,
+        "answer": answer,
+        "event_kind": "practice",
+        "batch_id": 0,
+    }
+
+
+def recommendation(key, rank=1, *, p_correct=0.7, item="course:8"):
+    return {
+        "student_key": key,
+        "rank": rank,
+        "item_id": item,
+        "skill_id": "course:2",
+        "policy": "rule",
+        "p_correct": p_correct,
+        "reason": "Practise Union: mastery 0.62 (0.48 to 0.75, 5 answers), near the target 0.70.",
+        "decided_at": AS_OF,
+        "decision_id": f"d-{key}-{rank}",
+    }
+
+
+def mastery(key, value):
+    return {
+        "student_key": key,
+        "skill_id": "course:2",
+        "mastery": value,
+        "mastery_low": value - 0.1,
+        "mastery_high": value + 0.1,
+        "n_responses": 5,
+        "n_correct": 3,
+        "n_reference_items": 4,
+        "last_sequence_number": 5,
+        "model_version": "1",
+        "scored_at": AS_OF,
+    }
+
+
+def attention(key, *effects):
+    influences = [(f"{key}-{n}", "course:7", True, 0.1, effect) for n, effect in enumerate(effects)]
+    return {
+        "student_key": key,
+        "skill_id": "course:2",
+        "influences": influences,
+        "model_version": "1",
+        "scored_at": AS_OF,
+    }
+
+
+def item(number, title):
+    return {
+        "item_id": f"course:{number}",
+        "source": "course",
+        "source_item_id": str(number),
+        "skill_ids": ["course:2"],
+        "title": title,
+        "in_catalogue": True,
+        "n_events": 0,
+    }
+
+
+def skill(number, name, description):
+    return {
+        "skill_id": f"course:{number}",
+        "source": "course",
+        "name": name,
+        "description": description,
+        "prerequisite_ids": [],
+        "n_events": 0,
+    }
+
+
+EVENTS = [
+    *(event("k1", n, correct) for n, correct in enumerate([True, True, False, True, True], 1)),
+    event("k1", 6, None),  # ungraded: no answer to count
+    *(event("k2", n, False, answer="intersection") for n in range(1, 5)),
+    event("k2", 5, False, answer="Ann Miller was here"),
+    *(event("k3", n, False, answer="intersection") for n in range(1, 3)),
+    event("k3", 3, True, skill="course:3"),
+]
+
+
+@pytest.fixture
+def lake(store, frame, context, monkeypatch):
+    """A lake with three students; `run` runs the task."""
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "key-of-a-test")
+
+    class Lake:
+        def mastery(self, first=0.62):
+            values = {"k1": first, "k2": 0.3, "k3": 0.62}
+            store.overwrite(
+                STUDENT_MASTERY,
+                frame(STUDENT_MASTERY, [mastery(k, v) for k, v in values.items()]),
+            )
+
+        def recommend(self, *keys):
+            found = [recommendation(key) for key in keys]
+            if "k1" in keys:
+                found.append(recommendation("k1", 2, item="course:7"))
+            store.overwrite(BANDIT_RECOMMENDATIONS, frame(BANDIT_RECOMMENDATIONS, found))
+
+        def library(self):
+            build_vector_index(context(TASKS["build_vector_index"], settings=OFFLINE))
+
+        def run(self, settings=OFFLINE, *, as_of=AS_OF):
+            return explain_students(
+                context(TASKS["explain_students"], settings=settings, as_of=as_of)
+            )
+
+        def told(self):
+            found = store.read(RAG_EXPLANATIONS).toPandas()
+            return {(r["student_key"], r["audience"]): r for r in found.to_dict("records")}
+
+    made = Lake()
+    store.overwrite(CANONICAL_LEARNING_EVENTS, frame(CANONICAL_LEARNING_EVENTS, EVENTS))
+    store.overwrite(ITEMS, frame(ITEMS, [item(7, "Union of two sets"), item(8, None)]))
+    description = "A union holds what is in either of two sets. Write each thing once."
+    store.overwrite(
+        SKILLS,
+        frame(SKILLS, [skill(2, "Union", description), skill(3, "Key", "A key names a row.")]),
+    )
+    store.overwrite(SAKT_ATTENTION, frame(SAKT_ATTENTION, [attention("k1", 0.4, -0.2, 0.1)]))
+    keys = [
+        {"source": "course", "student_id": name, "student_key": key, "created_at": AS_OF}
+        for key, name in NAMES.items()
+    ]
+    store.overwrite(STUDENT_KEYS, frame(STUDENT_KEYS, keys))
+    made.mastery()
+    made.recommend("k1", "k2", "k3")
+    return made
+
+
+def test_observed_rows_say_what_tables_say(lake, context):
+    found = observed_rows(context(TASKS["explain_students"], settings=OFFLINE)).toPandas()
+    by_key = {row["student_key"]: row for row in found.to_dict("records")}
+
+    assert list(by_key["k1"]["recent"]) == [True, False, True, True]
+    assert (by_key["k1"]["n_raising"], by_key["k1"]["n_lowering"]) == (2, 1)
+    assert by_key["k1"]["item"] == "8"  # no title: the source's id
+    assert pd.isna(by_key["k2"]["common_share"])  # the last wrong answer is nobody else's
+    assert by_key["k3"]["common_share"] == pytest.approx(6 / 7)
+    assert by_key["k3"]["common_item"] == "Union of two sets"
+    assert "answer" not in found.columns
+    assert len(found) == 3
+
+
+@pytest.mark.connect
+def test_offline_everybody_is_explained_with_citations(lake):
+    lake.library()
+    metrics = lake.run()
+    told = lake.told()
+
+    assert set(told) == {(key, audience) for key in NAMES for audience in ("teacher", "student")}
+    first = told["k1", "student"]
+    assert [each["text"] for each in first["summary"]] == [
+        (
+            "Union is developing: the chance of a right answer is 62 %, between 52 % and 72 %, "
+            "from 5 answers."
+        ),
+        "3 of the last 4 answers on Union were right.",
+        "2 of the 3 past answers that count most raised the expected chance.",
+    ]
+    assert first["steps"][0]["text"].startswith("A union holds what is in either of two sets.")
+    assert list(first["steps"][0]["sources"]) == ["S1"]
+    assert (first["outcome"], first["offline_reason"]) == ("offline", "no language model is set")
+    assert first["decision_id"] == "d-k1-1"
+    assert "86 % of the 7 wrong answers" in told["k3", "teacher"]["summary"][2]["text"]
+    assert metrics["students"] == 3
+    assert metrics["offline"] == metrics["new"] == 6
+    assert metrics["requests"] == metrics["cost_usd"] == 0
+
+
+def test_without_a_library_it_says_so(lake):
+    lake.run()
+
+    found = lake.told()["k1", "teacher"]
+    assert found["offline_reason"] == "the content library is empty"
+    assert len(found["steps"]) == 0
+
+
+def test_only_changed_evidence_is_worded_anew_and_who_is_gone_goes(lake):
+    lake.library()
+    lake.run()
+    lake.mastery(first=0.9)
+    lake.recommend("k1", "k2")
+    metrics = lake.run(as_of=NEXT_DAY)
+    told = lake.told()
+
+    assert set(told) == {(key, a) for key in ("k1", "k2") for a in ("teacher", "student")}
+    assert metrics["new"] == 2
+    assert told["k2", "teacher"]["explained_at"].day == 1
+    assert told["k1", "teacher"]["explained_at"].day == 2
+    assert "90 %" in told["k1", "teacher"]["summary"][0]["text"]
+
+
+def test_a_model_words_them_and_every_request_is_on_record(lake, store):
+    lake.library()
+    with serving(obedient) as service:
+        metrics = lake.run(online(service.base_url))
+        books = service.books
+    calls = store.read(LLM_CALLS).toPandas()
+
+    assert metrics["verified"] == 6
+    assert metrics["tokens_used"] == books.input_tokens + books.output_tokens
+    assert calls["input_tokens"].sum() == books.input_tokens
+    assert calls["output_tokens"].sum() == books.output_tokens
+    assert set(calls["outcome"]) == {"answered"}
+    assert calls["cost_usd"].sum() == pytest.approx(metrics["cost_usd"])
+    assert {row["model"] for row in lake.told().values()} == {"gpt-4o"}
+
+
+def test_nothing_of_who_a_student_is_leaves_the_house(lake):
+    lake.library()
+    with serving(obedient) as service:
+        lake.run(online(service.base_url))
+        sent = b"\n".join(service.books.raw) + str(service.books.headers).encode()
+
+    assert b"Union is developing" in sent
+    for secret in (*NAMES, *NAMES.values(), "intersection", "was here", "d-k1-1", "k1-1"):
+        assert secret.encode() not in sent
+
+
+def test_the_second_night_asks_only_about_what_changed(lake):
+    lake.library()
+    with serving(obedient) as service:
+        lake.run(online(service.base_url))
+        first = len(service.books.requests)
+        lake.mastery(first=0.9)
+        metrics = lake.run(online(service.base_url), as_of=NEXT_DAY)
+        second = len(service.books.requests) - first
+
+    assert (first, second) == (6, 2)
+    assert metrics["verified"] == 6
+    assert metrics["new"] == 2
+
+
+def test_students_with_the_same_evidence_are_asked_about_once(lake, store, frame):
+    lake.library()
+    events = EVENTS + [event("k4", n, n != 3) for n in range(1, 6)]
+    store.overwrite(CANONICAL_LEARNING_EVENTS, frame(CANONICAL_LEARNING_EVENTS, events))
+    store.overwrite(
+        STUDENT_MASTERY, frame(STUDENT_MASTERY, [mastery("k1", 0.62), mastery("k4", 0.62)])
+    )
+    found = [attention(key, 0.4, -0.2, 0.1) for key in ("k1", "k4")]
+    store.overwrite(SAKT_ATTENTION, frame(SAKT_ATTENTION, found))
+    lake.recommend("k1", "k4")
+    with serving(obedient) as service:
+        lake.run(online(service.base_url))
+        requests = service.books.requests
+    told = lake.told()
+
+    assert len(requests) == 2
+    first, twin = (
+        [each["text"] for each in told[key, "student"]["summary"]] for key in ("k1", "k4")
+    )
+    assert first == twin
+
+
+def test_what_was_paid_for_before_a_run_was_cut_off_is_kept(lake, store):
+    """One explanation a write; the service breaks down for good after three."""
+    lake.library()
+    settings = online("").model_copy(
+        update={"explanation": EXPLANATION.model_copy(update={"per_write": 1})}
+    )
+
+    def breaking(body, number):
+        return obedient(body, number) if number < 3 else failed(401, "expired")
+
+    with serving(breaking) as service:
+        chat = settings.chat.model_copy(update={"base_url": service.base_url})
+        with pytest.raises(Exception, match="does not let us in"):
+            lake.run(settings.model_copy(update={"chat": chat}))
+    assert len(lake.told()) == 3
+
+    with serving(obedient) as service:
+        lake.run(online(service.base_url))
+        again = len(service.books.requests)
+    assert again == 3
+    assert len(lake.told()) == 6
+
+
+def test_what_no_model_worded_says_why_and_is_tried_another_night(lake):
+    lake.library()
+    with serving(lambda *_: failed(500, "down")) as service:
+        lake.run(online(service.base_url))
+    assert {r["offline_reason"] for r in lake.told().values()} == {"the service did not answer"}
+
+    with serving(obedient) as service:
+        metrics = lake.run(online(service.base_url), as_of=NEXT_DAY)
+    assert metrics["verified"] == 6
+
+
+def test_an_answer_that_does_not_hold_is_not_tried_every_night(lake):
+    lake.library()
+    bad = Served(response(json.dumps({"summary": "all is well"})))
+    with serving(lambda *_: bad) as service:
+        lake.run(online(service.base_url))
+        first = len(service.books.requests)
+        lake.run(online(service.base_url), as_of=NEXT_DAY)
+        second = len(service.books.requests) - first
+
+    assert (first, second) == (12, 0)
+    assert {r["problems"] for r in lake.told().values()} == {"schema"}
+
+
+def test_by_batch_a_night_is_one_batch_and_repairs_go_one_by_one(lake, store):
+    lake.library()
+
+    def first_wrong(body, number):
+        return Served(response("no")) if number == 0 else obedient(body, number)
+
+    with serving(first_wrong) as service:
+        settings = online(service.base_url, batch_deployment="nightly", batch_poll_seconds=0.01)
+        metrics = lake.run(settings)
+        batches = service.books.batches
+    found = rows(store.read(LLM_CALLS), "in_batch", "model", "outcome")
+
+    assert len(batches) == 1
+    assert metrics["verified"] == 6
+    assert found.count((True, "nightly", "answered")) == 6
+    assert found.count((False, "gpt-4o", "answered")) == 1
+
+
+def test_a_student_can_be_looked_up_with_everything_it_rests_on(lake, store):
+    lake.library()
+    lake.run()
+    found = read_explanations(store.read, "Ann Miller", audience=None)
+    text = render_text(found)
+    whole = as_json(found)
+
+    assert "3 of the last 4 answers on Union were right. [F2]" in text
+    assert "[S1]" in text
+    assert "offline: no language model is set" in text
+    assert [each["audience"] for each in whole["explanations"]] == ["student", "teacher"]
+    assert json.dumps(whole)
+    (only,) = read_explanations(store.read, "Ann Miller", audience="teacher").explanations
+    assert only.audience == "teacher"
+
+
+def test_a_student_without_a_recommendation_is_told_as_such(lake, store):
+    lake.recommend("k1")
+    lake.run()
+
+    with pytest.raises(NoData, match="nothing is recommended to pupil-4711"):
+        read_explanations(store.read, "pupil-4711", audience=None)
+    with pytest.raises(NoData, match="no student"):
+        read_explanations(store.read, "nobody", audience=None)
