@@ -231,8 +231,8 @@ def test_offline_everybody_is_explained_with_citations(lake):
     first = told["k1", "student"]
     assert [each["text"] for each in first["summary"]] == [
         (
-            "Union is developing: the chance of a right answer is 62 %, between 52 % and 72 %, "
-            "from 5 answers."
+            "Mastery of Union is developing: the chance of a right answer is 62 %, between 52 % "
+            "and 72 %, from 5 answers."
         ),
         "3 of the last 4 answers on Union were right.",
         "2 of the 3 past answers that count most raised the expected chance.",
