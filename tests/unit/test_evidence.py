@@ -141,7 +141,7 @@ def test_a_student_is_not_shown_the_answer_to_the_item():
 def test_how_to_work_comes_before_what_a_skill_is():
     what, how = (
         chunk("A fraction is a part of a whole.", kind="skill"),
-        chunk(X
+        chunk("Add both of the numerators."),
     )
 
     assert [s.text for s in search(ListIndex((what, 0.9), (how, 0.5)))[0]] == [how.text, what.text]
