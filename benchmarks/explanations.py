@@ -64,9 +64,9 @@ measured here.
 
 {_outcomes(run)}
 
-Sentences of faulty answers that were published: {_published_wrong(run)} of
-{len(run.model.wrong):,}. Explanations that are neither verified nor marked offline:
-{_unmarked(run)}. Published ones in which a check finds anything: {_unsound(run)}.
+Of {len(run.model.wrong):,} sentences of faulty answers, {_published_wrong(run)} were published.
+There are {_unmarked(run)} explanations that are neither verified nor marked offline, and
+{_unsound(run)} published ones in which a check finds anything.
 
 {_accounts(run)}
 

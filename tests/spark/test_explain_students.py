@@ -1,6 +1,7 @@
 """From gold tables to explanations, offline and through a service on this machine."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from conftest import AS_OF, rows
 from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.build_vector_index import build_vector_index
+from deepkt_irt.jobs.context import JobContext, Place
 from deepkt_irt.jobs.evidence_input import observed_rows
 from deepkt_irt.jobs.explain import read_explanations
 from deepkt_irt.jobs.explain_students import explain_students
@@ -15,9 +17,11 @@ from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.reporting.explanation import as_json, render_text
 from deepkt_irt.settings import ChatSettings, ContentSettings, ExplanationSettings, Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_ATTENTION, STUDENT_MASTERY
+from deepkt_irt.tables.gold_content import CONTENT_EMBEDDINGS
 from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.ops import LLM_CALLS
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, STUDENT_KEYS
+from deepkt_irt.tables.store import TableStore
 from fake_azure_openai import Served, failed, obedient, response, serving
 
 pytestmark = pytest.mark.spark
@@ -129,54 +133,79 @@ EVENTS = [
 ]
 
 
-@pytest.fixture
-def lake(store, frame, context, monkeypatch):
+class Lake:
     """A lake with three students; `run` runs the task."""
-    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "key-of-a-test")
 
-    class Lake:
-        def mastery(self, first=0.62):
-            values = {"k1": first, "k2": 0.3, "k3": 0.62}
-            store.overwrite(
-                STUDENT_MASTERY,
-                frame(STUDENT_MASTERY, [mastery(k, v) for k, v in values.items()]),
-            )
+    def __init__(self, store, frame, context):
+        self.store, self.frame, self.context = store, frame, context
 
-        def recommend(self, *keys):
-            found = [recommendation(key) for key in keys]
-            if "k1" in keys:
-                found.append(recommendation("k1", 2, item="course:7"))
-            store.overwrite(BANDIT_RECOMMENDATIONS, frame(BANDIT_RECOMMENDATIONS, found))
+    def write(self, table, made):
+        self.store.overwrite(table, self.frame(table, made))
 
-        def library(self):
-            build_vector_index(context(TASKS["build_vector_index"], settings=OFFLINE))
+    def mastery(self, first=0.62):
+        values = {"k1": first, "k2": 0.3, "k3": 0.62}
+        self.write(STUDENT_MASTERY, [mastery(key, value) for key, value in values.items()])
 
-        def run(self, settings=OFFLINE, *, as_of=AS_OF):
-            return explain_students(
-                context(TASKS["explain_students"], settings=settings, as_of=as_of)
-            )
+    def recommend(self, *keys):
+        self.write(BANDIT_RECOMMENDATIONS, [recommendation(key) for key in keys])
 
-        def told(self):
-            found = store.read(RAG_EXPLANATIONS).toPandas()
-            return {(r["student_key"], r["audience"]): r for r in found.to_dict("records")}
+    def run(self, settings=OFFLINE, *, as_of=AS_OF):
+        task = TASKS["explain_students"]
+        return explain_students(self.context(task, settings=settings, as_of=as_of))
 
-    made = Lake()
-    store.overwrite(CANONICAL_LEARNING_EVENTS, frame(CANONICAL_LEARNING_EVENTS, EVENTS))
-    store.overwrite(ITEMS, frame(ITEMS, [item(7, "Union of two sets"), item(8, None)]))
-    description = "A union holds what is in either of two sets. Write each thing once."
-    store.overwrite(
-        SKILLS,
-        frame(SKILLS, [skill(2, "Union", description), skill(3, "Key", "A key names a row.")]),
-    )
-    store.overwrite(SAKT_ATTENTION, frame(SAKT_ATTENTION, [attention("k1", 0.4, -0.2, 0.1)]))
+    def told(self):
+        found = self.store.read(RAG_EXPLANATIONS).toPandas()
+        return {(r["student_key"], r["audience"]): r for r in found.to_dict("records")}
+
+
+@pytest.fixture(scope="module")
+def made(spark, tmp_path_factory):
+    """The folder of a lake with all but explanations, made once."""
+    folder = tmp_path_factory.mktemp("made") / "lake"
+    store = TableStore(spark, lake=folder)
     keys = [
         {"source": "course", "student_id": name, "student_key": key, "created_at": AS_OF}
         for key, name in NAMES.items()
     ]
-    store.overwrite(STUDENT_KEYS, frame(STUDENT_KEYS, keys))
-    made.mastery()
-    made.recommend("k1", "k2", "k3")
-    return made
+    second = recommendation("k1", 2, item="course:7")
+    description = "A union holds what is in either of two sets. Write each thing once."
+    for table, made_up in {
+        CANONICAL_LEARNING_EVENTS: EVENTS,
+        ITEMS: [item(7, "Union of two sets"), item(8, None)],
+        SKILLS: [skill(2, "Union", description), skill(3, "Key", "A key names a row.")],
+        SAKT_ATTENTION: [attention("k1", 0.4, -0.2, 0.1)],
+        STUDENT_KEYS: keys,
+        STUDENT_MASTERY: [mastery("k1", 0.62), mastery("k2", 0.3), mastery("k3", 0.62)],
+        BANDIT_RECOMMENDATIONS: [second, *map(recommendation, NAMES)],
+    }.items():
+        records = [[row.get(name) for name in table.column_names] for row in made_up]
+        types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+        store.overwrite(table, spark.createDataFrame(records, types))
+    context = JobContext(
+        store=store,
+        task=TASKS["build_vector_index"],
+        settings=OFFLINE,
+        as_of=AS_OF,
+        run_id="made",
+        place=Place.of_lake(folder),
+        spark=spark,
+    )
+    build_vector_index(context)
+    return folder
+
+
+@pytest.fixture
+def lake(store, frame, context, monkeypatch):
+    """A lake of the test's own."""
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "key-of-a-test")
+    return Lake(store, frame, context)
+
+
+@pytest.fixture
+def store(made, spark, tmp_path):
+    """The tables that `context` and the lake share."""
+    shutil.copytree(made, tmp_path / "lake", dirs_exist_ok=True)
+    return TableStore(spark, lake=tmp_path / "lake")
 
 
 def test_observed_rows_say_what_tables_say(lake, context):
@@ -195,7 +224,6 @@ def test_observed_rows_say_what_tables_say(lake, context):
 
 @pytest.mark.connect
 def test_offline_everybody_is_explained_with_citations(lake):
-    lake.library()
     metrics = lake.run()
     told = lake.told()
 
@@ -203,8 +231,8 @@ def test_offline_everybody_is_explained_with_citations(lake):
     first = told["k1", "student"]
     assert [each["text"] for each in first["summary"]] == [
         (
-            "Union is developing: the chance of a right answer is 62 %, between 52 % and 72 %, "
-            "from 5 answers."
+            "Mastery of Union is developing: the chance of a right answer is 62 %, between 52 % "
+            "and 72 %, from 5 answers."
         ),
         "3 of the last 4 answers on Union were right.",
         "2 of the 3 past answers that count most raised the expected chance.",
@@ -220,6 +248,7 @@ def test_offline_everybody_is_explained_with_citations(lake):
 
 
 def test_without_a_library_it_says_so(lake):
+    lake.write(CONTENT_EMBEDDINGS, [])
     lake.run()
 
     found = lake.told()["k1", "teacher"]
@@ -228,7 +257,6 @@ def test_without_a_library_it_says_so(lake):
 
 
 def test_only_changed_evidence_is_worded_anew_and_who_is_gone_goes(lake):
-    lake.library()
     lake.run()
     lake.mastery(first=0.9)
     lake.recommend("k1", "k2")
@@ -243,7 +271,6 @@ def test_only_changed_evidence_is_worded_anew_and_who_is_gone_goes(lake):
 
 
 def test_a_model_words_them_and_every_request_is_on_record(lake, store):
-    lake.library()
     with serving(obedient) as service:
         metrics = lake.run(online(service.base_url))
         books = service.books
@@ -259,7 +286,6 @@ def test_a_model_words_them_and_every_request_is_on_record(lake, store):
 
 
 def test_nothing_of_who_a_student_is_leaves_the_house(lake):
-    lake.library()
     with serving(obedient) as service:
         lake.run(online(service.base_url))
         sent = b"\n".join(service.books.raw) + str(service.books.headers).encode()
@@ -270,7 +296,6 @@ def test_nothing_of_who_a_student_is_leaves_the_house(lake):
 
 
 def test_the_second_night_asks_only_about_what_changed(lake):
-    lake.library()
     with serving(obedient) as service:
         lake.run(online(service.base_url))
         first = len(service.books.requests)
@@ -284,7 +309,6 @@ def test_the_second_night_asks_only_about_what_changed(lake):
 
 
 def test_students_with_the_same_evidence_are_asked_about_once(lake, store, frame):
-    lake.library()
     events = EVENTS + [event("k4", n, n != 3) for n in range(1, 6)]
     store.overwrite(CANONICAL_LEARNING_EVENTS, frame(CANONICAL_LEARNING_EVENTS, events))
     store.overwrite(
@@ -307,7 +331,6 @@ def test_students_with_the_same_evidence_are_asked_about_once(lake, store, frame
 
 def test_what_was_paid_for_before_a_run_was_cut_off_is_kept(lake, store):
     """One explanation a write; the service breaks down for good after three."""
-    lake.library()
     settings = online("").model_copy(
         update={"explanation": EXPLANATION.model_copy(update={"per_write": 1})}
     )
@@ -329,7 +352,6 @@ def test_what_was_paid_for_before_a_run_was_cut_off_is_kept(lake, store):
 
 
 def test_what_no_model_worded_says_why_and_is_tried_another_night(lake):
-    lake.library()
     with serving(lambda *_: failed(500, "down")) as service:
         lake.run(online(service.base_url))
     assert {r["offline_reason"] for r in lake.told().values()} == {"the service did not answer"}
@@ -340,7 +362,6 @@ def test_what_no_model_worded_says_why_and_is_tried_another_night(lake):
 
 
 def test_an_answer_that_does_not_hold_is_not_tried_every_night(lake):
-    lake.library()
     bad = Served(response(json.dumps({"summary": "all is well"})))
     with serving(lambda *_: bad) as service:
         lake.run(online(service.base_url))
@@ -353,7 +374,6 @@ def test_an_answer_that_does_not_hold_is_not_tried_every_night(lake):
 
 
 def test_by_batch_a_night_is_one_batch_and_repairs_go_one_by_one(lake, store):
-    lake.library()
 
     def first_wrong(body, number):
         return Served(response("no")) if number == 0 else obedient(body, number)
@@ -371,7 +391,6 @@ def test_by_batch_a_night_is_one_batch_and_repairs_go_one_by_one(lake, store):
 
 
 def test_a_student_can_be_looked_up_with_everything_it_rests_on(lake, store):
-    lake.library()
     lake.run()
     found = read_explanations(store.read, "Ann Miller", audience=None)
     text = render_text(found)

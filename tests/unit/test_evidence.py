@@ -19,8 +19,8 @@ def test_facts_say_the_figures():
     found = texts(evidence(common_item="Fractions 7", common_share=0.64, common_n=120))
 
     assert found["mastery"] == (
-        f"{SKILL} is developing: the chance of a right answer is 62 %, between 48 % and 75 %, "
-        "from 12 answers."
+        f"Mastery of {SKILL} is developing: the chance of a right answer is 62 %, between 48 % "
+        "and 75 %, from 12 answers."
     )
     assert found["recent"] == f"3 of the last 4 answers on {SKILL} were right."
     assert found["influence"] == (
@@ -41,7 +41,7 @@ def test_what_is_not_known_gives_no_fact():
         evidence(mastery=None, n_responses=None, recent=(), n_raising=0, n_lowering=0, item=None)
     )
 
-    assert found["mastery"] == f"{SKILL} was not practised yet."
+    assert found["mastery"] == f"So far, {SKILL} was not practised."
     assert "the next item;" in found["recommendation"]
     assert not {"recent", "influence", "misconception"} & found.keys()
 
@@ -136,6 +136,15 @@ def test_a_student_is_not_shown_the_answer_to_the_item():
 
     assert [s.text for s in search(index, hidden_item="made_up:12")[0]] == [other.text]
     assert [s.text for s in search(index)[0]] == [own.text, other.text]
+
+
+def test_how_to_work_comes_before_what_a_skill_is():
+    what, how = (
+        chunk("A fraction is a part of a whole.", kind="skill"),
+        chunk("Add both of the numerators."),
+    )
+
+    assert [s.text for s in search(ListIndex((what, 0.9), (how, 0.5)))[0]] == [how.text, what.text]
 
 
 def test_at_most_so_many_passages_are_cited():

@@ -51,14 +51,6 @@ def observed_rows(ctx: Reading) -> "DataFrame":
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    label = F.coalesce("title", "source_item_id")
-    labels = ctx.read(ITEMS).select("item_id", label.alias("item"))
-    names = ctx.read(SKILLS).select("skill_id", F.col("name").alias("skill"))
-    first = (
-        ctx.read(BANDIT_RECOMMENDATIONS)
-        .filter("rank = 1")
-        .select("student_key", "skill_id", "item_id", "decision_id", "p_correct", "reason")
-    )
     own = ["student_key", "skill_id"]
     mastery = ctx.read(STUDENT_MASTERY).select(
         *own, "mastery", "mastery_low", "mastery_high", "n_responses"
@@ -69,16 +61,35 @@ def observed_rows(ctx: Reading) -> "DataFrame":
         F.expr(f"size(filter(influences, {raising}))").alias("n_raising"),
         F.expr(f"size(filter(influences, {lowering}))").alias("n_lowering"),
     )
+    first = recommended(ctx)
     return (
-        first.join(names, "skill_id", "left")
-        .join(labels, "item_id", "left")
-        .join(mastery, own, "left")
+        first.join(mastery, own, "left")
         .join(moved, own, "left")
-        .join(_lately(ctx, first.select(*own), labels), own, "left")
+        .join(_lately(ctx, first.select(*own)), own, "left")
     )
 
 
-def _lately(ctx: Reading, wanted: "DataFrame", labels: "DataFrame") -> "DataFrame":
+def recommended(ctx: Reading) -> "DataFrame":
+    """One row a student: the first recommendation, with the names of item and skill."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    names = ctx.read(SKILLS).select("skill_id", F.col("name").alias("skill"))
+    return (
+        ctx.read(BANDIT_RECOMMENDATIONS)
+        .filter("rank = 1")
+        .select("student_key", "skill_id", "item_id", "decision_id", "p_correct", "reason")
+        .join(names, "skill_id", "left")
+        .join(_labels(ctx), "item_id", "left")
+    )
+
+
+def _labels(ctx: Reading) -> "DataFrame":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    return ctx.read(ITEMS).select("item_id", F.coalesce("title", "source_item_id").alias("item"))
+
+
+def _lately(ctx: Reading, wanted: "DataFrame") -> "DataFrame":
     """The last graded answers on the wanted skills, and whether the last wrong one is common."""
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
@@ -101,7 +112,7 @@ def _lately(ctx: Reading, wanted: "DataFrame", labels: "DataFrame") -> "DataFram
         F.max_by(wrong, latest).alias("wrong"),
     )
     named = summed.select(*own, "recent", "wrong.item_id", "wrong.answer")
-    common = _common_mistakes(ctx, graded).join(labels, "item_id", "left")
+    common = _common_mistakes(ctx, graded).join(_labels(ctx), "item_id", "left")
     return named.join(common, ["item_id", "answer"], "left").select(
         *own, "recent", F.col("item").alias("common_item"), "common_share", "common_n"
     )
@@ -124,14 +135,19 @@ def _common_mistakes(ctx: Reading, graded: "DataFrame") -> "DataFrame":
     )
 
 
-def material_of(place: ContentPlace, seen: "DataFrame", settings: Settings) -> Material:
+def material_of(place: ContentPlace, first: "DataFrame", settings: Settings) -> Material:
     """Passages for every recommended item; there are no more of them than items.
+
+    Args:
+        place: Where the library is.
+        first: As `recommended` gives it.
+        settings: Of the run.
 
     Raises:
         BackendUnavailable: If the embedder or the index does not answer.
     """
     columns = ("skill_id", "item_id", "skill", "item")
-    pairs = seen.select(*columns).distinct().orderBy("skill_id", "item_id").collect()
+    pairs = first.select(*columns).distinct().orderBy("skill_id", "item_id").collect()
     given = settings.explanation
     try:
         index = open_index(place, settings.content)

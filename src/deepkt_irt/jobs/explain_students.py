@@ -14,6 +14,7 @@ from deepkt_irt.jobs.evidence_input import (
     evidence_of_row,
     material_of,
     observed_rows,
+    recommended,
 )
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.rag.chat import Call
@@ -43,10 +44,9 @@ def explain_students(ctx: JobContext) -> Metrics:
     against its evidence, the explanation is made of fixed sentences and marked offline. Safe to run
     again: what a model worded before a run was cut off is kept and not paid for twice.
     """
-    seen = observed_rows(ctx)
     place = ContentPlace(ctx.read, ctx.full_name, ctx.embedders)
-    material = material_of(place, seen, ctx.settings)
-    wanted = _with_hashes(seen, material, ctx.settings.explanation.audiences)
+    material = material_of(place, recommended(ctx), ctx.settings)
+    wanted = _with_hashes(observed_rows(ctx), material, ctx.settings.explanation.audiences)
     explainer = open_explainer(ctx.settings)
     calls = _word(ctx, wanted, material, explainer) if explainer else []
     _write(ctx, wanted, material, model=explainer.model if explainer else OFFLINE)
@@ -115,26 +115,29 @@ def _write(ctx: JobContext, wanted: "DataFrame", material: Material, *, model: s
 
     of_now = F.col("explained_at") == F.lit(ctx.as_of)  # also what no model worded in this run
     known = _known(ctx).filter((F.col("model") == model) | of_now).drop(*_ABOUT)
-    kept = wanted.select(*_ABOUT, "evidence_hash").join(known, "evidence_hash")
-    rest = wanted.join(known.select("evidence_hash"), "evidence_hash", "left_anti")
     reason = _NOT_SET if model == OFFLINE else _NOT_REACHED
     types = ", ".join(f"{column.name} {column.type}" for column in RAG_EXPLANATIONS.columns)
-    offline = rest.mapInPandas(_explaining_offline(material, reason, ctx.as_of), types)
-    columns = RAG_EXPLANATIONS.column_names
-    ctx.overwrite(RAG_EXPLANATIONS, kept.select(*columns).unionByName(offline))
+    # one pass over all: to work out the evidence again takes longer than to hand rows through
+    rows = wanted.join(known, "evidence_hash", "left")
+    ctx.overwrite(
+        RAG_EXPLANATIONS, rows.mapInPandas(_completing(material, reason, ctx.as_of), types)
+    )
 
 
-def _explaining_offline(material: Material, reason: str, as_of: datetime) -> Batches:
-    """Explain in a Spark worker, without a network."""
+def _completing(material: Material, reason: str, as_of: datetime) -> Batches:
+    """Explain in a Spark worker what is not known yet, without a network."""
+    columns = list(RAG_EXPLANATIONS.column_names)
+
+    def completed(row: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        if isinstance(row["model"], str):
+            return row
+        evidence = evidence_of_row(row, row["audience"], material)
+        return _row(row, explained_offline(evidence, evidence.no_sources or reason), as_of)
 
     def run(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            rows = [
-                _row(row, explained_offline(evidence, evidence.no_sources or reason), as_of)
-                for row in batch.to_dict("records")
-                for evidence in (evidence_of_row(row, row["audience"], material),)
-            ]
-            yield pd.DataFrame(rows, columns=list(RAG_EXPLANATIONS.column_names))
+            rows = [completed(row) for row in batch.to_dict("records")]
+            yield pd.DataFrame(rows, columns=columns)
 
     return run
 

@@ -209,11 +209,11 @@ def _name(text: str | None) -> str:
 
 def _mastery(seen: Observed, skill: str) -> str | None:
     if seen.mastery is None or seen.mastery_low is None or seen.mastery_high is None:
-        return f"{skill} was not practised yet."
+        return f"So far, {skill} was not practised."
     span = f"between {_percent(seen.mastery_low)} and {_percent(seen.mastery_high)}"
     counted = _counted(seen.n_responses or 0, "answer")
     return (
-        f"{skill} is {band(seen.mastery)}: the chance of a right answer is "
+        f"Mastery of {skill} is {band(seen.mastery)}: the chance of a right answer is "
         f"{_percent(seen.mastery)}, {span}, from {counted}."
     )
 

@@ -215,7 +215,8 @@ def sources_among(
     if not near:
         best = max(hit.similarity for hit in fitting if hit.similarity is not None)
         return (), f"nothing in the content library is near enough ({best:.2f}, needed {floor:.2f})"
-    sources = sources_of(near, max_characters=settings.max_source_characters)
+    how_first = sorted(near, key=lambda hit: hit.chunk.kind == "skill")  # which says what it is
+    sources = sources_of(how_first, max_characters=settings.max_source_characters)
     if not sources:
         return (), "what was found speaks to a model, or says too little"
     return sources[: settings.n_sources], ""
