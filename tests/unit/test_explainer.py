@@ -221,9 +221,7 @@ def test_under_every_fault_nothing_false_is_published_and_the_books_agree():
         for n in range(40)
         for audience in ("teacher", "student")
     ]
-    given = ChatSettings(
-        provider="azure_openai", timeout_seconds=0.6, concurrency=4, **FAST
-    )
+    given = ChatSettings(provider="azure_openai", timeout_seconds=0.6, concurrency=4, **FAST)
     with serving(model) as service:
         chat = given.model_copy(update={"base_url": service.base_url})
         explainer = open_explainer(Settings(chat=chat))
