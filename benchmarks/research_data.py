@@ -73,12 +73,21 @@ def described(histories: Histories) -> str:
     )
 
 
-def _read(name: str, *, skills: str) -> pd.DataFrame:
+def data_file(name: str, file: str) -> Path:
+    """A file of the research data.
+
+    Raises:
+        CannotRunError: If it is absent.
+    """
     folder = Path(os.environ.get("DEEPKT_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
-    path = folder / name / "interactions.csv.gz"
+    path = folder / name / file
     if not path.exists():
         raise CannotRunError(f"{name} is not at {path} (set DEEPKT_SHARED_DATA)")
-    return pd.read_csv(path, dtype={skills: str})
+    return path
+
+
+def _read(name: str, *, skills: str) -> pd.DataFrame:
+    return pd.read_csv(data_file(name, "interactions.csv.gz"), dtype={skills: str})
 
 
 def _responses(rows: pd.DataFrame, *, student: str, item: str, skills: str) -> dict[str, IntArray]:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from deepkt_irt.rag.index import Hit
@@ -203,6 +204,7 @@ def band(mastery: float) -> str:
     return "developing" if mastery >= _DEVELOPING else "not yet secure"
 
 
+@lru_cache(maxsize=100_000)  # the same few names for many students
 def _name(text: str | None) -> str:
     return screened(text or "", max_characters=_MAX_NAME).replace("\n", " ")
 

@@ -8,6 +8,7 @@ A problem never quotes the answer: it goes back to the model as an instruction.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydantic import ValidationError
 
@@ -214,8 +215,13 @@ def _forbidden(text: str, place: str, token: str) -> Iterator[Problem]:
 def _own(text: str, evidence: Evidence) -> str:
     """A text without the names of the skill and the item, which may hold any word or number."""
     for name in evidence.names:
-        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "it", text, flags=re.IGNORECASE)
+        text = _named(name).sub("it", text)
     return _POSSESSIVE.sub("", text)
+
+
+@lru_cache(maxsize=10_000)
+def _named(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
 
 
 def told(problems: Sequence[Problem]) -> str:

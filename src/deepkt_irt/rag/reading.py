@@ -1,6 +1,7 @@
 """How hard a text is to read: the Flesch-Kincaid grade, with syllables counted by rules."""
 
 import re
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")  # noqa: RUF001 - apostrophes as people type them
 _SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)")
@@ -8,6 +9,7 @@ _VOWELS = re.compile(r"[aeiouy]+")
 _SILENT = re.compile(r"(?:[^laeiouy]es|[^aeiouytd]ed|[^laeiouy]e)$")
 
 
+@lru_cache(maxsize=100_000)
 def syllables(word: str) -> int:
     """Syllables of an English word, by its groups of vowels; right for most words."""
     folded = word.casefold()
