@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepkt_irt.bandit.linucb import Scores
+from deepkt_irt.bandit.offers import Eligible
 from deepkt_irt.bandit.situation import FloatArray
-from deepkt_irt.bandit.stochastic import Eligible
 
 PLAIN, ORACLE = "non-contextual bandit", "oracle"
 

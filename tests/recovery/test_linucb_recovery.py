@@ -6,7 +6,8 @@ import pytest
 from deepkt_irt.bandit.grid import Factors, Grid
 from deepkt_irt.bandit.linear_state import LinearState, Rewards
 from deepkt_irt.bandit.linucb import OnlinePosterior, Posterior
-from deepkt_irt.bandit.stochastic import Eligible, draw_slates
+from deepkt_irt.bandit.offers import Eligible
+from deepkt_irt.bandit.stochastic import draw_slates
 from deepkt_irt.settings import BanditSettings
 
 pytestmark = pytest.mark.slow

@@ -16,6 +16,7 @@ from deepkt_irt.bandit.context import (
     own_features,
 )
 from deepkt_irt.bandit.eligibility import exclusions, hard_items_left, is_hard
+from deepkt_irt.bandit.offers import Eligible
 from deepkt_irt.bandit.policies import (
     LINUCB,
     RULE,
@@ -26,9 +27,9 @@ from deepkt_irt.bandit.policies import (
     fresh_state,
     rewards_of,
 )
+from deepkt_irt.bandit.propensities import propensities
 from deepkt_irt.bandit.reasons import nothing_eligible, sentence
 from deepkt_irt.bandit.slates import decide, uniforms
-from deepkt_irt.bandit.stochastic import Eligible, propensities
 from deepkt_irt.settings import BanditSettings, RecommendationSettings
 from made_up_situations import catalogue, random_situation, situation
 

@@ -6,13 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from deepkt_irt.bandit.stochastic import (
-    Eligible,
-    choose,
-    draw_slates,
-    softmax_propensities,
-    thompson_propensities,
-)
+from deepkt_irt.bandit.offers import Eligible
+from deepkt_irt.bandit.propensities import softmax_propensities, thompson_propensities
+from deepkt_irt.bandit.stochastic import choose, draw_slates
 from deepkt_irt.settings import BanditSettings
 
 THOMPSON = BanditSettings(exploration="thompson", floor=0.1)

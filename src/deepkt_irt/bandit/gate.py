@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deepkt_irt.bandit.decision_log import DecisionLog, FloatArray, IntArray
 from deepkt_irt.bandit.linear_state import Rewards
 from deepkt_irt.bandit.off_policy import Comparison, compare
+from deepkt_irt.bandit.offers import Eligible
 from deepkt_irt.bandit.policies import (
     LINUCB,
     RULE,
@@ -22,8 +23,8 @@ from deepkt_irt.bandit.policies import (
     RulePolicy,
     fresh_state,
 )
+from deepkt_irt.bandit.propensities import propensities
 from deepkt_irt.bandit.reward_model import cross_fitted_rewards
-from deepkt_irt.bandit.stochastic import Eligible, propensities
 from deepkt_irt.bandit.student_bootstrap import Bootstrap
 from deepkt_irt.settings import BanditSettings, OffPolicySettings
 

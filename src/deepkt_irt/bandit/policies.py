@@ -1,7 +1,7 @@
 """Policies as preferences: what each thinks of the eligible items of a student.
 
 A policy sees the features of a row and its item, live or from the log, and nothing else. All choose
-by chance in the same way (`stochastic`), so that every decision has a known propensity and each
+by chance in the same way (`propensities`), so that every decision has a known propensity and each
 policy can be judged by the log of another.
 """
 
@@ -22,9 +22,9 @@ from deepkt_irt.bandit.context import (
 )
 from deepkt_irt.bandit.linear_state import LinearState, Rewards
 from deepkt_irt.bandit.linucb import Posterior, Scores
+from deepkt_irt.bandit.offers import Eligible
 from deepkt_irt.bandit.rewards import NEUTRAL
 from deepkt_irt.bandit.situation import FloatArray, IntArray
-from deepkt_irt.bandit.stochastic import Eligible
 from deepkt_irt.settings import BanditSettings
 
 RULE, LINUCB, RANDOM = "target_success_rule", "linucb", "random_eligible"

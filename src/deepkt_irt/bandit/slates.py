@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from deepkt_irt.bandit.context import features
 from deepkt_irt.bandit.eligibility import exclusions, hard_items_left, is_hard
 from deepkt_irt.bandit.linucb import Scores
+from deepkt_irt.bandit.offers import Eligible
 from deepkt_irt.bandit.policies import Policy
 from deepkt_irt.bandit.situation import FloatArray, Situation
-from deepkt_irt.bandit.stochastic import Chosen, Eligible, Limited, draw_slates
+from deepkt_irt.bandit.stochastic import Chosen, Limited, draw_slates
 from deepkt_irt.settings import BanditSettings, RecommendationSettings
 
 _BYTES = 6  # of a hash for one number: 48 bits fit a float exactly
