@@ -8,8 +8,8 @@ import pytest
 from deepkt_irt.bandit.context import SHARED
 from deepkt_irt.bandit.decision_log import DecisionLog
 from deepkt_irt.bandit.fairness import by_group
-from deepkt_irt.bandit.gate import RUNNING, Evidence, judge
-from deepkt_irt.bandit.policies import LINUCB, RULE, rewards_of
+from deepkt_irt.bandit.gate import RUNNING, Evidence, _candidate, _chances, judge
+from deepkt_irt.bandit.policies import LINUCB, RULE, RulePolicy, rewards_of
 from deepkt_irt.bandit.student_bootstrap import Bootstrap
 from deepkt_irt.errors import NoData
 from deepkt_irt.settings import BanditSettings, OffPolicySettings
@@ -156,6 +156,20 @@ def test_judge_skill_that_only_seems_to_gain_speaks_for_no_policy():
 
     assert verdict.policy == RULE
     assert abs(verdict.comparisons[RULE]["sndr"].difference.value) < 0.02
+
+
+@pytest.mark.parametrize("exploration", ["softmax", "thompson"])
+def test_judge_candidate_chooses_skills_as_the_rule_does(exploration):
+    found = evidence(easier_is_better)
+    found = replace(found, skill=found.log.item % 2)
+    bandit = BANDIT.model_copy(update={"exploration": exploration, "floor": 1e-9, "alpha": 0.1})
+
+    candidate = _candidate(found, bandit, SETTINGS)
+    by_rule = _chances(found, RulePolicy(), bandit)
+
+    assert np.abs(candidate - by_rule).max() > 0.01
+    order, pairs = found.eligible.by_skill
+    assert pairs.totals(candidate[order]) == pytest.approx(pairs.totals(by_rule[order]), abs=1e-6)
 
 
 def replace_items(settings):

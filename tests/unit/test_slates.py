@@ -187,7 +187,7 @@ def test_linucb_of_items_it_never_met_is_judged_by_the_shared_part():
 def test_linucb_leaves_the_choice_between_skills_to_the_rule(exploration):
     """What was learnt of items must not favour the skill that has them."""
     bandit = BanditSettings(
-        exploration=exploration, alpha=0.1, floor=1e-9, temperature=0.1, prior_precision=100.0
+        exploration=exploration, alpha=0.1, floor=1e-9, temperature=1.0, prior_precision=100.0
     )
     asked = random_situation(8)
     asked = asked.only(exclusions(asked, RULES) == 0)
