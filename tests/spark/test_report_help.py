@@ -8,7 +8,7 @@ from conftest import AS_OF
 from deepkt_irt.bandit.context import SHARED
 from deepkt_irt.jobs.report_help import help_today
 from deepkt_irt.jobs.report_policies import policy_report
-from deepkt_irt.jobs.report_students import decisions_on
+from deepkt_irt.jobs.report_students import decided_how, last_decisions
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVALUATIONS
@@ -175,7 +175,8 @@ def test_policy_report_has_the_last_decisions_and_the_last_judgement(store, fram
     assert found.gaps[1].difference is None
     assert found.groups[0].success == (0.7, 0.6, 0.8)
     assert found.groups[0].reward is None
-    assert decisions_on(store.read, ["ann", "bob"]) == {
+    last = last_decisions(store.read, ["ann", "bob"])
+    assert {key: decided_how(each) for key, each in last.items()} == {
         "ann": "decided by LinUCB on 2026-03-01; not offered: too easy 5, recent 3",
         "bob": "decided by LinUCB on 2026-03-01: every open skill is mastered; "
         "not offered: recent 3",

@@ -13,11 +13,12 @@ from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.bandit_learning import MODEL
 from deepkt_irt.jobs.reading import Read, find_student
 from deepkt_irt.jobs.recommendation_input import students_of
+from deepkt_irt.jobs.report_policies import last_judgement, verdict_of
 from deepkt_irt.recommending import Recommender
 from deepkt_irt.reporting.compare import Comparison, Recommended, Slate
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Table
-from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, POLICY_EVALUATIONS
+from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS
 from deepkt_irt.tables.silver import ITEMS
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def read_comparison(
         learnt_until=recommender.learnt_until or None,
         n_rewards=int(recommender.state.n_rewards.sum()),
         slates=slates,
-        gate=_gate(read),
+        gate=verdict_of(last_judgement(read)),
     )
 
 
@@ -111,17 +112,3 @@ def _slate(decided: pd.DataFrame, names: dict[str, str]) -> Slate:
         nothing=None if len(chosen) else str(first["reason"]),
         exclusions={each["reason"]: int(each["n"]) for each in first["exclusions"]},
     )
-
-
-def _gate(read: Read) -> str | None:
-    """What was decided when policies were judged last; None if they never were."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    row = (
-        read(POLICY_EVALUATIONS)
-        .filter("decides")
-        .orderBy(F.desc("evaluated_at"))
-        .select("decision", "evaluated_at")
-        .first()
-    )
-    return f"{row['evaluated_at']:%Y-%m-%d}: {row['decision']}" if row else None

@@ -19,7 +19,7 @@ from deepkt_irt.jobs.evidence_input import (
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.rag.chat import Call
 from deepkt_irt.rag.evidence import Audience
-from deepkt_irt.rag.explainer import OFFLINE, Explainer, Explanation, explained_offline
+from deepkt_irt.rag.explainer import NOT_ASKED, OFFLINE, Explainer, Explanation, explained_offline
 from deepkt_irt.rag.opening import open_explainer
 from deepkt_irt.rag.prompts import VERSION
 from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
@@ -28,7 +28,6 @@ from deepkt_irt.tables.ops import LLM_CALLS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_NOT_SET = "no language model is set"
 _NOT_REACHED = "more evidence was new than a model is asked about in one run"
 _ABOUT = ("student_key", "audience", "skill_id", "item_id", "decision_id")
 _WRITES = (RAG_EXPLANATIONS, LLM_CALLS)
@@ -115,7 +114,7 @@ def _write(ctx: JobContext, wanted: "DataFrame", material: Material, *, model: s
 
     of_now = F.col("explained_at") == F.lit(ctx.as_of)  # also what no model worded in this run
     known = _known(ctx).filter((F.col("model") == model) | of_now).drop(*_ABOUT)
-    reason = _NOT_SET if model == OFFLINE else _NOT_REACHED
+    reason = NOT_ASKED if model == OFFLINE else _NOT_REACHED
     types = ", ".join(f"{column.name} {column.type}" for column in RAG_EXPLANATIONS.columns)
     # one pass over all: to work out the evidence again takes longer than to hand rows through
     rows = wanted.join(known, "evidence_hash", "left")

@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.jobs.gaming import notable_behaviour
 from deepkt_irt.jobs.reading import Read
-from deepkt_irt.jobs.report_students import class_label, student_label
+from deepkt_irt.jobs.report_students import (
+    SHOWN_CLASSES,
+    class_label,
+    class_members,
+    last_decisions,
+    recommended_to,
+    student_label,
+)
 from deepkt_irt.reporting.help_today import SIGNS, ClassHelp, HelpOnSkill, NeedsHelp, rules
 from deepkt_irt.reporting.student_data import Next
 from deepkt_irt.settings import Settings
@@ -24,7 +31,6 @@ READS = (
     BANDIT_RECOMMENDATIONS,
     BANDIT_DECISIONS,
 )
-_CLASSES = 20
 
 
 def help_today(read: Read, settings: Settings) -> tuple[ClassHelp, ...] | None:
@@ -39,7 +45,8 @@ def help_today(read: Read, settings: Settings) -> tuple[ClassHelp, ...] | None:
     rows = _listed(read, settings).collect()
     keys = sorted({row["student_key"] for row in rows if row["student_key"] is not None})
     behaviour = notable_behaviour(read, keys, settings.behaviour)
-    offers, refusals = _offers(read, keys), _refusals(read, keys)
+    offers, decided = recommended_to(read, keys), last_decisions(read, keys)
+    refusals = {key: each["reason"] for key, each in decided.items() if each["rank"] == 0}
     found: dict[str, list[NeedsHelp]] = {}
     sizes: dict[str, tuple[int, int]] = {}
     for row in rows:
@@ -72,24 +79,16 @@ def _listed(read: Read, settings: Settings) -> "DataFrame":
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
-    nobody = F.array(F.lit(""))
-    named = F.when(F.size("class_keys") > 0, F.col("class_keys")).otherwise(nobody)
-    members = read(USERS).select("student_key", F.explode(named).alias("class"))
-    needing = members.join(_most_urgent(read, settings), "student_key")
-    order = (F.desc("n_signs"), F.desc("n_waiting"), "mastery", "student_key")
-    placed = needing.withColumn(
-        "place", F.row_number().over(Window.partitionBy("class").orderBy(*order))
-    )
-    shown = placed.filter(F.col("place") <= settings.help.per_class)
+    members = class_members(read)
     sizes = members.groupBy("class").agg(F.count("*").alias("n_students"))
-    largest = sizes.orderBy(F.desc("n_students"), "class").limit(_CLASSES)
-    counted = needing.groupBy("class").agg(F.count("*").alias("n_needing"))
-    return (
-        largest.join(counted, "class", "left")
-        .fillna(0, ["n_needing"])
-        .join(shown, "class", "left")
-        .orderBy("class", "place")
+    largest = sizes.orderBy(F.desc("n_students"), "class").limit(SHOWN_CLASSES)
+    own = Window.partitionBy("class")
+    order = (F.desc("n_signs"), F.desc("n_waiting"), "mastery", "student_key")
+    needing = members.join(_most_urgent(read, settings), "student_key").withColumns(
+        {"n_needing": F.count("*").over(own), "place": F.row_number().over(own.orderBy(*order))}
     )
+    shown = needing.filter(F.col("place") <= settings.help.per_class)
+    return largest.join(shown, "class", "left").fillna(0, ["n_needing"]).orderBy("class", "place")
 
 
 def _most_urgent(read: Read, settings: Settings) -> "DataFrame":
@@ -138,19 +137,6 @@ def _on_skill(row: Any, opens_at: float) -> HelpOnSkill:  # noqa: ANN401 - a Spa
     )
 
 
-def _offers(read: Read, keys: list[str]) -> dict[str, list[Any]]:
-    """Recommendations of a few students, best first."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    label = F.coalesce("title", "source_item_id").alias("label")
-    own = read(BANDIT_RECOMMENDATIONS).filter(F.col("student_key").isin(keys))
-    rows = own.join(read(ITEMS).select("item_id", label), "item_id").orderBy("student_key", "rank")
-    found: dict[str, list[Any]] = {}
-    for row in rows.collect():
-        found.setdefault(row["student_key"], []).append(row)
-    return found
-
-
 def best_offer(
     rows: list[Any], skill_id: str, prerequisite_ids: list[str]
 ) -> tuple[Next | None, str | None]:
@@ -165,15 +151,3 @@ def best_offer(
             if row["skill_id"] in skills:
                 return Next(row["rank"], row["label"], row["p_correct"], row["reason"]), why
     return None, None
-
-
-def _refusals(read: Read, keys: list[str]) -> dict[str, str]:
-    """Why nothing was offered to some of a few students when it was decided last."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    decided = read(BANDIT_DECISIONS).filter(F.col("student_key").isin(keys))
-    last = decided.groupBy("student_key").agg(
-        F.max_by(F.struct("rank", "reason"), F.struct("decided_at", -F.col("rank"))).alias("d")
-    )
-    rows = last.filter("d.rank = 0").select("student_key", "d.reason").collect()
-    return {row["student_key"]: row["reason"] for row in rows}

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.report_students import class_label
+from deepkt_irt.jobs.report_students import SHOWN_CLASSES, class_label, class_members
 from deepkt_irt.reporting.report_data import (
     SMALL_GROUP,
     Cell,
@@ -17,12 +17,11 @@ from deepkt_irt.reporting.report_data import (
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_items import STUDENT_ABILITIES
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
-from deepkt_irt.tables.silver import SKILLS, USERS
+from deepkt_irt.tables.silver import SKILLS
 
 ABILITY_BAND = 0.25
 _TITLES = {"sakt": "Knowledge tracing: any next answer", "wd_irt": "Wide & Deep IRT"}
 _SKILLS = 12
-_CLASSES = 20
 _REFUSALS = 20
 
 
@@ -105,9 +104,7 @@ def heat_map(ctx: JobContext) -> HeatMap | None:
     """Mean mastery of classes on skills; small groups are withheld here, not in the page."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    everyone = F.array(F.lit(""))
-    known = F.when(F.size("class_keys") > 0, F.col("class_keys")).otherwise(everyone)
-    students = ctx.read(USERS).select("student_key", F.explode(known).alias("class"))
+    students = class_members(ctx.read)
     sizes = {r["class"]: r["count"] for r in students.groupBy("class").count().collect()}
     mastery = ctx.read(STUDENT_MASTERY).join(students, "student_key")
     cells = mastery.groupBy("class", "skill_id").agg(
@@ -122,7 +119,7 @@ def heat_map(ctx: JobContext) -> HeatMap | None:
         skill = (r["name"], r["skill_id"])
         practised[skill] = practised.get(skill, 0) + r["n"]
     skills = sorted(sorted(practised, key=lambda s: (-practised[s], s))[:_SKILLS])
-    classes = sorted(sorted(sizes, key=lambda c: (-sizes[c], c))[:_CLASSES])
+    classes = sorted(sorted(sizes, key=lambda c: (-sizes[c], c))[:SHOWN_CLASSES])
     found = {(r["class"], r["skill_id"]): (r["mean"], r["n"]) for r in rows}
     return HeatMap(
         skills=tuple(name for name, _ in skills),

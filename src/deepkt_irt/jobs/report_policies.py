@@ -33,7 +33,7 @@ def policy_report(read: Read, settings: Settings) -> PolicyReport | None:
     excluded = now.select(F.explode("exclusions").alias("e")).groupBy("e.reason")
     rows = excluded.agg(F.sum("e.n").alias("n")).orderBy(F.desc("n"), "reason").collect()
     at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=last)
-    judged = _last_judgement(read)
+    judged = last_judgement(read)
     return PolicyReport(
         policy=policy_label(counts["policy"]),
         decided_at=f"{at:%Y-%m-%d %H:%M} UTC",
@@ -42,7 +42,7 @@ def policy_report(read: Read, settings: Settings) -> PolicyReport | None:
         exclusions=tuple((row["reason"].replace("_", " "), row["n"]) for row in rows),
         n_rewards=read(BANDIT_REWARDS).count(),
         n_pending=_n_pending(read, at, settings.reward.horizon_days),
-        verdict=f"{judged[0]['day']}: {judged[0]['decision']}" if judged else None,
+        verdict=verdict_of(judged),
         gaps=tuple(_gap(row) for row in judged),
         groups=tuple(_group(each) for row in judged for each in row["groups"]),
         gate_confidence=settings.off_policy.gate_confidence,
@@ -59,7 +59,12 @@ def _n_pending(read: Read, at: datetime, horizon_days: float) -> int:
     return open_ones.join(read(BANDIT_REWARDS), "decision_id", "left_anti").count()
 
 
-def _last_judgement(read: Read) -> list[Any]:
+def verdict_of(judged: list[Any]) -> str | None:
+    """What was decided when policies were judged last, with the day; None if they never were."""
+    return f"{judged[0]['day']}: {judged[0]['decision']}" if judged else None
+
+
+def last_judgement(read: Read) -> list[Any]:
     """Rows of the last evaluation, those that decided first."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 

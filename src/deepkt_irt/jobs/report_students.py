@@ -37,6 +37,7 @@ READS = (
 )
 _KEY_CHARACTERS = 8
 _CLASS_CHARACTERS = len("class-") + 6
+SHOWN_CLASSES = 20
 
 
 def student_pages(
@@ -54,8 +55,8 @@ def student_pages(
     splits = _by_student(read(USER_SPLITS), keys)
     abilities = _by_student(_latest_abilities(read), keys)
     mastery, answers = _by_student(_mastery(read), keys), _answers(read, keys, last_answers)
-    chosen = _by_student(_recommendations(read), keys)
-    behaviour, decided = notable_behaviour(read, keys, settings), decisions_on(read, keys)
+    chosen, decided = recommended_to(read, keys), last_decisions(read, keys)
+    behaviour = notable_behaviour(read, keys, settings)
     return tuple(
         Student(
             label=student_label(key),
@@ -68,28 +69,39 @@ def student_pages(
             answers=tuple(_answer(r) for r in answers.get(key, ())),
             next_items=tuple(
                 Next(r["rank"], r["label"], r["p_correct"], r["reason"])
-                for r in sorted(chosen.get(key, []), key=lambda row: row["rank"])
+                for r in chosen.get(key, [])
             ),
             behaviour=behaviour.get(key),
-            decided=decided.get(key),
+            decided=decided_how(decided[key]) if key in decided else None,
         )
         for key in keys
         if key in users
     )
 
 
-def decisions_on(read: Read, keys: list[str]) -> dict[str, str]:
-    """What decided last on a few students, and what it left out, in a sentence each."""
+def recommended_to(read: Read, keys: list[str]) -> dict[str, list[Any]]:
+    """Recommendations of a few students with the items' labels, best first."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    label = F.coalesce("title", "source_item_id").alias("label")
+    items = read(ITEMS).select("item_id", label)
+    rows = read(BANDIT_RECOMMENDATIONS).join(items, "item_id")
+    return _by_student(rows.orderBy("student_key", "rank"), keys)
+
+
+def last_decisions(read: Read, keys: list[str]) -> dict[str, Any]:
+    """The last first choice on a few students: policy, day, reason, rank (0: none), exclusions."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     told = F.struct("policy", F.date_format("decided_at", "yyyy-MM-dd").alias("day"), "reason",
                     "rank", "exclusions")  # fmt: skip
     first = read(BANDIT_DECISIONS).filter("rank <= 1").filter(F.col("student_key").isin(keys))
     last = first.groupBy("student_key").agg(F.max_by(told, "decided_at").alias("d"))
-    return {row["student_key"]: _decided(row["d"]) for row in last.collect()}
+    return {row["student_key"]: row["d"] for row in last.collect()}
 
 
-def _decided(last: Any) -> str:  # noqa: ANN401 - a Spark struct
+def decided_how(last: Any) -> str:  # noqa: ANN401 - a Spark struct
+    """What decided, and what it left out, in a sentence."""
     out = sorted(last["exclusions"], key=lambda each: -each["n"])
     kept_out = ", ".join(f"{each['reason'].replace('_', ' ')} {each['n']}" for each in out)
     nothing = f": {last['reason']}" if last["rank"] == 0 else ""
@@ -107,6 +119,15 @@ def student_label(key: str) -> str:
 def class_label(key: str) -> str:
     """A class key shortened for people."""
     return key[:_CLASS_CHARACTERS]
+
+
+def class_members(read: Read) -> "DataFrame":
+    """A row for each student and class; who is in none is in the class with the empty name."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    nobody = F.array(F.lit(""))
+    known = F.when(F.size("class_keys") > 0, F.col("class_keys")).otherwise(nobody)
+    return read(USERS).select("student_key", F.explode(known).alias("class"))
 
 
 def spread_over_ability(read: Read, *, n: int) -> list[str]:
@@ -132,13 +153,6 @@ def _latest_abilities(read: Read) -> "DataFrame":
 
 def _mastery(read: Read) -> "DataFrame":
     return read(STUDENT_MASTERY).join(read(SKILLS).select("skill_id", "name"), "skill_id")
-
-
-def _recommendations(read: Read) -> "DataFrame":
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    label = F.coalesce("title", "source_item_id").alias("label")
-    return read(BANDIT_RECOMMENDATIONS).join(read(ITEMS).select("item_id", label), "item_id")
 
 
 def _answers(read: Read, keys: list[str], last: int) -> dict[str, list[Any]]:

@@ -211,7 +211,13 @@ def _open_skills(ctx: JobContext) -> "DataFrame":
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
-    own = _practised(ctx).select("student_key", "skill_id", "skill_index")
+    own = (
+        ctx.read(CANONICAL_LEARNING_EVENTS)
+        .filter("correct IS NOT NULL")
+        .select("student_key", F.explode("skill_ids").alias("skill_id"))
+        .distinct()
+        .join(ctx.read(SKILL_VOCABULARY).select("skill_id", "skill_index"), "skill_id")
+    )
     skills = ctx.read(SKILLS).join(ctx.read(SKILL_VOCABULARY), "skill_id")
     edges = skills.select(
         "skill_index", F.explode("prerequisite_ids").alias("skill_id"),

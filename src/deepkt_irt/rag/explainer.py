@@ -22,7 +22,7 @@ OFFLINE = "offline"
 
 _SPARE = 2  # times as many passages are searched for as may be cited: some are left out
 _MENDABLE = frozenset({Outcome.ANSWERED, Outcome.TRUNCATED})
-_NOT_ASKED = "no language model is set"
+NOT_ASKED = "no language model is set"
 _REASONS = {
     Outcome.REFUSED: "the model refused",
     Outcome.CONTENT_FILTER: "the content filter of the service withheld it",
@@ -74,7 +74,7 @@ class _Asked:
     checked: Checked | None  # None without an answer
 
 
-def explained_offline(evidence: Evidence, reason: str = _NOT_ASKED) -> Explanation:
+def explained_offline(evidence: Evidence, reason: str = NOT_ASKED) -> Explanation:
     """The explanation that no model was asked for."""
     return _offline(evidence, reason, model=OFFLINE)
 
@@ -140,7 +140,7 @@ class Explainer:
 
     def _explanation(self, evidence: Evidence, rounds: Sequence[_Asked]) -> Explanation:
         if not rounds:
-            return _offline(evidence, evidence.no_sources or _NOT_ASKED, model=OFFLINE)
+            return _offline(evidence, evidence.no_sources or NOT_ASKED, model=OFFLINE)
         last = rounds[-1]
         if last.checked and last.checked.is_verified and last.checked.answer:
             return Explanation(
