@@ -398,8 +398,8 @@ def test_a_student_can_be_looked_up_with_everything_it_rests_on(lake, store):
 
     assert "3 of the last 4 answers on Union were right. [F2]" in text
     assert "[S1]" in text
-    assert "offline: no language model is set" in text
-    assert [each["audience"] for each in whole["explanations"]] == ["student", "teacher"]
+    assert "fixed sentences, since no language model is set; 2026-" in text
+    assert [each["audience"] for each in whole["explanations"]] == ["teacher", "student"]
     assert json.dumps(whole)
     (only,) = read_explanations(store.read, "Ann Miller", audience="teacher").explanations
     assert only.audience == "teacher"

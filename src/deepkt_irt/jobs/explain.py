@@ -1,15 +1,12 @@
 """Reads what a student and teachers are told about what is recommended, and what that rests on."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.reading import Read, find_student
 from deepkt_irt.reporting.explanation import Explained, Ground, StudentExplanations, Told
 from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.silver import ITEMS, SKILLS
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 
 def read_explanations(read: Read, student_id: str, *, audience: str | None) -> StudentExplanations:
@@ -23,29 +20,44 @@ def read_explanations(read: Read, student_id: str, *, audience: str | None) -> S
     Raises:
         NoData: If the student is not known, or there is no explanation.
     """
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
     key, source = find_student(read, student_id)
-    label = F.coalesce("title", "source_item_id").alias("item")
-    skills: DataFrame = read(SKILLS).select("skill_id", F.col("name").alias("skill"))
-    own = read(RAG_EXPLANATIONS).filter(F.col("student_key") == key)
-    rows = (
-        own.join(read(ITEMS).select("item_id", label), "item_id", "left")
-        .join(skills, "skill_id", "left")
-        .orderBy("audience")
-        .collect()
-    )
-    if not rows:
+    found = explanations_of(read, [key]).get(key, ())
+    if not found:
         raise NoData(
             f"nothing is recommended to {student_id}, or explain_students did not run since; "
             "deepkt compare-recs says what is kept from the student"
         )
-    chosen = [row for row in rows if audience in (None, row["audience"])]
+    chosen = tuple(each for each in found if audience in (None, each.audience))
     if not chosen:
         raise NoData(
             f"no explanation of {student_id} is for a {audience}; see explanation.audiences"
         )
-    return StudentExplanations(student_id, source, tuple(map(_explained, chosen)))
+    return StudentExplanations(student_id, source, chosen)
+
+
+def explanations_of(read: Read, keys: list[str]) -> dict[str, tuple[Explained, ...]]:
+    """What a few students and their teachers are told, by student key.
+
+    Args:
+        read: Reads a table.
+        keys: Student keys; few, since their rows are brought to the driver.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    label = F.coalesce("title", "source_item_id").alias("item")
+    skills = read(SKILLS).select("skill_id", F.col("name").alias("skill"))
+    rows = (
+        read(RAG_EXPLANATIONS)
+        .filter(F.col("student_key").isin(keys))
+        .join(read(ITEMS).select("item_id", label), "item_id", "left")
+        .join(skills, "skill_id", "left")
+        .orderBy("student_key", F.desc("audience"))
+    )
+    found: dict[str, tuple[Explained, ...]] = {}
+    for row in rows.collect():
+        key = row["student_key"]
+        found[key] = (*found.get(key, ()), _explained(row))
+    return found
 
 
 def _explained(row: Any) -> Explained:  # noqa: ANN401 - a Spark row
@@ -65,5 +77,5 @@ def _explained(row: Any) -> Explained:  # noqa: ANN401 - a Spark row
         problems=row["problems"],
         model=row["model"],
         reading_grade=row["reading_grade"],
-        explained_at=row["explained_at"],
+        explained_at=row["explained_at"].isoformat(),
     )

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from deepkt_irt.jobs.explain import explanations_of
 from deepkt_irt.jobs.gaming import notable_behaviour
 from deepkt_irt.jobs.reading import Read
 from deepkt_irt.reporting.policy_report import policy_label
@@ -9,6 +10,7 @@ from deepkt_irt.reporting.student_data import Answer, Next, SkillMastery, Studen
 from deepkt_irt.settings import BehaviourSettings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS
+from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.gold_items import STUDENT_ABILITIES
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
@@ -34,6 +36,7 @@ READS = (
     BANDIT_RECOMMENDATIONS,
     BANDIT_DECISIONS,
     RESPONSE_BEHAVIOUR,
+    RAG_EXPLANATIONS,
 )
 _KEY_CHARACTERS = 8
 _CLASS_CHARACTERS = len("class-") + 6
@@ -56,7 +59,7 @@ def student_pages(
     abilities = _by_student(_latest_abilities(read), keys)
     mastery, answers = _by_student(_mastery(read), keys), _answers(read, keys, last_answers)
     chosen, decided = recommended_to(read, keys), last_decisions(read, keys)
-    behaviour = notable_behaviour(read, keys, settings)
+    behaviour, told = notable_behaviour(read, keys, settings), explanations_of(read, keys)
     return tuple(
         Student(
             label=student_label(key),
@@ -73,6 +76,7 @@ def student_pages(
             ),
             behaviour=behaviour.get(key),
             decided=decided_how(decided[key]) if key in decided else None,
+            explanations=told.get(key, ()),
         )
         for key in keys
         if key in users

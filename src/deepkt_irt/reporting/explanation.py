@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 _WIDTH = 96
@@ -49,7 +48,7 @@ class Explained:
         problems: Kinds of problems of an answer that was not published; None if none was.
         model: That was asked; offline if none.
         reading_grade: Flesch-Kincaid grade.
-        explained_at: As-of instant of the run that worded it.
+        explained_at: As-of instant of the run that worded it, ISO 8601.
     """
 
     audience: str
@@ -64,7 +63,7 @@ class Explained:
     problems: str | None
     model: str
     reading_grade: float
-    explained_at: datetime
+    explained_at: str
 
 
 @dataclass(frozen=True)
@@ -84,33 +83,36 @@ class StudentExplanations:
 
 def as_json(found: StudentExplanations) -> dict[str, Any]:
     """The same for machines."""
-    whole = asdict(found)
-    for each in whole["explanations"]:
-        each["explained_at"] = each["explained_at"].isoformat()
-    return whole
+    return asdict(found)
 
 
 def render_text(found: StudentExplanations) -> str:
     """The same as lines of text for a terminal."""
     head = f"Student {found.student_id} ({found.source})"
-    return "\n\n".join([head, *("\n".join(_lines(each)) for each in found.explanations)])
+    return "\n\n".join([head, *("\n".join(lines(each)) for each in found.explanations)])
 
 
-def _lines(each: Explained) -> Iterator[str]:
+def lines(each: Explained) -> Iterator[str]:
+    """One explanation, and below it what it rests on."""
     yield f"For the {each.audience}: {each.item}, {each.skill}"
     yield from _sentences(each.summary, "  ")
     yield from _sentences(each.steps, "  - ")
     yield from _sentences([Told(each.next_action, ())], "  > ")
-    how = (
-        f"worded by {each.model} and verified"
-        if each.offline_reason is None
-        else f"offline: {each.offline_reason}"
-    )
-    yield f"  ({how}; grade {max(0.0, each.reading_grade):.0f}; {each.explained_at:%Y-%m-%d})"
+    yield f"  ({worded_how(each)}; grade {max(0.0, each.reading_grade):.0f})"
     yield "  It rests on"
     for ground in each.grounds:
         cited = f" (passage {ground.chunk_id})" if ground.chunk_id else ""
         yield from _wrapped(f"{ground.text}{cited}", f"    {ground.ref}: ")
+
+
+def worded_how(each: Explained) -> str:
+    """Who worded an explanation and when, or why no model did."""
+    how = (
+        f"worded by {each.model} and verified"
+        if each.offline_reason is None
+        else f"fixed sentences, since {each.offline_reason}"
+    )
+    return f"{how}; {each.explained_at[:10]}"
 
 
 def _sentences(told: Sequence[Told], mark: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from deepkt_irt.reporting import charts, item_charts, item_figures, svg
+from deepkt_irt.reporting.explanation import worded_how
 from deepkt_irt.reporting.item_data import Attention, Item
 from deepkt_irt.reporting.report_data import SMALL_GROUP, ReportData
 
@@ -44,6 +45,7 @@ def render(data: ReportData) -> str:
         page_numbers={page.item_id: n for n, page in enumerate(data.item_pages, start=1)},
         shown_items=shown,
         small_group=SMALL_GROUP,
+        worded_how=worded_how,
         help=data.help_settings,
         style=Markup(style),  # noqa: S704 - our own file
     )

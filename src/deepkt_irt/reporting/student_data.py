@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from deepkt_irt.reporting.explanation import Explained
+
 
 @dataclass(frozen=True)
 class SkillMastery:
@@ -64,6 +66,7 @@ class Student:
         next_items: Recommended, best first.
         behaviour: What was seen in how questions were answered; None if nothing notable.
         decided: What decided the recommendations, and what it left out; None if nothing did.
+        explanations: Why the first recommendation, for whom it concerns.
     """
 
     label: str
@@ -76,3 +79,4 @@ class Student:
     next_items: tuple[Next, ...]
     behaviour: str | None = None
     decided: str | None = None
+    explanations: tuple[Explained, ...] = ()

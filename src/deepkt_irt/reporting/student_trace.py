@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from deepkt_irt.reporting.explanation import Explained, lines
 from deepkt_irt.reporting.student_data import Answer, Next, SkillMastery, Student
 
 
@@ -38,7 +39,7 @@ def render_text(trace: StudentTrace) -> str:
         f"  {student.label.lower()}, {student.class_label}, {student.n_events} answers in all, "
         f"split {student.split}"
     )
-    lines = [
+    told = [
         f"Student {trace.student_id} ({trace.source}), {topic}",
         about,
         f"  ability: {_ability(student)}",
@@ -53,12 +54,13 @@ def render_text(trace: StudentTrace) -> str:
         *([_next_line(each) for each in student.next_items] or ["  nothing on this topic"]),
         *([f"  {student.decided}"] if student.decided else []),
         "",
+        *_explanation_lines(student.explanations),
         *_behaviour_lines(student),
         f"Predictions by sakt version {trace.model_version}."
         if trace.model_version
         else "No model has predicted anything for this student.",
     ]
-    return "\n".join(lines)
+    return "\n".join(told)
 
 
 def _ability(student: Student) -> str:
@@ -99,6 +101,13 @@ def _behaviour_lines(student: Student) -> list[str]:
         f"  {student.behaviour}",
         "",
     ]
+
+
+def _explanation_lines(explanations: tuple[Explained, ...]) -> list[str]:
+    if not explanations:
+        return []
+    told = [f"  {line}" for each in explanations for line in (*lines(each), "")]
+    return ["Why, in words", *told[:-1], ""]
 
 
 def _next_line(each: Next) -> str:
