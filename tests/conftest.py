@@ -28,7 +28,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 AS_OF = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 
 MakeFrame = Callable[..., "DataFrame"]
-ONE_LAKE = {"test_bundle_run", "test_demo", "test_forget", "test_integration", "test_kill"}
+ONE_LAKE = {
+    *("test_bundle_run", "test_demo", "test_forget", "test_integration", "test_kill"),
+    "test_privacy",
+}
 
 
 class ByFile(LoadScopeScheduling):

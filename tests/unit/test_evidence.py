@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from deepkt_irt.rag.evidence import band, evidence_of, sources_of
+from deepkt_irt.rag.evidence import evidence_of, sources_of, standing
 from deepkt_irt.rag.explainer import passages, sources_among
 from deepkt_irt.rag.index import Hit
 from deepkt_irt.settings import ExplanationSettings
@@ -19,7 +19,7 @@ def test_facts_say_the_figures():
     found = texts(evidence(common_item="Fractions 7", common_share=0.64, common_n=120))
 
     assert found["mastery"] == (
-        f"Mastery of {SKILL} is developing: the chance of a right answer is 62 %, between 48 % "
+        f"Mastery of {SKILL} seems developing: the chance of a right answer is 62 %, between 48 % "
         "and 75 %, from 12 answers."
     )
     assert found["recent"] == f"3 of the last 4 answers on {SKILL} were right."
@@ -60,11 +60,24 @@ def test_a_student_is_not_told_how_items_are_chosen():
 
 
 @pytest.mark.parametrize(
-    ("mastery", "word"),
-    [(0.0, "not yet secure"), (0.5, "developing"), (0.79, "developing"), (0.8, "secure")],
+    ("interval", "said"),
+    [
+        ((0.2, 0.1, 0.49), "is not yet secure"),
+        ((0.5, 0.5, 0.79), "is developing"),
+        ((0.8, 0.8, 1.0), "is secure"),
+        ((0.82, 0.7, 0.9), "seems secure"),
+        ((0.45, 0.3, 0.6), "seems not yet secure"),
+        ((0.81, 0.36, 1.0), "cannot be told yet"),
+    ],
 )
-def test_band_begins_where_it_says(mastery, word):
-    assert band(mastery) == word
+def test_mastery_is_said_no_surer_than_its_interval(interval, said):
+    assert standing(*interval) == said
+
+
+def test_one_right_answer_of_several_is_said_in_the_singular():
+    assert texts(evidence(recent=(True, False)))["recent"] == (
+        f"1 of the last 2 answers on {SKILL} was right."
+    )
 
 
 def test_the_same_evidence_has_the_same_hash_and_any_change_another():

@@ -39,7 +39,7 @@ def step(text: str, *sources: str) -> Sentence:
 
 GOOD = Answer(
     summary=[
-        about(f"{SKILL} is developing, with a chance of 62 % for a right answer.", "F1"),
+        about(f"{SKILL} seems developing, with a chance of 62 % for a right answer.", "F1"),
         about("3 of the student's last 4 answers were right.", "F2"),
     ],
     steps=[step("Give both fractions the same denominator.", "S1")],
@@ -72,6 +72,7 @@ WRONG_SUMMARY = {
     ),
     "a judgement": (about(f"{SKILL} is mastered: 62 %.", "F1"), "claim"),
     "a better band": (about(f"{SKILL} is secure: 62 %.", "F1"), "claim"),
+    "a surer word": (about(f"{SKILL} is developing: 62 %.", "F1"), "claim"),
     "a cause": (about("3 of the last 4 answers were right because of luck.", "F2"), "claim"),
     "a denial": (about("Not 3 of the last 4 answers were right.", "F2"), "claim"),
     "all": (about("All of the last answers were right.", "F2"), "claim"),

@@ -197,8 +197,23 @@ def sources_of(hits: Sequence[Hit], *, max_characters: int) -> tuple[Source, ...
     return tuple(kept)
 
 
-def band(mastery: float) -> str:
-    """A word for a mastery; the only words of judgement that an explanation may use."""
+def standing(mastery: float, low: float, high: float) -> str:
+    """How mastery stands, no surer than its interval: all words of judgement that may be used.
+
+    Args:
+        mastery: Chance of a right answer.
+        low: Lower end of its interval.
+        high: Upper end.
+    """
+    bands = _band(low), _band(high)
+    if bands[0] == bands[1]:
+        return f"is {bands[0]}"
+    if bands == (_band(0.0), _band(1.0)):
+        return "cannot be told yet"
+    return f"seems {_band(mastery)}"
+
+
+def _band(mastery: float) -> str:
     if mastery >= _SECURE:
         return "secure"
     return "developing" if mastery >= _DEVELOPING else "not yet secure"
@@ -215,8 +230,8 @@ def _mastery(seen: Observed, skill: str) -> str | None:
     span = f"between {_percent(seen.mastery_low)} and {_percent(seen.mastery_high)}"
     counted = _counted(seen.n_responses or 0, "answer")
     return (
-        f"Mastery of {skill} is {band(seen.mastery)}: the chance of a right answer is "
-        f"{_percent(seen.mastery)}, {span}, from {counted}."
+        f"Mastery of {skill} {standing(seen.mastery, seen.mastery_low, seen.mastery_high)}: the "
+        f"chance of a right answer is {_percent(seen.mastery)}, {span}, from {counted}."
     )
 
 
@@ -226,7 +241,7 @@ def _recent(seen: Observed, skill: str) -> str | None:
     right, n = sum(seen.recent), len(seen.recent)
     if n == 1:
         return f"The last answer on {skill} was {'right' if right else 'wrong'}."
-    return f"{right} of the last {n} answers on {skill} were right."
+    return f"{right} of the last {n} answers on {skill} {'was' if right == 1 else 'were'} right."
 
 
 def _influence(seen: Observed) -> str | None:

@@ -27,6 +27,8 @@ _MIN_TELLING = 2  # words of a passage that a step needs: one alone says nothing
 _POSSESSIVE = re.compile(r"['’]s\b")  # noqa: RUF001 - apostrophes as people type them
 _PIECE_END = re.compile(r"[.!?;:]+(?=\s|$)")
 _AFFIRMED = re.compile(r"(?<!not )(?<!not yet )\b(?:secure|practised)\b", re.IGNORECASE)
+_JUDGED = re.compile(r"\b(?:secure|developing)\b", re.IGNORECASE)
+_SEEMS = re.compile(r"\bseems?\b", re.IGNORECASE)
 _KEY = re.compile(r"\b(?:[0-9a-f]{12,}|[0-9a-f]{8}-[0-9a-f]{4}[\w-]*)\b", re.IGNORECASE)
 
 
@@ -167,6 +169,8 @@ def _says_no_more(
         yield Problem("claim", f"{place}: a word judges or claims more than what it names says")
     if (_negates(words) and not _negates(known)) or _flipped(text, basis):
         yield Problem("claim", f"{place}: it denies what it names, or turns it round")
+    if _JUDGED.search(text) and _SEEMS.search(basis) and not _SEEMS.search(text):
+        yield Problem("claim", f"{place}: it is surer than what it names; say that it seems so")
     if _telling(text) - {_stem(word) for word in known}:
         yield Problem("support", f"{place}: use no words but those of what it names")
 

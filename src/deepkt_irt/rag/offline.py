@@ -9,7 +9,7 @@ from deepkt_irt.rag.evidence import Evidence, Source
 from deepkt_irt.rag.prompts import Answer, Sentence
 from deepkt_irt.rag.screening import cut
 
-_SUMMARY = ("mastery", "recent", "misconception", "influence")
+_SUMMARY = ("mastery", "recent", "misconception", "reason", "influence")
 _MAX_SUMMARY, _MAX_QUOTES, _MAX_QUOTE = 3, 2, 280
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
