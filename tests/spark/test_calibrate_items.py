@@ -134,7 +134,6 @@ def test_calibrate_items_without_graded_events_is_refused(store, context, events
         calibrate_items(context(TASK, as_of=AS_OF))
 
 
-@pytest.mark.connect
 def test_calibrate_items_leaves_out_what_was_no_evidence(store, context, events, frame):
     given = [*class_of(), ("student00", "s:item0", 7, True, False)]
     store.overwrite(CANONICAL_LEARNING_EVENTS, events(*given))

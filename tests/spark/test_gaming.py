@@ -96,7 +96,6 @@ def test_students_come_by_rate_with_counts_and_their_latest_evidence(store, scho
     assert last.patterns == ("rapid_guess",)
 
 
-@pytest.mark.connect
 def test_one_student_is_shown_whatever_was_seen(store, school):
     school({"ann": [EARNEST] * 5, "bob": [RAPID, EARNEST]})
 

@@ -315,7 +315,6 @@ def test_dossiers_keep_the_order_and_pass_over_items_that_are_gone(store, lake):
     assert dossiers(store.read, {}) == ()
 
 
-@pytest.mark.connect
 def test_observed_shares_by_band_on_attempts_that_count(store, lake):
     lake(ITEM_PARAMETERS, {"item_id": "s:q1"})
     low = answers("s:q1", ability=-0.3, right=3, wrong=9)

@@ -90,7 +90,6 @@ def write(store, frame):
     return events
 
 
-@pytest.mark.connect
 def test_monitor_items_finds_what_moved_and_keeps_what_it_found(store, context, write):
     before = cohort(1, "a", b=B, day=0)
     write(before)
@@ -205,6 +204,7 @@ def test_monitor_items_leaves_out_what_was_no_evidence(store, context, write, fr
     assert rows(health.filter("item_id = 's:item03'"), "n_responses") == [(180 - 30,)]
 
 
+@pytest.mark.connect
 def test_monitor_items_without_a_calibration_counts_and_says_no_more(store, context, write):
     events = cohort(7, "a", b=B[:3], day=0, n_students=40)
     for event in events[:30]:

@@ -184,7 +184,6 @@ def test_wrong_then_answer_stays_in_estimates(judged):
     assert not any(row and row["is_excluded"] for row in found)
 
 
-@pytest.mark.connect
 def test_nothing_is_seen_in_what_is_not_known(judged):
     """Of an event with all patterns, each combination of values is taken away."""
     everything = {
@@ -216,7 +215,6 @@ def test_nothing_is_seen_in_what_is_not_known(judged):
     assert {name for name in PATTERNS if any(row and row[name] for row in found)} == set(PATTERNS)
 
 
-@pytest.mark.connect
 def test_the_same_events_give_the_same_rows_whatever_their_order(events):
     given = events(
         {"student_key": f"s{n % 7}", "item_id": f"q{n % 2}", "latency_ms": 700 + 931 * n}

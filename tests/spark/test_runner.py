@@ -96,7 +96,6 @@ def test_run_again_without_change_runs_nothing(make_runner, store):
     assert len(outcomes(store)) == 2
 
 
-@pytest.mark.connect
 def test_run_after_failure_resumes_behind_the_last_finished_task(make_runner, store):
     with pytest.raises(NoData):
         make_runner().run([WRITE, FAIL])

@@ -236,7 +236,6 @@ def test_event_id_does_not_change_with_the_time_zone_of_the_session(owned, spark
         spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
-@pytest.mark.connect
 def test_identified_event_delivered_again_keeps_the_first_and_says_so(owned):
     given = {"answered_at": at(1), "correct": True}
     made = owned(

@@ -46,7 +46,6 @@ def test_create_stores_comments_constraints_and_not_null(store, spark):
     assert properties["deepkt.key"] == "id"
 
 
-@pytest.mark.connect
 def test_overwrite_frame_with_other_columns_is_refused_naming_each(store, spark):
     wrong = spark.createDataFrame([(1, 2)], "id int, w int")
 

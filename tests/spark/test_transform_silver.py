@@ -176,7 +176,6 @@ def history(spark, tmp_path_factory):
     return moments
 
 
-@pytest.mark.connect
 def test_transform_silver_responses_become_numbered_events(history):
     after = history["second file"]
 
@@ -258,7 +257,6 @@ def test_transform_silver_again_another_day_changes_no_row(history):
     assert history["nothing new"]["content"] == history["first file"]["content"]
 
 
-@pytest.mark.connect
 def test_transform_silver_one_more_file_only_adds_rows(history):
     before, after = history["first file"]["content"], history["second file"]["content"]
 
