@@ -1,11 +1,12 @@
 """Facts from figures, and a hash that is of the facts alone."""
 
 import dataclasses
+import hashlib
 
 import pytest
 
-from deepkt_irt.rag.evidence import evidence_of, sources_of, standing
-from deepkt_irt.rag.explainer import passages, sources_among
+from deepkt_irt.rag.evidence import EVIDENCE_VERSION, evidence_of, sources_of, standing
+from deepkt_irt.rag.explainer import explained_offline, passages, sources_among
 from deepkt_irt.rag.index import Hit
 from deepkt_irt.settings import ExplanationSettings
 from made_up_evidence import SKILL, ListIndex, chunk, evidence, observed, sources
@@ -178,3 +179,21 @@ def test_a_passage_of_which_nothing_is_left_is_passed_over():
 
 def test_sources_keep_their_numbers():
     assert [s.ref for s in sources("a", "b")] == ["S1", "S2"]
+
+
+def test_the_words_of_facts_never_change_within_a_version():
+    """Rows are left as they are by the version: with other words, raise it, and note its hash."""
+    unknown = {"mastery": None, "recent": (), "n_raising": 0, "n_lowering": 0, "item": None}
+    common = {"common_item": "Fractions 7", "common_share": 0.64, "common_n": 120}
+    one = {"recent": (False,), "n_raising": 0, "n_lowering": 1, "n_responses": 1, "mastery": 0.8}
+    explained = [
+        explained_offline(evidence(audience=audience, **changes))
+        for audience in ("teacher", "student")
+        for changes in ({}, unknown, common, one, {"texts": ()}, {"texts": ("word " * 99, "One.")})
+    ]
+    words = [repr((each.answer, each.evidence, each.grade)) for each in explained]
+
+    assert (EVIDENCE_VERSION, hashlib.sha256("".join(words).encode()).hexdigest()[:16]) == (
+        "evidence-1",
+        "778b855a606b693d",
+    )

@@ -53,7 +53,7 @@ def open_index(place: ContentPlace, settings: ContentSettings) -> Index:
     embedder = _embedder_of(rows, place, settings)
     if settings.index == "databricks":
         return DatabricksIndex(vector_search(place.full_name, settings), embedder)
-    found = rows.orderBy("chunk_id").toPandas()
+    found = rows.toPandas()  # in any order: the index has its own
     chunks = [Chunk.of(row) for row in found.to_dict("records")]
     vectors = np.stack([np.asarray(each, dtype=np.float32) for each in found["embedding"]])
     return LocalIndex(chunks, vectors, embedder, settings)

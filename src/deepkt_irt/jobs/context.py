@@ -227,6 +227,10 @@ class JobContext:
         """Insert the rows whose key is absent, and replace those whose key is there."""
         self._written(table, lambda: self._store.upsert(table, frame))
 
+    def delete_matching(self, table: Table, rows: "DataFrame") -> None:
+        """Delete what equals one of some rows in all columns these have."""
+        self._written(table, lambda: self._store.delete_matching(table, rows))
+
     def _written(self, table: Table, write: Callable[[], None]) -> None:
         if table not in self._task.writes:
             raise UndeclaredAccess(self._task.name, "writes", table.qualified_name)

@@ -1,11 +1,21 @@
 """What explanations rest on: one row of figures for each student who is recommended something."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pandas as pd
+
 from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.content_index import ContentPlace, open_index
-from deepkt_irt.rag.evidence import Audience, Evidence, Observed, Source, evidence_of
+from deepkt_irt.rag.evidence import (
+    EVIDENCE_VERSION,
+    Audience,
+    Evidence,
+    Observed,
+    Source,
+    evidence_of,
+)
 from deepkt_irt.rag.explainer import passages, sources_among
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Table
@@ -14,7 +24,7 @@ from deepkt_irt.tables.gold_content import CONTENT_EMBEDDINGS
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 READS = (
     BANDIT_RECOMMENDATIONS,
@@ -34,6 +44,8 @@ Material = Mapping[tuple[str, str, Audience], tuple[tuple[Source, ...], str]]
 class Reading(Protocol):
     """What is read, by which settings; a task's context is one."""
 
+    spark: "SparkSession"
+
     @property
     def settings(self) -> Settings:
         """Of the run."""
@@ -44,9 +56,38 @@ class Reading(Protocol):
         ...
 
 
+def wanted_rows(ctx: Reading, material: Material) -> "DataFrame":
+    """A row for each student and audience: what is observed, and `inputs_hash`.
+
+    The hash is of all that an explanation is worked out from, but for who it is about. It is Spark
+    that makes it, so that no Python is needed to see that nothing changed.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    seen = observed_rows(ctx)
+    figures = [name for name in seen.columns if name not in ("student_key", "decision_id")]
+    pair = ("skill_id", "item_id")
+    columns = (*pair, "audience", "passages")
+    rows = [(*key, _hash_of(sources, why)) for key, (sources, why) in material.items()]
+    passages = ctx.spark.createDataFrame(
+        pd.DataFrame(rows, columns=columns), ", ".join(f"{name} string" for name in columns)
+    )
+    inputs = F.to_json(F.struct(*figures, "audience", "passages"))
+    return (
+        seen.join(F.broadcast(passages), list(pair))
+        .withColumn("inputs_hash", F.sha2(inputs, 256))
+        .drop("passages")
+    )
+
+
+def _hash_of(sources: tuple[Source, ...], why: str) -> str:
+    return hashlib.sha256(repr((EVIDENCE_VERSION, sources, why)).encode()).hexdigest()
+
+
 def observed_rows(ctx: Reading) -> "DataFrame":
     """One row a student: the first recommendation, and what is known on its skill.
 
+    Shares are rounded to whole percent, as they are told: what moves by less changes nothing.
     Nothing that a student wrote is among the columns: an answer is only counted with others.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
@@ -62,11 +103,17 @@ def observed_rows(ctx: Reading) -> "DataFrame":
         F.expr(f"size(filter(influences, {lowering}))").alias("n_lowering"),
     )
     first = recommended(ctx)
-    return (
+    rows = (
         first.join(mastery, own, "left")
         .join(moved, own, "left")
-        .join(_lately(ctx, first.select(*own)), own, "left")
+        .join(_lately(ctx, first_recommendations(ctx).select(*own)), own, "left")
     )
+    return rows.withColumns({name: F.round(name, _DECIMALS) for name in _SHARES})
+
+
+def first_recommendations(ctx: Reading) -> "DataFrame":
+    """One row a student: what is explained."""
+    return ctx.read(BANDIT_RECOMMENDATIONS).filter("rank = 1")
 
 
 def recommended(ctx: Reading) -> "DataFrame":
@@ -75,8 +122,7 @@ def recommended(ctx: Reading) -> "DataFrame":
 
     names = ctx.read(SKILLS).select("skill_id", F.col("name").alias("skill"))
     return (
-        ctx.read(BANDIT_RECOMMENDATIONS)
-        .filter("rank = 1")
+        first_recommendations(ctx)
         .select("student_key", "skill_id", "item_id", "decision_id", "p_correct", "reason")
         .join(names, "skill_id", "left")
         .join(_labels(ctx), "item_id", "left")
@@ -91,43 +137,41 @@ def _labels(ctx: Reading) -> "DataFrame":
 
 def _lately(ctx: Reading, wanted: "DataFrame") -> "DataFrame":
     """The last graded answers on the wanted skills, and whether the last wrong one is common."""
-    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
-    from pyspark.sql import functions as F  # noqa: PLC0415
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     own = ["student_key", "skill_id"]
     graded = ctx.read(CANONICAL_LEARNING_EVENTS).filter("correct IS NOT NULL")
     on_skill = graded.select(
-        "student_key",
-        F.explode("skill_ids").alias("skill_id"),
-        *("sequence_number", "correct", "item_id", "answer"),
-    ).join(wanted, own)
-    newest = Window.partitionBy(*own).orderBy(F.desc("sequence_number"))
-    aged = on_skill.withColumn("age", F.row_number().over(newest))
-    is_recent = F.col("age") <= ctx.settings.explanation.recent_answers
-    each = F.when(is_recent, F.struct("sequence_number", "correct"))
+        *("student_key", "skill_ids", "sequence_number", "correct", "item_id", "answer")
+    ).join(F.broadcast(wanted), "student_key")  # else it is all events that are sent around
+    answers = F.array_sort(F.collect_list(F.struct("sequence_number", "correct")))
+    n = ctx.settings.explanation.recent_answers
     wrong = F.when(~F.col("correct"), F.struct("item_id", "answer"))
     latest = F.when(~F.col("correct"), F.col("sequence_number"))
-    summed = aged.groupBy(*own).agg(
-        F.array_sort(F.collect_list(each))["correct"].alias("recent"),
-        F.max_by(wrong, latest).alias("wrong"),
+    summed = (
+        on_skill.filter("array_contains(skill_ids, skill_id)")
+        .groupBy(*own)
+        .agg(answers["correct"].alias("answers"), F.max_by(wrong, latest).alias("wrong"))
+        .withColumn("recent", F.expr(f"slice(answers, -least({n}, size(answers)), {n})"))
     )
     named = summed.select(*own, "recent", "wrong.item_id", "wrong.answer")
     common = _common_mistakes(ctx, graded).join(_labels(ctx), "item_id", "left")
-    return named.join(common, ["item_id", "answer"], "left").select(
+    return named.join(F.broadcast(common), ["item_id", "answer"], "left").select(
         *own, "recent", F.col("item").alias("common_item"), "common_share", "common_n"
     )
 
 
 def _common_mistakes(ctx: Reading, graded: "DataFrame") -> "DataFrame":
     """Wrong answers that many give: those of few, and what only a few wrote, are left out."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
+    from pyspark.sql import functions as F  # noqa: PLC0415
 
     settings = ctx.settings.explanation
     wrong = graded.filter("NOT correct AND answer IS NOT NULL")
-    each = wrong.groupBy("item_id", "answer").agg(F.count("*").alias("n"))
-    total = wrong.groupBy("item_id").agg(F.count("*").alias("common_n"))
     return (
-        each.join(total, "item_id")
+        wrong.groupBy("item_id", "answer")
+        .agg(F.count("*").alias("n"))
+        .withColumn("common_n", F.sum("n").over(Window.partitionBy("item_id")))
         .withColumn("common_share", F.col("n") / F.col("common_n"))
         .filter(F.col("common_n") >= settings.min_wrong_answers)
         .filter(F.col("common_share") >= settings.common_share)
@@ -147,7 +191,7 @@ def material_of(place: ContentPlace, first: "DataFrame", settings: Settings) -> 
         BackendUnavailable: If the embedder or the index does not answer.
     """
     columns = ("skill_id", "item_id", "skill", "item")
-    pairs = first.select(*columns).distinct().orderBy("skill_id", "item_id").collect()
+    pairs = first.select(*columns).distinct().collect()
     given = settings.explanation
     try:
         index = open_index(place, settings.content)
@@ -188,10 +232,9 @@ def _observed(row: Mapping[Any, Any]) -> Observed:
     )
 
 
-_FIGURES = (
-    *("item", "p_correct", "mastery", "mastery_low", "mastery_high", "n_responses"),
-    *("common_item", "common_share", "common_n"),
-)
+_DECIMALS = 2
+_SHARES = ("p_correct", "mastery", "mastery_low", "mastery_high", "common_share")
+_FIGURES = (*_SHARES, "item", "n_responses", "common_item", "common_n")
 _WHOLE = ("n_responses", "common_n")
 
 

@@ -12,13 +12,13 @@ from deepkt_irt.jobs.evidence_input import (
     READS,
     Material,
     evidence_of_row,
+    first_recommendations,
     material_of,
-    observed_rows,
     recommended,
+    wanted_rows,
 )
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.rag.chat import Call
-from deepkt_irt.rag.evidence import Audience
 from deepkt_irt.rag.explainer import NOT_ASKED, OFFLINE, Explainer, Explanation, explained_offline
 from deepkt_irt.rag.opening import open_explainer
 from deepkt_irt.rag.prompts import VERSION
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _NOT_REACHED = "more evidence was new than a model is asked about in one run"
-_ABOUT = ("student_key", "audience", "skill_id", "item_id", "decision_id")
+_ABOUT = ("student_key", "audience", "skill_id", "item_id", "decision_id", "inputs_hash")
+_SAME = ("student_key", "audience", "inputs_hash")
 _WRITES = (RAG_EXPLANATIONS, LLM_CALLS)
 Batches = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
 
@@ -38,34 +39,50 @@ Batches = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
 def explain_students(ctx: JobContext) -> Metrics:
     """Explain to teachers and students what is recommended, from evidence and cited passages.
 
-    Only evidence that is new is worded; the same evidence is worded once, whoever it is of. Without
-    a language model (chat.provider=offline), beyond the budget, or where an answer does not hold
-    against its evidence, the explanation is made of fixed sentences and marked offline. Safe to run
-    again: what a model worded before a run was cut off is kept and not paid for twice.
+    Only what rests on other figures or passages than before is worked out and written; the rest
+    stays as it is. The same evidence is asked about once, whoever it is of. Without a language
+    model (chat.provider=offline), beyond the budget, or where an answer does not hold against its
+    evidence, the explanation is made of fixed sentences and marked offline. Safe to run again: what
+    a model worded before a run was cut off is kept and not paid for twice.
     """
     place = ContentPlace(ctx.read, ctx.full_name, ctx.embedders)
     material = material_of(place, recommended(ctx), ctx.settings)
-    wanted = _with_hashes(observed_rows(ctx), material, ctx.settings.explanation.audiences)
+    wanted = wanted_rows(ctx, material)
     explainer = open_explainer(ctx.settings)
     calls = _word(ctx, wanted, material, explainer) if explainer else []
-    _write(ctx, wanted, material, model=explainer.model if explainer else OFFLINE)
+    _complete(ctx, wanted, material, model=explainer.model if explainer else OFFLINE)
+    _delete_unwanted(ctx)
     return _metrics(ctx, calls)
 
 
-def _with_hashes(
-    seen: "DataFrame", material: Material, audiences: Sequence[Audience]
-) -> "DataFrame":
-    """A row for each student and audience, with the hash of its evidence."""
+def _changed(wanted: "DataFrame", known: "DataFrame") -> "DataFrame":
+    """Wanted rows but for those that are known and rest on the same as before."""
+    return wanted.join(known.select(*_SAME), list(_SAME), "left_anti")
+
+
+def _known(ctx: JobContext, model: str, *, of_now: bool = False) -> "DataFrame":
+    """Explanations by today's instructions and this model; if asked, also what it failed on now."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    is_known = (F.col("model") == model) | (F.size("sources") == 0)  # no model is asked about none
+    if of_now:
+        is_known |= (F.col("model") == OFFLINE) & (F.col("explained_at") == F.lit(ctx.as_of))
+    return ctx.read(RAG_EXPLANATIONS).filter((F.col("prompt_version") == VERSION) & is_known)
+
+
+def _with_hashes(rows: "DataFrame", material: Material) -> "DataFrame":
+    """Rows with the hash of their evidence, which is the same for many students."""
 
     def run(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            rows = batch.to_dict("records")
-            for audience in audiences:
-                hashes = [evidence_of_row(row, audience, material).hash for row in rows]
-                yield batch.assign(audience=audience, evidence_hash=hashes)
+            found = [
+                evidence_of_row(row, row["audience"], material).hash
+                for row in batch.to_dict("records")
+            ]
+            yield batch.assign(evidence_hash=found)
 
-    types = ", ".join(f"{name} {kind}" for name, kind in seen.dtypes)
-    return seen.mapInPandas(run, f"{types}, audience string, evidence_hash string")
+    types = ", ".join(f"{name} {kind}" for name, kind in rows.dtypes)
+    return rows.mapInPandas(run, f"{types}, evidence_hash string")
 
 
 def _word(
@@ -73,8 +90,9 @@ def _word(
 ) -> list[Call]:
     """Let a model word what is new, and keep it in portions: what was paid for is not lost."""
     settings = ctx.settings
-    known = _known(ctx).filter(f"model = '{explainer.model}'").select("evidence_hash")
-    new = wanted.join(known, "evidence_hash", "left_anti")
+    known = _known(ctx, explainer.model)
+    changed = _with_hashes(_changed(wanted, known), material)
+    new = changed.join(known.select("evidence_hash"), "evidence_hash", "left_anti")
     # in the order of hashes, so that the same evidence is in one portion
     some = new.orderBy("evidence_hash", "student_key").limit(settings.explanation.max_per_run)
     rows = some.toPandas().to_dict("records")
@@ -96,31 +114,27 @@ def _word(
     return calls
 
 
-def _known(ctx: JobContext) -> "DataFrame":
-    """Explanations by the wording of today, one for each evidence; the verified before others."""
+def _complete(ctx: JobContext, wanted: "DataFrame", material: Material, *, model: str) -> None:
+    """What is still to be explained: as it is known of others, or else offline."""
+    known = _known(ctx, model, of_now=True)
+    rows = _changed(wanted, known)
+    if model != OFFLINE:  # fixed sentences are sooner made than looked up
+        others = _one_each(known).drop(*_ABOUT)
+        rows = _with_hashes(rows, material).join(others, "evidence_hash", "left")
+    reason = NOT_ASKED if model == OFFLINE else _NOT_REACHED
+    types = ", ".join(f"{column.name} {column.type}" for column in RAG_EXPLANATIONS.columns)
+    ctx.upsert(RAG_EXPLANATIONS, rows.mapInPandas(_completing(material, reason, ctx.as_of), types))
+
+
+def _one_each(known: "DataFrame") -> "DataFrame":
+    """One explanation for each evidence; the verified before others."""
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
     best = Window.partitionBy("evidence_hash").orderBy(
         F.desc("outcome"), F.desc("explained_at"), "student_key", "audience"
     )
-    rows = ctx.read(RAG_EXPLANATIONS).filter(F.col("prompt_version") == VERSION)
-    return rows.withColumn("place", F.row_number().over(best)).filter("place = 1").drop("place")
-
-
-def _write(ctx: JobContext, wanted: "DataFrame", material: Material, *, model: str) -> None:
-    """Every wanted explanation: as it is known, or else offline; those of before go."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    of_now = F.col("explained_at") == F.lit(ctx.as_of)  # also what no model worded in this run
-    known = _known(ctx).filter((F.col("model") == model) | of_now).drop(*_ABOUT)
-    reason = NOT_ASKED if model == OFFLINE else _NOT_REACHED
-    types = ", ".join(f"{column.name} {column.type}" for column in RAG_EXPLANATIONS.columns)
-    # one pass over all: to work out the evidence again takes longer than to hand rows through
-    rows = wanted.join(known, "evidence_hash", "left")
-    ctx.overwrite(
-        RAG_EXPLANATIONS, rows.mapInPandas(_completing(material, reason, ctx.as_of), types)
-    )
+    return known.withColumn("place", F.row_number().over(best)).filter("place = 1").drop("place")
 
 
 def _completing(material: Material, reason: str, as_of: datetime) -> Batches:
@@ -128,7 +142,7 @@ def _completing(material: Material, reason: str, as_of: datetime) -> Batches:
     columns = list(RAG_EXPLANATIONS.column_names)
 
     def completed(row: Mapping[Any, Any]) -> Mapping[Any, Any]:
-        if isinstance(row["model"], str):
+        if isinstance(row.get("model"), str):
             return row
         evidence = evidence_of_row(row, row["audience"], material)
         return _row(row, explained_offline(evidence, evidence.no_sources or reason), as_of)
@@ -139,6 +153,21 @@ def _completing(material: Material, reason: str, as_of: datetime) -> Batches:
             yield pd.DataFrame(rows, columns=columns)
 
     return run
+
+
+def _delete_unwanted(ctx: JobContext) -> None:
+    """Delete what is told about students to whom nothing is recommended any more."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    audiences = ctx.settings.explanation.audiences
+    first = first_recommendations(ctx)
+    told = ctx.read(RAG_EXPLANATIONS)
+    if told.count() == first.count() * len(audiences):  # all wanted are there by now, so no others
+        return
+    each = F.explode(F.array(*map(F.lit, audiences))).alias("audience")
+    key = list(RAG_EXPLANATIONS.key)
+    wanted = first.select("student_key", each)
+    ctx.delete_matching(RAG_EXPLANATIONS, told.select(*key).join(wanted, key, "left_anti"))
 
 
 def _row(about: Mapping[Any, Any], explanation: Explanation, as_of: datetime) -> dict[str, Any]:
@@ -200,7 +229,7 @@ def _metrics(ctx: JobContext, calls: Sequence[Call]) -> Metrics:
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     counts = ctx.read(RAG_EXPLANATIONS).agg(
-        F.countDistinct("student_key").alias("students"),
+        F.count_if(F.col("audience") == ctx.settings.explanation.audiences[0]).alias("students"),
         F.count_if(F.expr("outcome = 'verified'")).alias("verified"),
         F.count_if(F.expr("outcome = 'offline'")).alias("offline"),
         F.count_if(F.expr("size(sources) = 0")).alias("without_sources"),

@@ -18,6 +18,9 @@ from deepkt_irt.rag.screening import screened
 Audience = Literal["teacher", "student"]
 FactKind = Literal["mastery", "recent", "influence", "recommendation", "reason", "misconception"]
 
+EVIDENCE_VERSION = "evidence-1"
+"""Changes with the words of facts and of offline explanations; those of another are made anew."""
+
 MIN_SOURCE_CHARACTERS = 20
 """A shorter passage says nothing on how to work."""
 
@@ -190,7 +193,7 @@ def sources_of(hits: Sequence[Hit], *, max_characters: int) -> tuple[Source, ...
     """
     kept: list[Source] = []
     for hit in hits:
-        text = screened(hit.chunk.text, max_characters=max_characters)
+        text = _passage(hit.chunk.text, max_characters)
         if len(text) >= MIN_SOURCE_CHARACTERS and not _HOW_ANSWERS_WERE.search(text):
             title = _name(hit.chunk.title) or "untitled"
             kept.append(Source(f"S{len(kept) + 1}", hit.chunk.chunk_id, title, text))
@@ -217,6 +220,11 @@ def _band(mastery: float) -> str:
     if mastery >= _SECURE:
         return "secure"
     return "developing" if mastery >= _DEVELOPING else "not yet secure"
+
+
+@lru_cache(maxsize=10_000)  # the same few passages for many items
+def _passage(text: str, max_characters: int) -> str:
+    return screened(text, max_characters=max_characters)
 
 
 @lru_cache(maxsize=100_000)  # the same few names for many students

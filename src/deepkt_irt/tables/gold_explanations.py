@@ -14,7 +14,13 @@ RAG_EXPLANATIONS = Table(
         Column("audience", "string", "whom it is for: teacher or student"),
         Column("skill_id", "string", "skill of the recommended item"),
         Column("item_id", "string", "recommended item; joins silver.items"),
-        Column("decision_id", "string", "joins gold.bandit_decisions", nullable=True),
+        Column(
+            "decision_id",
+            "string",
+            "decision it was worded for, the first of those that recommend the same for the same "
+            "reasons; joins gold.bandit_decisions",
+            nullable=True,
+        ),
         Column("locale", "string", "language, an IETF tag"),
         Column(
             "summary",
@@ -51,6 +57,13 @@ RAG_EXPLANATIONS = Table(
         ),
         Column("reading_grade", "double", "Flesch-Kincaid grade of its own words"),
         Column("evidence_hash", "string", "of facts and sources; the same evidence is worded once"),
+        Column(
+            "inputs_hash",
+            "string",
+            "of figures and passages that the evidence is made of; with the same, a night leaves "
+            "the row as it is; null in rows of an earlier version",
+            nullable=True,
+        ),
         Column("prompt_version", "string", "of the instructions"),
         Column("model", "string", "deployment that was asked; offline if none"),
         Column("explained_at", "timestamp", "as-of instant of the run that worded it, UTC"),
