@@ -8,6 +8,8 @@ from contextlib import contextmanager, redirect_stderr
 
 from deepkt_irt.errors import BackendUnavailable
 
+_ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "INVALID_PARAMETER_VALUE"})
+
 
 @contextmanager
 def absent_is_none() -> Iterator[None]:
@@ -17,7 +19,7 @@ def absent_is_none() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+        if error.error_code not in _ABSENT:
             raise
 
 
@@ -29,11 +31,21 @@ def quietly(doing: str) -> Iterator[None]:
     # it also prints what it registered
     with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow to import
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - comes with MLflow
-
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except _failures() as error:
             first = str(error).splitlines()[0]
             raise BackendUnavailable(f"MLflow could not {doing}: {first}") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What MLflow raises, and the database below it, which a workspace does not need."""
+    try:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow to import
+    except ModuleNotFoundError:
+        return (OSError, ModuleNotFoundError)
+    try:
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - absent beside mlflow-skinny
+    except ModuleNotFoundError:
+        return (MlflowException, OSError, ModuleNotFoundError)
+    return (MlflowException, SQLAlchemyError, OSError, ModuleNotFoundError)

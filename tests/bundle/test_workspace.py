@@ -116,7 +116,7 @@ def test_factory_parameters_are_ids_and_fixed_job_parameters(deployed, capsys):
     assert "silver=dev_jo_smith_silver" in values["schemas"]
     assert values.keys() == {
         *("daily_ingestion_job_id", "model_serving_job_id", "weekly_training_job_id"),
-        *("catalog", "schemas", "models", "experiments", "endpoints", "settings"),
+        *("catalog", "schemas", "models", "experiments", "prompts", "endpoints", "settings"),
     }
 
 

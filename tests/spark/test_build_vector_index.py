@@ -19,7 +19,11 @@ from deepkt_irt.rag.index import Filters
 from deepkt_irt.reporting.ask import render_text
 from deepkt_irt.settings import ContentSettings, Settings
 from deepkt_irt.tables.bronze import RAW_CONTENT
-from deepkt_irt.tables.gold_content import CONTENT_EMBEDDINGS, CONTENT_LIBRARY
+from deepkt_irt.tables.gold_content import (
+    CONTENT_EMBEDDINGS,
+    CONTENT_LIBRARY,
+    RETRIEVAL_EVALUATIONS,
+)
 from deepkt_irt.tables.silver import ITEMS, SKILLS
 from fake_workspace import FakeWorkspace, serving
 
@@ -340,3 +344,62 @@ def test_a_changed_file_of_a_teacher_is_work_and_nothing_else_is(lake, spark, st
     runner.run(tasks)
 
     assert seen == ["started", "skipped", "started", "skipped"]
+
+
+def questions(n, word="union"):
+    """Items and records of questions on two skills, which their words tell apart."""
+    items, records = [], []
+    for number in range(100, 100 + n):
+        skill, about = (("course:2", word), ("course:3", "key"))[number % 2]
+        items.append(
+            ITEM
+            | {
+                "item_id": f"course:{number}",
+                "source_item_id": str(number),
+                "skill_ids": [skill],
+            }
+        )
+        body = {
+            "question_text": f"Which {about} is number {number}?",
+            "hint_text": f"Hint {number}: think of the {about}.",
+        }
+        records.append(record(number, "question", str(number), body))
+    return items, records
+
+
+def test_search_is_measured_on_held_out_questions_once_for_the_same_content(lake, store, frame):
+    few = SETTINGS.model_copy(
+        update={"content": SETTINGS.content.model_copy(update={"min_questions": 5})}
+    )
+
+    def write(word):
+        items, records = questions(40, word)
+        store.overwrite(ITEMS, frame(ITEMS, items))
+        store.overwrite(RAW_CONTENT, frame(RAW_CONTENT, records))
+
+    write("union")
+    metrics = lake.run(settings=few)
+    lake.run(settings=few, as_of=LATER)
+    found = store.read(RETRIEVAL_EVALUATIONS).toPandas().set_index("search")
+
+    assert set(found.index) == {"lexical", "vector", "hybrid"}
+    n_held_out = found.loc["hybrid", "n_questions"]
+    assert 5 <= n_held_out == metrics["questions_held_out"] < 40
+    chunks = store.read(CONTENT_LIBRARY).count()
+    assert set(found["n_chunks"]) == {chunks - 2 * n_held_out}  # without their texts and hints
+    assert found.loc["lexical", "recall_at_5"] == metrics["recall_at_5_lexical"] == 1.0
+    assert set(found["protocol"]) == {"held_out_questions"}
+    assert {at.day for at in found["evaluated_at"]} == {AS_OF.day}
+
+    write("union of two sets")
+    lake.run(settings=few, as_of=LATER)
+    again = store.read(RETRIEVAL_EVALUATIONS).toPandas()
+    assert len(again) == 6
+    assert again["data_version"].nunique() == again["evaluation_id"].nunique() == 2
+
+
+def test_with_few_questions_search_is_not_measured(lake, store):
+    metrics = lake.run()
+
+    assert metrics["questions_held_out"] < SETTINGS.content.min_questions
+    assert store.read(RETRIEVAL_EVALUATIONS).count() == 0

@@ -1,20 +1,26 @@
 """From gold tables to explanations, offline and through a service on this machine."""
 
 import json
+import logging
 import shutil
+from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import AS_OF, rows
-from deepkt_irt.errors import NoData
+from deepkt_irt.errors import NoData, UsageError
+from deepkt_irt.explanation_traces import TraceStore
 from deepkt_irt.jobs.build_vector_index import build_vector_index
 from deepkt_irt.jobs.context import JobContext, Place
 from deepkt_irt.jobs.evidence_input import observed_rows
 from deepkt_irt.jobs.explain import read_explanations
 from deepkt_irt.jobs.explain_students import explain_students
 from deepkt_irt.jobs.task import TASKS
+from deepkt_irt.mlflow_errors import quietly
+from deepkt_irt.rag import prompts
 from deepkt_irt.reporting.explanation import as_json, render_text
 from deepkt_irt.settings import ChatSettings, ContentSettings, ExplanationSettings, Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_ATTENTION, STUDENT_MASTERY
@@ -23,7 +29,7 @@ from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.ops import LLM_CALLS
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, STUDENT_KEYS
 from deepkt_irt.tables.store import TableStore
-from fake_azure_openai import Served, failed, obedient, response, serving
+from fake_azure_openai import Served, failed, obedient, response, serving, token_of
 
 pytestmark = pytest.mark.spark
 
@@ -134,6 +140,12 @@ EVENTS = [
 ]
 
 
+def mlflow_of(folder):
+    import mlflow
+
+    return mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+
 class Lake:
     """A lake with three students; `run` runs the task."""
 
@@ -205,6 +217,9 @@ def made(spark, tmp_path_factory):
         spark=spark,
     )
     build_vector_index(context)
+    if find_spec("sqlalchemy"):  # the first use of a store takes seconds
+        with quietly("make a store"):
+            mlflow_of(folder).search_experiments()
     return folder
 
 
@@ -562,3 +577,93 @@ def test_a_student_without_a_recommendation_is_told_as_such(lake, store):
         read_explanations(store.read, "pupil-4711", audience=None)
     with pytest.raises(NoData, match="no student"):
         read_explanations(store.read, "nobody", audience=None)
+
+
+def tracing(settings, **changes):
+    explanation = settings.explanation.model_copy(update=changes)
+    return settings.model_copy(update={"explanation": explanation})
+
+
+def traces_of(folder):
+    client = mlflow_of(folder)
+    experiment = client.get_experiment_by_name("/Shared/deepkt-irt/explanations")
+    return client.search_traces(locations=[experiment.experiment_id]) if experiment else []
+
+
+def test_what_was_asked_is_registered_and_traced_and_says_nothing_of_a_student(lake, tmp_path):
+    with serving(obedient) as service:
+        metrics = lake.run(tracing(online(service.base_url), trace="texts"))
+        again = lake.run(online(service.base_url), as_of=NEXT_DAY)
+        tokens = [token_of(body) for body in service.books.requests]
+    (prompt,) = mlflow_of(tmp_path / "lake").search_prompt_versions("explanation")
+    traces = traces_of(tmp_path / "lake")
+    own = [
+        path
+        for path in (tmp_path / "lake").rglob("*")
+        if path.is_file() and "tables" not in path.parts
+    ]
+    kept = b"".join(path.read_bytes() for path in own)
+
+    assert (metrics["requests"], again["requests"]) == (6, 0)
+    assert prompt.tags["version"] == prompts.VERSION
+    assert len(traces) == 6
+    hashes = {trace.data.spans[0].attributes["evidence_hash"] for trace in traces}
+    assert hashes == {row["evidence_hash"] for row in lake.told().values()}
+    assert b"Union is developing" in kept
+    secrets = (*NAMES.values(), "was here", "d-k1-1", "k1-1", "key-of-a-test", *tokens)
+    assert [each for each in secrets if each.encode() in kept] == []
+    texts = json.dumps([trace.data.to_dict() for trace in traces])
+    assert [each for each in NAMES if f'"{each}"' in texts or f" {each}" in texts] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "n"),
+    [({"trace": "off"}, 0), ({"trace_share": 0.0}, 0), ({"max_traces": 6}, 6)],
+)
+def test_settings_say_how_many_traces_a_run_leaves(lake, tmp_path, changes, n):
+    with serving(obedient) as service:
+        metrics = lake.run(tracing(online(service.base_url), **changes))
+
+    assert metrics["verified"] == 6
+    assert len(traces_of(tmp_path / "lake")) == n
+
+
+def test_a_store_that_is_away_costs_one_warning_and_no_explanation(lake, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    away = f"sqlite:///{tmp_path / 'file' / 'x.db'}"
+    with serving(obedient) as service, caplog.at_level(logging.WARNING, "deepkt_irt"):
+        settings = tracing(online(service.base_url), per_write=2)
+        ctx = lake.context(TASKS["explain_students"], settings=settings, as_of=AS_OF)
+        ctx._place = replace(ctx._place, tracking_uri=away, registry_uri=away)
+        metrics = explain_students(ctx)
+    (said,) = (each.getMessage() for each in caplog.records if "MLflow" in each.getMessage())
+
+    assert metrics["verified"] == 6
+    assert said.startswith("prompt explain-1 is not registered, and nothing is traced: MLflow")
+
+
+def test_traces_that_cannot_be_kept_cost_one_warning_and_no_explanation(lake, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    with serving(obedient) as service, caplog.at_level(logging.WARNING, "deepkt_irt"):
+        settings = tracing(online(service.base_url), per_write=2)
+        ctx = lake.context(TASKS["explain_students"], settings=settings, as_of=AS_OF)
+        ctx.traces = TraceStore(f"sqlite:///{tmp_path / 'file' / 'x.db'}", None)
+        metrics = explain_students(ctx)
+    (said,) = (each.getMessage() for each in caplog.records if "MLflow" in each.getMessage())
+
+    assert metrics["verified"] == 6
+    assert said.startswith("no more traces are kept in this run: MLflow could not keep traces")
+
+
+def test_other_words_under_the_same_version_stop_the_task_before_anybody_is_asked(
+    lake, monkeypatch
+):
+    with serving(obedient) as service:
+        lake.run(online(service.base_url))
+        monkeypatch.setattr(prompts, "INSTRUCTIONS", prompts.INSTRUCTIONS + "Be brief.\n")
+        lake.mastery(first=0.9)
+        asked = len(service.books.requests)
+        with pytest.raises(UsageError, match="change VERSION in rag"):
+            lake.run(online(service.base_url), as_of=NEXT_DAY)
+
+        assert len(service.books.requests) == asked

@@ -18,12 +18,14 @@ def test_parse_names_reads_pairs_and_leaves_the_rest_plain():
         schemas="bronze=dev_jo_bronze, gold=dev_jo_gold",
         models="sakt=main.dev_jo_gold.sakt",
         experiments="sakt=/Shared/deepkt-irt/[dev jo] sakt-training",
+        prompts="explanation=main.dev_jo_gold.explanation",
     )
 
     assert names.schema(Layer.BRONZE) == "dev_jo_bronze"
     assert names.schema(Layer.SILVER) == "silver"
     assert names.models == {"sakt": "main.dev_jo_gold.sakt"}
     assert names.experiments == {"sakt": "/Shared/deepkt-irt/[dev jo] sakt-training"}
+    assert names.prompts == {"explanation": "main.dev_jo_gold.explanation"}
     assert parse_names() == Names()
 
 
@@ -70,6 +72,8 @@ def test_only_tasks_with_models_take_model_names():
     assert {"--models", "--experiments"} <= flags("train_sakt")
     assert "--models" in flags("score_students")
     assert "--experiments" not in flags("score_students")
+    assert {"--prompts", "--experiments"} <= flags("explain_students")
+    assert "--prompts" not in flags("train_sakt")
     assert "--schemas" in flags("transform_silver")
 
 

@@ -10,6 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepkt_irt.reporting import item_charts, svg
+from deepkt_irt.reporting.explanation_report import (
+    ExplanationReport,
+    Outcomes,
+    Retrieval,
+    SearchFigures,
+    Spending,
+)
 from deepkt_irt.reporting.item_data import Attention
 from deepkt_irt.reporting.run_report import render
 from made_up_items import (
@@ -114,10 +121,39 @@ def test_page_says_how_the_calibration_was_linked():
         ("curves", "Too few first attempts"),
         ("item-pages", "No item has been calibrated or flagged."),
         ("missing", "Not known: nothing is calibrated"),
+        ("explanations", "Nothing has been explained yet."),
+        ("explanations", "Not measured: too few questions"),
     ],
 )
 def test_empty_report_says_what_is_not_there(name, said):
     assert said in section(render(report()), name)
+
+
+def test_page_says_how_explanations_came_out_and_how_their_material_is_found():
+    figures = SearchFigures("hybrid", (0.75, 0.926, 1.0), (0.84, 0.97), 0.832, 0.688)
+    told = ExplanationReport(
+        outcomes=(
+            Outcomes("student", 40, 30, 4, 5.23, 8.0),
+            Outcomes("teacher", 40, 36, 0, 9.81, 12.4),
+        ),
+        reasons=(("the <model> refused", 9), ("the service did not answer", 5)),
+        spending=Spending("2026-03-01 02:07", 91, 77, 123_456, 0.23451),
+        retrieval=Retrieval(
+            "2026-03-01 01:00 UTC", "held out questions", "abc", "lsa", 68, 330, (figures,)
+        ),
+    )
+    found = section(render(report(explanations=told)), "explanations")
+
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", found)
+    assert cells[:6] == ["student", "40", "75.0 %", "10.0 %", "5.2", "8.0"]
+    assert "the &lt;model&gt; refused" in cells
+    assert "sent 91 requests" in found
+    assert "123,456 tokens, 0.2345 US dollars" in found
+    assert cells[-7:] == ["hybrid", "0.750", "0.926", "0.84 to 0.97", "1.000", "0.832", "0.688"]
+    unasked = replace(told, spending=None, reasons=())
+    found = section(render(report(explanations=unasked)), "explanations")
+    assert "No model was ever asked." in found
+    assert "None is." in found
 
 
 def test_report_without_flagged_items_or_gaps_says_so():

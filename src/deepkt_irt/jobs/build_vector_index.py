@@ -9,16 +9,21 @@ import pandas as pd
 
 from deepkt_irt.errors import BadFile
 from deepkt_irt.jobs.content_index import vector_search
-from deepkt_irt.jobs.content_library import READS, library_of
+from deepkt_irt.jobs.content_library import READS, library_of, passages_of
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.retrieval_evaluation import evaluate_retrieval
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.rag.embedders import Embedder, Vectors, embedded, remote_embedder
 from deepkt_irt.rag.index import CHUNK_COLUMNS, Chunk
 from deepkt_irt.rag.lsa import Lsa
 from deepkt_irt.tables.contract import Table
-from deepkt_irt.tables.gold_content import CONTENT_EMBEDDINGS, CONTENT_LIBRARY
+from deepkt_irt.tables.gold_content import (
+    CONTENT_EMBEDDINGS,
+    CONTENT_LIBRARY,
+    RETRIEVAL_EVALUATIONS,
+)
 
-_WRITES = (CONTENT_LIBRARY, CONTENT_EMBEDDINGS)
+_WRITES = (CONTENT_LIBRARY, CONTENT_EMBEDDINGS, RETRIEVAL_EVALUATIONS)
 _FEW = 1_000  # rows that are replaced by their keys; more, and the whole table is
 
 
@@ -29,9 +34,11 @@ def build_vector_index(ctx: JobContext) -> Metrics:
     Safe to run again: unchanged content keeps its id and its vector, and only rows that differ are
     written. `lsa` is fitted anew when much is new to it; then all is embedded anew. A file of a
     teacher that cannot be read, and an embedding that is zero or not finite, stop the task before
-    anything is written.
+    anything is written. How well each kind of search finds material on questions that are held out
+    goes to gold.retrieval_evaluations, if there are enough of them.
     """
-    chunks = library_of(ctx)
+    passages = passages_of(ctx)
+    chunks = library_of(passages, max_characters=ctx.settings.content.max_characters)
     old = ctx.read(CONTENT_EMBEDDINGS).toPandas()
     new, n_embedded = _embedded(ctx, chunks, old)
     known = ctx.read(CONTENT_LIBRARY).toPandas()
@@ -51,6 +58,7 @@ def build_vector_index(ctx: JobContext) -> Metrics:
         **{f"chunks_{kind}": float(n) for kind, n in sorted(kinds.items())},
         "embedded": float(n_embedded),
         "rows_changed": float(changed),
+        **evaluate_retrieval(ctx, passages, new),
     }
 
 

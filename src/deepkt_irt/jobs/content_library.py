@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,8 +48,14 @@ class Catalogue:
         return found
 
 
-def library_of(ctx: JobContext) -> list[Chunk]:
-    """The chunks of all content, sorted by id.
+def library_of(passages: Iterable[Passage], *, max_characters: int) -> list[Chunk]:
+    """The chunks of all content, sorted by id."""
+    chunks = chunks_of(passages, max_characters=max_characters)
+    return sorted(chunks, key=lambda chunk: chunk.chunk_id)
+
+
+def passages_of(ctx: JobContext) -> list[Passage]:
+    """All content there is.
 
     Content does not grow with students or events, so it is brought to the driver.
 
@@ -61,13 +67,11 @@ def library_of(ctx: JobContext) -> list[Chunk]:
         skills={row["skill_id"]: row for row in ctx.read(SKILLS).collect()},
         skills_of_item={row["item_id"]: tuple(row["skill_ids"]) for row in items},
     )
-    passages = [
+    return [
         *_skills(ctx, catalogue),
         *_sources(ctx, catalogue),
         *_documents(ctx, catalogue),
     ]
-    chunks = chunks_of(passages, max_characters=ctx.settings.content.max_characters)
-    return sorted(chunks, key=lambda chunk: chunk.chunk_id)
 
 
 def _skills(ctx: JobContext, catalogue: Catalogue) -> Iterator[Passage]:

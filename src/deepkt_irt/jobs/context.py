@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
+    from deepkt_irt.explanation_traces import TraceStore
+    from deepkt_irt.prompt_registry import PromptRegistry
     from deepkt_irt.tracking import ModelStore
 
 log = logging.getLogger(__name__)
@@ -171,6 +173,42 @@ class JobContext:
             model_names=self._place.names.models,
             experiment_names=self._place.names.experiments,
         )
+
+    @cached_property
+    def prompts(self) -> "PromptRegistry":
+        """The prompt registry, for tasks that declare a prompt.
+
+        Raises:
+            UndeclaredAccess: If the task declares none.
+        """
+        self._needs_prompts("the prompt registry")
+        from deepkt_irt.prompt_registry import PromptRegistry  # noqa: PLC0415 - as above
+
+        place = self._place
+        return PromptRegistry(
+            place.tracking_uri, place.registry_uri, prompt_names=place.names.prompts
+        )
+
+    @cached_property
+    def traces(self) -> "TraceStore":
+        """Traces of what a model was asked, for tasks that declare a prompt.
+
+        Raises:
+            UndeclaredAccess: If the task declares none.
+        """
+        self._needs_prompts("traces")
+        from deepkt_irt.explanation_traces import TraceStore  # noqa: PLC0415 - as above
+
+        (prompt,) = self._task.prompts
+        return TraceStore(
+            self._place.tracking_uri,
+            self._place.artifacts,
+            experiment_name=self._place.names.experiments.get(prompt),
+        )
+
+    def _needs_prompts(self, what: str) -> None:
+        if not self._task.prompts:
+            raise UndeclaredAccess(self._task.name, "uses", what)
 
     def read(self, table: Table) -> "DataFrame":
         """Rows of a declared table; a table not yet written reads as empty.

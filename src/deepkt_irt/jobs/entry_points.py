@@ -21,9 +21,16 @@ def task_script(task: Task) -> Script:
     def add_flags(parser: argparse.ArgumentParser) -> None:
         if task.uses_models or task.trains:
             add_model_names(parser)
-        if task.trains:
+        if task.prompts:
             parser.add_argument(
-                "--experiments", default="", metavar="MODEL=PATH,…", help="experiments by model"
+                "--prompts", default="", metavar="PROMPT=NAME,…", help="full names of prompts"
+            )
+        if task.trains or task.prompts:
+            parser.add_argument(
+                "--experiments",
+                default="",
+                metavar="NAME=PATH,…",
+                help="experiments by model or prompt",
             )
         parser.add_argument("--as-of", help="instant the run speaks about, ISO 8601; default: now")
         parser.add_argument(

@@ -17,6 +17,7 @@ from deepkt_irt.jobs.evidence_input import (
     recommended,
     wanted_rows,
 )
+from deepkt_irt.jobs.explanation_records import PROMPT, Tracing, register_wording
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.rag.chat import Call
 from deepkt_irt.rag.explainer import NOT_ASKED, OFFLINE, Explainer, Explanation, explained_offline
@@ -35,13 +36,14 @@ _WRITES = (RAG_EXPLANATIONS, LLM_CALLS)
 Batches = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
 
 
-@task(reads=(*READS, RAG_EXPLANATIONS), writes=_WRITES, extra="rag")
+@task(reads=(*READS, RAG_EXPLANATIONS), writes=_WRITES, extra="rag", prompts=(PROMPT,))
 def explain_students(ctx: JobContext) -> Metrics:
     """Explain to teachers and students what is recommended, from evidence and cited passages.
 
     Only what rests on other figures or passages than before is worked out and written; the rest
-    stays as it is. The same evidence is asked about once, whoever it is of. Without a language
-    model (chat.provider=offline), beyond the budget, or where an answer does not hold against its
+    stays as it is. The same evidence is asked about once, whoever it is of. What a model is asked
+    is registered in MLflow, and leaves traces there without a student. Without a language model
+    (chat.provider=offline), beyond the budget, or where an answer does not hold against its
     evidence, the explanation is made of fixed sentences and marked offline. Safe to run again: what
     a model worded before a run was cut off is kept and not paid for twice.
     """
@@ -100,6 +102,7 @@ def _word(
     asked = [(row, evidence) for row, evidence in found if evidence.sources]
     size = len(asked) if settings.chat.batch_deployment else settings.explanation.per_write
     calls: list[Call] = []
+    tracing = Tracing(ctx, len(asked), is_registered=bool(asked) and register_wording(ctx))
     for start in range(0, len(asked), max(1, size)):
         portion = asked[start : start + size]
         explained = explainer.explain([evidence for _, evidence in portion])
@@ -109,6 +112,7 @@ def _word(
             for (row, _), explanation in zip(portion, explained.explanations, strict=True)
         ]
         ctx.upsert(RAG_EXPLANATIONS, ctx.frame(RAG_EXPLANATIONS, pd.DataFrame(values)))
+        tracing.keep(explained.accounts, student_keys=[row["student_key"] for row, _ in portion])
         calls += explained.calls
         ctx.progress(f"{start + len(portion):,} of {len(asked):,} asked about")
     return calls

@@ -1,4 +1,4 @@
-"""What schemas, registered models and experiments are called where a run works.
+"""What schemas, registered models, prompts and experiments are called where a run works.
 
 A bundle decides the names: in development mode it puts the developer's in front. Jobs hand them
 to the tasks as `key=name,key=name`; without any, the plain names hold.
@@ -21,12 +21,14 @@ class Names:
     Attributes:
         schemas: Schema by layer.
         models: Full name of a registered model by its short name, as `catalog.schema.name`.
-        experiments: Path of the experiment by the model it trains.
+        experiments: Path of the experiment by the model it trains, or the prompt it traces.
+        prompts: Full name of a registered prompt by its short name.
     """
 
     schemas: Mapping[Layer, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     experiments: Mapping[str, str] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     def schema(self, layer: Layer) -> str:
         """Schema of a layer."""
@@ -36,7 +38,9 @@ class Names:
 PLAIN = Names()
 
 
-def parse_names(*, schemas: str = "", models: str = "", experiments: str = "") -> Names:
+def parse_names(
+    *, schemas: str = "", models: str = "", experiments: str = "", prompts: str = ""
+) -> Names:
     """Names from what a job hands over.
 
     Raises:
@@ -48,7 +52,8 @@ def parse_names(*, schemas: str = "", models: str = "", experiments: str = "") -
             layers = ", ".join(Layer)
             raise UsageError(f"--schemas {key}={name}: write LAYER=NAME, layers are {layers}")
         by_layer[Layer(key)] = name
-    return Names(by_layer, _pairs("--models", models), _pairs("--experiments", experiments))
+    given = {"models": models, "experiments": experiments, "prompts": prompts}
+    return Names(by_layer, **{name: _pairs(f"--{name}", text) for name, text in given.items()})
 
 
 def _pairs(flag: str, text: str) -> dict[str, str]:

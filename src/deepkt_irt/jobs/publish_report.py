@@ -3,7 +3,13 @@
 from datetime import UTC
 
 from deepkt_irt.errors import BackendUnavailable
-from deepkt_irt.jobs import report_help, report_items, report_policies, report_students
+from deepkt_irt.jobs import (
+    report_explanations,
+    report_help,
+    report_items,
+    report_policies,
+    report_students,
+)
 from deepkt_irt.jobs import report_parts as parts
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.item import dossiers
@@ -26,6 +32,7 @@ _READS = tuple(
             *report_items.READS,
             *report_help.READS,
             *report_policies.READS,
+            *report_explanations.READS,
             MODEL_EVALUATIONS,
             INGEST_AUDIT,
             QUARANTINE,
@@ -85,6 +92,7 @@ def _report_data(ctx: JobContext) -> ReportData:
         help_today=report_help.help_today(ctx.read, ctx.settings),
         help_settings=ctx.settings.help,
         policy=report_policies.policy_report(ctx.read, ctx.settings),
+        explanations=report_explanations.explanation_report(ctx.read),
         missing=missing,
     )
 

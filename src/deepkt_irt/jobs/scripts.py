@@ -89,5 +89,6 @@ def target_of(flags: argparse.Namespace) -> Target:
         schemas=flags.schemas,
         models=getattr(flags, "models", ""),
         experiments=getattr(flags, "experiments", ""),
+        prompts=getattr(flags, "prompts", ""),
     )
     return Target(lake=flags.lake, catalog=flags.catalog, names=names)

@@ -32,6 +32,7 @@ class Task:
     remembers: tuple[Table, ...] = ()
     reads_content: bool = False
     extra: str = ""
+    prompts: tuple[str, ...] = ()
 
     @property
     def doc(self) -> str:
@@ -56,6 +57,7 @@ def task(  # noqa: PLR0913 - what a task declares
     remembers: tuple[Table, ...] = (),
     reads_content: bool = False,
     extra: str = "",
+    prompts: tuple[str, ...] = (),
 ) -> Callable[[TaskFunction], TaskFunction]:
     """Register a function as a task.
 
@@ -67,6 +69,7 @@ def task(  # noqa: PLR0913 - what a task declares
         remembers: Tables it may read as an earlier run left them; no order follows from that.
         reads_content: Whether it reads the files of teachers, so that a changed one is work.
         extra: Optional dependencies it needs beside those of models.
+        prompts: Prompts it registers; what a model is asked by them may leave traces.
 
     Raises:
         ValueError: If the function has no docstring or its name is taken.
@@ -88,6 +91,7 @@ def task(  # noqa: PLR0913 - what a task declares
             remembers=remembers,
             reads_content=reads_content,
             extra=extra,
+            prompts=prompts,
         )
         return function
 

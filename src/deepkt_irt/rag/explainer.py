@@ -4,6 +4,7 @@ What a model words is published only if nothing is wrong with it. Everything els
 offline, marked as such, with the reason.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -60,18 +61,52 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Explained:
-    """Explanations in the order of their evidence, and every request that was sent for them."""
+class Round:
+    """One time that a model was asked for an explanation.
 
-    explanations: tuple[Explanation, ...]
-    calls: tuple[Call, ...]
+    Attributes:
+        prompt: What it was asked.
+        reply: What came.
+        checked: What is wrong with the answer; None without one.
+        checked_ns: Wall clock before and after the check, in nanoseconds.
+    """
+
+    prompt: Prompt
+    reply: Reply
+    checked: Checked | None
+    checked_ns: tuple[int, int]
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether its answer may be published."""
+        return self.checked is not None and self.checked.is_verified
 
 
 @dataclass(frozen=True)
-class _Asked:
-    prompt: Prompt
-    reply: Reply
-    checked: Checked | None  # None without an answer
+class Account:
+    """How an explanation that a model was asked for came to be; the first round is no repair."""
+
+    explanation: Explanation
+    rounds: tuple[Round, ...]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What came of some evidence.
+
+    Attributes:
+        explanations: In the order of the evidence.
+        accounts: One for each evidence that a model was asked about.
+    """
+
+    explanations: tuple[Explanation, ...]
+    accounts: tuple[Account, ...]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every request that was sent."""
+        rounds = [one for account in self.accounts for one in account.rounds]
+        return tuple(call for one in rounds for call in one.reply.calls)
 
 
 def explained_offline(evidence: Evidence, reason: str = NOT_ASKED) -> Explanation:
@@ -109,36 +144,38 @@ class Explainer:
         again = {
             key: [problem.text for problem in one.checked.problems] if one.checked else ["too long"]
             for key, one in first.items()
-            if one.reply.outcome in _MENDABLE and not (one.checked and one.checked.is_verified)
+            if one.reply.outcome in _MENDABLE and not one.is_verified
         }
         second = self._round(self._repairs, {key: asked[key] for key in again}, again)
-        found = {
-            key: self._explanation(each, [s for r in (first, second) if (s := r.get(key))])
-            for key, each in distinct.items()
+        rounds = {
+            key: tuple(one for r in (first, second) if (one := r.get(key))) for key in distinct
         }
-        calls = [call for r in (first, second) for one in r.values() for call in one.reply.calls]
-        return Explained(tuple(found[each.hash] for each in wanted), tuple(calls))
+        found = {key: self._explanation(each, rounds[key]) for key, each in distinct.items()}
+        return Explained(
+            tuple(found[each.hash] for each in wanted),
+            tuple(Account(found[key], rounds[key]) for key in asked),
+        )
 
     def _round(
         self, chat: Chat, wanted: Mapping[str, Evidence], problems: Mapping[str, list[str]]
-    ) -> dict[str, _Asked]:
+    ) -> dict[str, Round]:
         prompts = [
             explanation_prompt(each, self._settings, problems=problems.get(key, ()))
             for key, each in wanted.items()
         ]
         replies = chat.ask_many(prompts) if prompts else []
         return {
-            key: _Asked(
-                prompt,
-                reply,
-                checked(reply.text, each, self._settings, token=prompt.token)
-                if reply.text is not None
-                else None,
-            )
+            key: self._checked(each, prompt, reply)
             for (key, each), prompt, reply in zip(wanted.items(), prompts, replies, strict=True)
         }
 
-    def _explanation(self, evidence: Evidence, rounds: Sequence[_Asked]) -> Explanation:
+    def _checked(self, evidence: Evidence, prompt: Prompt, reply: Reply) -> Round:
+        found, started = None, time.time_ns()
+        if reply.text is not None:
+            found = checked(reply.text, evidence, self._settings, token=prompt.token)
+        return Round(prompt, reply, found, (started, time.time_ns()))
+
+    def _explanation(self, evidence: Evidence, rounds: Sequence[Round]) -> Explanation:
         if not rounds:
             return _offline(evidence, evidence.no_sources or NOT_ASKED, model=OFFLINE)
         last = rounds[-1]

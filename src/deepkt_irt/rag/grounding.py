@@ -29,7 +29,7 @@ _PIECE_END = re.compile(r"[.!?;:]+(?=\s|$)")
 _AFFIRMED = re.compile(r"(?<!not )(?<!not yet )\b(?:secure|practised)\b", re.IGNORECASE)
 _JUDGED = re.compile(r"\b(?:secure|developing)\b", re.IGNORECASE)
 _SEEMS = re.compile(r"\bseems?\b", re.IGNORECASE)
-_KEY = re.compile(r"\b(?:[0-9a-f]{12,}|[0-9a-f]{8}-[0-9a-f]{4}[\w-]*)\b", re.IGNORECASE)
+KEY_LIKE = re.compile(r"\b(?:[0-9a-f]{12,}|[0-9a-f]{8}-[0-9a-f]{4}[\w-]*)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _flipped(text: str, basis: str) -> bool:
 
 
 def _forbidden(text: str, place: str, token: str) -> Iterator[Problem]:
-    if token in text or _KEY.search(text):
+    if token in text or KEY_LIKE.search(text):
         yield Problem("identifier", f"{place}: it holds an identifier or a mark; leave it out")
     if has_address(text):
         yield Problem("link", f"{place}: it holds a link or markup; leave it out")

@@ -4,10 +4,11 @@ What comes from outside, evidence and passages alike, is JSON in a message of it
 that nobody can guess. The instructions stand apart and never change within a version.
 """
 
+import hashlib
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -53,6 +54,7 @@ Your last answer was not accepted:
 {problems}
 Answer again, and mend exactly that.
 """
+DATA = "<data {token}>\n{data}\n</data {token}>"
 
 
 class Sentence(BaseModel):
@@ -96,6 +98,35 @@ class Prompt:
     schema: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Wording:
+    """All that every prompt of a version has in common; `{…}` is filled in.
+
+    Attributes:
+        instructions: What the model is to do.
+        voices: By audience, how it speaks.
+        repair: Follows the instructions when an answer is to be mended.
+        data: How evidence is handed over.
+        schema: JSON schema of the answer.
+    """
+
+    instructions: str
+    voices: Mapping[str, str]
+    repair: str
+    data: str
+    schema: Mapping[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over all of it, in hexadecimal."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def wording() -> Wording:
+    """The words of this version."""
+    return Wording(INSTRUCTIONS, VOICE, REPAIR, DATA, Answer.model_json_schema())
+
+
 def explanation_prompt(
     evidence: Evidence, settings: ExplanationSettings, *, problems: Sequence[str] = ()
 ) -> Prompt:
@@ -120,7 +151,7 @@ def explanation_prompt(
         version=VERSION,
         token=token,
         instructions=instructions,
-        data=f"<data {token}>\n{_encoded(evidence)}\n</data {token}>",
+        data=DATA.format(token=token, data=_encoded(evidence)),
         schema_name="explanation",
         schema=Answer.model_json_schema(),
     )

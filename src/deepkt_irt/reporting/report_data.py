@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from deepkt_irt.reporting.explanation_report import ExplanationReport
 from deepkt_irt.reporting.help_today import ClassHelp
 from deepkt_irt.reporting.item_data import Attention, Curve, Item, ItemDossier, MissingItems
 from deepkt_irt.reporting.policy_report import PolicyReport
@@ -146,6 +147,7 @@ class ReportData:
         help_today: Who needs help, by class; None if no mastery is known.
         help_settings: By which they were found.
         policy: How recommendations are decided and judged; None if none ever were.
+        explanations: How they came out, and how their material is found.
         missing: Sentences that say plainly what the data does not hold.
     """
 
@@ -168,4 +170,7 @@ class ReportData:
     help_today: tuple[ClassHelp, ...] | None = None
     help_settings: HelpSettings = field(default_factory=HelpSettings)
     policy: PolicyReport | None = None
+    explanations: ExplanationReport = field(
+        default_factory=lambda: ExplanationReport((), (), None, None)
+    )
     missing: tuple[str, ...] = field(default=())

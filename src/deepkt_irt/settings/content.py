@@ -39,4 +39,8 @@ class ContentSettings(Frozen):
     rrf_k: int = Field(
         60, ge=1, description="added to a place before it is inverted"
     )  # Cormack, Clarke and Buettcher (2009)
+    min_questions: int = Field(
+        30, ge=1, description="held out that search is measured on; with fewer it is not measured"
+    )
+    max_questions: int = Field(500, ge=1, description="that search is measured on")
     candidates: int = Field(100, ge=1, description="of each ranking that are fused")

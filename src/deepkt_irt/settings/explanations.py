@@ -98,4 +98,15 @@ class ExplanationSettings(Frozen):
     max_per_run: int = Field(
         20_000, ge=1, description="explanations a model may be asked for in one run"
     )
+    trace: Literal["off", "figures", "texts"] = Field(
+        "figures",
+        description="MLflow's traces of what a model was asked: none, figures alone, or redacted "
+        "texts, too",
+    )
+    trace_share: float = Field(
+        1.0, ge=0, le=1, description="of the explanations asked for that leave a trace"
+    )
+    max_traces: int = Field(
+        500, ge=1, description="of a run; where more is asked, a smaller share leaves one"
+    )
     per_write: int = Field(200, ge=1, description="worded explanations kept in one transaction")

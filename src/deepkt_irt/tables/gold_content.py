@@ -42,4 +42,46 @@ CONTENT_EMBEDDINGS = Table(
     change_feed=True,  # Vector Search follows it
 )
 
-TABLES = (CONTENT_LIBRARY, CONTENT_EMBEDDINGS)
+RETRIEVAL_EVALUATIONS = Table(
+    layer=Layer.GOLD,
+    name="retrieval_evaluations",
+    comment="How well each search found material on questions whose own was held out.",
+    columns=(
+        Column("evaluation_id", "string", "same content, questions and settings: the same id"),
+        Column("search", "string", "lexical, vector or hybrid"),
+        Column("protocol", "string", "how the figures were taken"),
+        Column("data_version", "string", "hash of the library's chunk ids"),
+        Column("embedder", "string", "what embedded library and questions"),
+        Column("run_id", "string", "the pipeline run it belongs to"),
+        Column("n_questions", "bigint", "questions asked, all held out"),
+        Column("n_chunks", "bigint", "chunks that were searched, without theirs"),
+        *(
+            Column(
+                f"recall_at_{k}",
+                "double",
+                f"share of questions with a chunk on one of their skills among the first {k}",
+            )
+            for k in (1, 5, 10)
+        ),
+        Column("recall_at_5_low", "double", "lower end of its 95 % interval (Wilson)"),
+        Column("recall_at_5_high", "double", "upper end of its 95 % interval (Wilson)"),
+        *(
+            Column(
+                f"skills_at_{k}",
+                "double",
+                f"mean share of a question's skills that the first {k} chunks are about",
+            )
+            for k in (1, 5, 10)
+        ),
+        Column("mrr", "double", "mean reciprocal rank within the first 10"),
+        Column("ndcg", "double", "normalised discounted cumulative gain within the first 10"),
+        Column("evaluated_at", "timestamp", "as-of instant of the run, UTC"),
+    ),
+    key=("evaluation_id", "search"),
+    checks=(
+        Check("search_known", "search IN ('lexical', 'vector', 'hybrid')"),
+        Check("recall_is_share", "recall_at_5 BETWEEN 0 AND 1"),
+    ),
+)
+
+TABLES = (CONTENT_LIBRARY, CONTENT_EMBEDDINGS, RETRIEVAL_EVALUATIONS)
