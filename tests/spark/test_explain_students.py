@@ -387,6 +387,7 @@ CHANGES = (
 )
 
 
+@pytest.mark.nightly
 def test_nights_after_any_change_tell_what_one_from_nothing_tells(lake, spark, tmp_path):
     """Whatever changes, in an order drawn by chance, and only what changed is written."""
     walk = Walk(lake, spark, tmp_path / "lake")
@@ -409,6 +410,7 @@ def test_nights_after_any_change_tell_what_one_from_nothing_tells(lake, spark, t
     assert before.keys() == {(key, a) for key in ("k1", "k2") for a in ("teacher", "student")}
 
 
+@pytest.mark.nightly
 def test_a_run_cut_off_before_it_deletes_is_completed_by_the_next(
     lake, spark, tmp_path, monkeypatch
 ):
@@ -493,6 +495,7 @@ def test_students_with_the_same_evidence_are_asked_about_once(lake, store, frame
     assert first == twin
 
 
+@pytest.mark.nightly
 def test_what_was_paid_for_before_a_run_was_cut_off_is_kept(lake, store):
     """One explanation a write; the service breaks down for good after three."""
     settings = online("").model_copy(
@@ -515,6 +518,7 @@ def test_what_was_paid_for_before_a_run_was_cut_off_is_kept(lake, store):
     assert len(lake.told()) == 6
 
 
+@pytest.mark.nightly
 def test_what_no_model_worded_says_why_and_is_tried_another_night(lake):
     with serving(lambda *_: failed(500, "down")) as service:
         lake.run(online(service.base_url))
@@ -525,6 +529,7 @@ def test_what_no_model_worded_says_why_and_is_tried_another_night(lake):
     assert metrics["verified"] == 6
 
 
+@pytest.mark.nightly
 def test_an_answer_that_does_not_hold_is_not_tried_every_night(lake):
     bad = Served(response(json.dumps({"summary": "all is well"})))
     with serving(lambda *_: bad) as service:
@@ -537,6 +542,7 @@ def test_an_answer_that_does_not_hold_is_not_tried_every_night(lake):
     assert {r["problems"] for r in lake.told().values()} == {"schema"}
 
 
+@pytest.mark.nightly
 def test_by_batch_a_night_is_one_batch_and_repairs_go_one_by_one(lake, store):
 
     def first_wrong(body, number):
@@ -616,6 +622,7 @@ def test_what_was_asked_is_registered_and_traced_and_says_nothing_of_a_student(l
     assert [each for each in NAMES if f'"{each}"' in texts or f" {each}" in texts] == []
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("changes", "n"),
     [({"trace": "off"}, 0), ({"trace_share": 0.0}, 0), ({"max_traces": 6}, 6)],
@@ -628,6 +635,7 @@ def test_settings_say_how_many_traces_a_run_leaves(lake, tmp_path, changes, n):
     assert len(traces_of(tmp_path / "lake")) == n
 
 
+@pytest.mark.nightly
 def test_a_store_that_is_away_costs_one_warning_and_no_explanation(lake, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     away = f"sqlite:///{tmp_path / 'file' / 'x.db'}"
@@ -642,6 +650,7 @@ def test_a_store_that_is_away_costs_one_warning_and_no_explanation(lake, tmp_pat
     assert said.startswith("prompt explain-1 is not registered, and nothing is traced: MLflow")
 
 
+@pytest.mark.nightly
 def test_traces_that_cannot_be_kept_cost_one_warning_and_no_explanation(lake, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     with serving(obedient) as service, caplog.at_level(logging.WARNING, "deepkt_irt"):
@@ -655,6 +664,7 @@ def test_traces_that_cannot_be_kept_cost_one_warning_and_no_explanation(lake, tm
     assert said.startswith("no more traces are kept in this run: MLflow could not keep traces")
 
 
+@pytest.mark.nightly
 def test_other_words_under_the_same_version_stop_the_task_before_anybody_is_asked(
     lake, monkeypatch
 ):
