@@ -21,6 +21,7 @@ TOLD = {
     "schemas": "bronze=b",
     "models": "sakt=m",
     "experiments": "sakt=e",
+    "prompts": "explain=p",
     "settings": "defaults",
 }
 # quotes, commas, line breaks and other alphabets must survive the way through CSV

@@ -239,7 +239,7 @@ def test_a_lost_embedder_is_fitted_again(lake):
 def test_without_any_content_the_task_succeeds_and_asking_says_why_nothing_is_found(lake, store):
     lake.write(skills=[skill(4, "Nameless")], question={})
 
-    assert lake.run() == {"chunks": 0, "embedded": 0, "rows_changed": 0}
+    assert lake.run() == {"chunks": 0, "embedded": 0, "rows_changed": 0, "questions_held_out": 0}
     with pytest.raises(NoData, match="the content library is empty: no source has text"):
         open_index(lake.place, SETTINGS.content)
 
