@@ -143,7 +143,9 @@ EVENTS = [
 def mlflow_of(folder):
     import mlflow
 
-    return mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    # with both, since the registry of another test may be the process's own
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    return mlflow.MlflowClient(uri, uri)
 
 
 class Lake:
