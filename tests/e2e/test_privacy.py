@@ -39,6 +39,7 @@ def test_no_student_is_named_in_requests_logs_indexes_or_the_model_store(
         script.run(script.parser().parse_args([*flags, f"{chat},{quick},{limits}"]))
         sent = b"\n".join(service.books.raw) + repr(service.books.headers).encode()
 
+    store = TableStore(spark, lake=lake)  # the run made a table
     told = store.read(RAG_EXPLANATIONS).groupBy("outcome").count()
     outcomes = {row["outcome"]: row["count"] for row in told.collect()}
     assert len(people) > 80
