@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from deepkt_irt.irt.fit import wilson
 from deepkt_irt.rag.content import Passage, chunks_of
 from deepkt_irt.rag.embedders import embedded, embedded_question
 from deepkt_irt.rag.index import Chunk, Mode
@@ -102,7 +103,7 @@ def _cross_validated(course: Questions, training: list[str]) -> dict[Mode, list[
 
 def _measures(mode: Mode, found: list[Found]) -> list[str]:
     figures = measured(found)
-    low, high = figures.recall_interval
+    low, high = wilson(figures.recall[DEPTHS[1]], figures.n_questions)
     return [
         mode,
         *(f"{figures.recall[k]:.3f}" for k in DEPTHS),

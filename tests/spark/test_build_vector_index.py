@@ -388,6 +388,8 @@ def test_search_is_measured_on_held_out_questions_once_for_the_same_content(lake
     chunks = store.read(CONTENT_LIBRARY).count()
     assert set(found["n_chunks"]) == {chunks - 2 * n_held_out}  # without their texts and hints
     assert found.loc["lexical", "recall_at_5"] == metrics["recall_at_5_lexical"] == 1.0
+    lexical = found.loc["lexical"]
+    assert 0.5 < lexical["recall_at_5_low"] < 1.0 == lexical["recall_at_5_high"]
     assert set(found["protocol"]) == {"held_out_questions"}
     assert {at.day for at in found["evaluated_at"]} == {AS_OF.day}
 

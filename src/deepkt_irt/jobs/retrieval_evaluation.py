@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from deepkt_irt.irt.fit import wilson
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.rag.content import Passage
 from deepkt_irt.rag.embedders import embedded, remote_embedder
@@ -89,12 +90,12 @@ def _index(library: Sequence[Chunk], rows: pd.DataFrame, settings: ContentSettin
 
 
 def _figures(found: Measures) -> dict[str, float]:
-    low, high = found.recall_interval
+    low, high = wilson(found.recall[DEPTHS[1]], found.n_questions)
     return {
         "n_questions": found.n_questions,
         **{f"recall_at_{k}": value for k, value in found.recall.items()},
-        f"recall_at_{DEPTHS[1]}_low": low,
-        f"recall_at_{DEPTHS[1]}_high": high,
+        f"recall_at_{DEPTHS[1]}_low": float(low),
+        f"recall_at_{DEPTHS[1]}_high": float(high),
         **{f"skills_at_{k}": value for k, value in found.covered.items()},
         "mrr": found.mrr,
         "ndcg": found.ndcg,

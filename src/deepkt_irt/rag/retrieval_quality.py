@@ -18,12 +18,11 @@ from deepkt_irt.rag.words import terms
 
 MODES: tuple[Mode, ...] = ("lexical", "vector", "hybrid")
 DEPTHS = (1, 5, 10)
-"""Numbers of first hits that are looked at; interval and aim are of the second."""
+"""Numbers of first hits that are looked at; the interval shown and the aim are of the second."""
 
 _HELD_OUT_PERCENT = 30
 _SALT = "retrieval-2"
 _WHOLE = 100_000  # characters: a question is asked in one piece
-_Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,6 @@ class Measures:
     Attributes:
         n_questions: That were asked.
         recall: Share for which one of the first so many hits is relevant, by depth.
-        recall_interval: 95 % interval of the one at `DEPTHS[1]`.
         covered: Mean share of a question's skills that the first so many are about, by depth.
         mrr: Mean reciprocal rank within the deepest.
         ndcg: Mean normalised discounted cumulative gain within the deepest.
@@ -171,7 +169,6 @@ class Measures:
 
     n_questions: int
     recall: Mapping[int, float]
-    recall_interval: tuple[float, float]
     covered: Mapping[int, float]
     mrr: float
     ndcg: float
@@ -179,19 +176,10 @@ class Measures:
 
 def measured(found: Sequence[Found]) -> Measures:
     """Figures over what was found for at least one question."""
-    recall = {k: fmean(each.recall(k) for each in found) for k in DEPTHS}
     return Measures(
         n_questions=len(found),
-        recall=recall,
-        recall_interval=_wilson(recall[DEPTHS[1]], len(found)),
+        recall={k: fmean(each.recall(k) for each in found) for k in DEPTHS},
         covered={k: fmean(each.covered[k] for each in found) for k in DEPTHS},
         mrr=fmean(each.reciprocal_rank for each in found),
         ndcg=fmean(each.ndcg for each in found),
     )
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, 1927)."""
-    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z * float(np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))) / (1 + _Z**2 / n)
-    return centre - half, centre + half
