@@ -126,14 +126,14 @@ def judged(**changed):
         "n_pending": 4_000,
         "verdict": "2026-03-01: the rule stays live",
         "gaps": (
-            Gap("the rule", "sndr", (0.002, -0.004, 0.008), 700, 90, 410.4, decides=True),
-            Gap("running", "dm", None, 700, 90, None, decides=False),
+            Gap("the rule", "sndr", (0.002, -0.004, 0.008), -0.007, 700, 90, 410.4, decides=True),
+            Gap("running", "dm", None, None, 700, 90, None, decides=False),
         ),
         "groups": (
             GroupShare("A", 60, 500, 40, (0.7, 0.68, 0.72), (0.5, None, None)),
             GroupShare("B", 30, 200, 35, (0.69, 0.66, 0.72), None),
         ),
-        "gate_confidence": 0.995,
+        "gate_confidence": 0.99,
         "confidence": 0.95,
     }
     return PolicyReport(**(given | changed))
@@ -144,11 +144,12 @@ def test_page_says_how_recommendations_are_decided_and_judged():
 
     assert "On 2026-03-01 02:00 UTC, the rule decided." in found
     assert "Judged last 2026-03-01: the rule stays live." in found
-    assert "99.5 % interval" in found
+    assert "99 % interval" in found
     assert "-0.0040 to +0.0080" in found
+    assert '<td class="n">-0.0070</td>' in found
     assert "0.70 (0.68 to 0.72)" in found
     assert "<td>recent</td>" in found
-    assert found.count("\N{EN DASH}") == 4  # what is not known: of dm, and of group B
+    assert found.count("\N{EN DASH}") == 5  # what is not known: of dm, and of group B
 
 
 def test_page_of_policies_never_judged_says_so():

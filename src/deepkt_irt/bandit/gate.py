@@ -11,9 +11,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from deepkt_irt.bandit.any_time import widening
 from deepkt_irt.bandit.decision_log import DecisionLog, FloatArray, IntArray
 from deepkt_irt.bandit.linear_state import Rewards
-from deepkt_irt.bandit.off_policy import Comparison, compare
+from deepkt_irt.bandit.off_policy import Comparison, Estimate, compare
 from deepkt_irt.bandit.offers import Eligible
 from deepkt_irt.bandit.policies import (
     LINUCB,
@@ -83,8 +84,9 @@ def judge(
     Rewards are taken less what is usual for the skill and the student: an ability that was taken
     for too low would otherwise speak for any policy that chooses that skill.
 
-    LinUCB goes live if the lower ends of both differences are above 0. Once live it stays, unless
-    the rule is better beyond chance.
+    LinUCB goes live if the lower ends of both differences are above 0 at any time
+    (`low_at_any_time`), since it is asked daily. Once live it stays, unless the rule is better
+    beyond chance; there one question too many costs no more than a return to the rule.
 
     Args:
         evidence: Decisions and rewards.
@@ -116,7 +118,20 @@ def judge(
         )
         for against, other in ((RUNNING, None), (RULE, policies[1]))
     }
-    return _verdict(found, running, settings.estimator)
+    return _verdict(found, running, settings)
+
+
+def low_at_any_time(difference: Estimate, settings: OffPolicySettings) -> float:
+    """Lower end of a difference that holds at all questions asked of a growing log at once.
+
+    Over a log that forgets what is older than `window_days`, it holds once each window.
+    """
+    wider = widening(
+        difference.n_decisions,
+        confidence=settings.gate_confidence,
+        tightest_at=settings.gate_tightest_at,
+    )
+    return difference.value - wider * (difference.value - difference.low)
 
 
 def _net_of_what_is_usual(evidence: Evidence, settings: OffPolicySettings) -> DecisionLog:
@@ -141,19 +156,20 @@ def _net_of_what_is_usual(evidence: Evidence, settings: OffPolicySettings) -> De
 
 
 def _verdict(
-    found: Mapping[str, Mapping[str, Comparison]], running: str, estimator: str
+    found: Mapping[str, Mapping[str, Comparison]], running: str, settings: OffPolicySettings
 ) -> Verdict:
-    against = {name: comparisons[estimator] for name, comparisons in found.items()}
-    rule = against[RULE].difference
-    told = (
-        f"LinUCB less the rule {rule.value:+.4f} ({rule.low:+.4f} to {rule.high:+.4f}, {estimator})"
-    )
+    against = {name: each[settings.estimator].difference for name, each in found.items()}
+    rule = against[RULE]
+    told = f"LinUCB less the rule {rule.value:+.4f}"
     if running == LINUCB:
+        told = f"{told} ({rule.low:+.4f} to {rule.high:+.4f}, {settings.estimator})"
         if rule.high < 0:
             better = f"the rule goes live again, being better beyond chance: {told}"
             return Verdict(RULE, better, found)
         return Verdict(LINUCB, f"LinUCB stays live; nothing says it is worse: {told}", found)
-    if all(each.beats() for each in against.values()):
+    lows = {name: low_at_any_time(each, settings) for name, each in against.items()}
+    told = f"{told}, at any time {lows[RULE]:+.4f} or more ({settings.estimator})"
+    if all(low > 0 for low in lows.values()):
         return Verdict(LINUCB, f"LinUCB goes live, being better beyond chance: {told}", found)
     return Verdict(RULE, f"the rule stays live; LinUCB is not better beyond chance: {told}", found)
 

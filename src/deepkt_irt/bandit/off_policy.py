@@ -79,10 +79,6 @@ class Comparison:
     other: Estimate
     difference: Estimate
 
-    def beats(self, *, by: float = 0.0) -> bool:
-        """Whether the lower end of the difference is above `by`; never without an interval."""
-        return self.difference.low > by
-
 
 def evaluate(
     log: DecisionLog,

@@ -18,7 +18,7 @@ import pandas as pd
 from deepkt_irt.bandit.context import SHARED
 from deepkt_irt.bandit.decision_log import DecisionLog
 from deepkt_irt.bandit.fairness import GroupFigures, by_group
-from deepkt_irt.bandit.gate import RUNNING, Evidence, Verdict, judge
+from deepkt_irt.bandit.gate import RUNNING, Evidence, Verdict, judge, low_at_any_time
 from deepkt_irt.bandit.linear_state import LinearState
 from deepkt_irt.bandit.off_policy import Comparison
 from deepkt_irt.bandit.policies import LINUCB, RULE, fresh_state, rewards_of
@@ -279,6 +279,7 @@ def _row(
         "difference": gap.value,
         "difference_low": gap.low,
         "difference_high": gap.high,
+        "low_at_any_time": low_at_any_time(gap, ctx.settings.off_policy),
         "effective_sample_size": gap.effective_sample_size,
         "max_weight": gap.max_weight,
         "clipped_share": gap.clipped_share,

@@ -80,6 +80,7 @@ def _gap(row: Any) -> Gap:  # noqa: ANN401 - a Spark row
         against=policy_label(row["against"]),
         estimator=row["estimator"],
         difference=_interval(row, "difference"),
+        low_at_any_time=row["low_at_any_time"],
         n_decisions=row["n_decisions"],
         n_students=row["n_students"],
         effective_sample_size=row["effective_sample_size"],

@@ -22,6 +22,7 @@ class Gap:
         against: The running policies together, or one by name.
         estimator: As in gold.policy_evaluations.
         difference: Mean reward a decision; None if no decision carried weight.
+        low_at_any_time: Its lower end that holds however often it is asked; None if unknown.
         n_decisions: It rests on.
         n_students: Of these.
         effective_sample_size: Of the weights; None if the estimator has none.
@@ -31,6 +32,7 @@ class Gap:
     against: str
     estimator: str
     difference: Interval | None
+    low_at_any_time: float | None
     n_decisions: int
     n_students: int
     effective_sample_size: float | None

@@ -118,9 +118,11 @@ class OffPolicySettings(Frozen):
     )
     n_resamples: int = Field(2000, ge=1, description="bootstrap draws of students")
     confidence: float = Field(0.95, gt=0, lt=1, description="of the intervals of groups")
-    # asked every day, 95 % would say yes by chance before long
     gate_confidence: float = Field(
-        0.995, gt=0, lt=1, description="of the intervals by which a policy goes live"
+        0.99, gt=0, lt=1, description="that no question of a window lets a policy live by chance"
+    )
+    gate_tightest_at: int = Field(
+        10_000, ge=1, description="decisions at which the gate's bound is least wide"
     )
     reward_penalty: float = Field(1.0, gt=0, description="ridge of the reward model, in rewards")
     folds: int = Field(

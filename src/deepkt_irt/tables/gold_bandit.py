@@ -118,6 +118,13 @@ POLICY_EVALUATIONS = Table(
         Column("difference", "double", "value less other_value", nullable=True),
         Column("difference_low", "double", f"lower {_INTERVAL}", nullable=True),
         Column("difference_high", "double", f"upper {_INTERVAL}", nullable=True),
+        Column(
+            "low_at_any_time",
+            "double",
+            "lower end of the difference that holds however often it is asked; the gate wants "
+            "it above 0",
+            nullable=True,
+        ),
         Column("n_decisions", "bigint", "it rests on"),
         Column("n_students", "bigint", "of these"),
         Column("n_pending", "bigint", "left out, since their reward has not come yet"),
