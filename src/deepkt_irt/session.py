@@ -36,6 +36,15 @@ _JVM_OPTIONS = {
     "large": "-XX:+UseSerialGC",
 }
 
+# What plans of small tables cost is mostly not their rows: code generated for a few of them, a plan
+# drawn for a page nobody opens, a look at statistics of files that are all read anyway.
+_SMALL_PLANS = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.ui.explainMode": "simple",
+    "spark.databricks.delta.stats.skipping": "false",
+}
+
 Profile = Literal["small", "large"]
 
 
@@ -199,13 +208,12 @@ def _local_settings(profile: Profile, memory: str) -> dict[str, str]:
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2" if profile == "small" else "4",
-        # to plan anew between the stages takes a fifth of the time of a small write
-        "spark.sql.adaptive.enabled": "false" if profile == "small" else "true",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        **(_SMALL_PLANS if profile == "small" else {}),
     }
 
 

@@ -55,7 +55,6 @@ def canonical(context, store, tmp_path):
     return build
 
 
-@pytest.mark.connect
 def test_canonical_skill_builder_rows_become_events_with_help_used(canonical):
     found = canonical(
         line(skill_id="3.0", skill_name="Mean"),

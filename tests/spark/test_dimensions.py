@@ -158,7 +158,6 @@ def test_student_groups_students_of_two_sources_are_apart_and_unnamed_ones_have_
     assert rows(made, "student_key", "student_group") == [("k", "x"), ("k-t", "y")]
 
 
-@pytest.mark.connect
 def test_items_of_catalogue_and_events_are_united_and_counted(events, catalogue):
     made = items(
         catalogue(
@@ -204,7 +203,6 @@ def test_items_described_twice_become_one_row(events, catalogue):
     ]
 
 
-@pytest.mark.connect
 def test_skills_of_catalogue_and_events_are_united_named_and_counted(events, listed):
     made = skills(
         listed(("k1", "Counting", ["k2"]), ("k2", " ", [])),

@@ -202,7 +202,6 @@ def test_canonical_repeated_assignment_details_add_no_event(canonical):
     assert found.responses.count() == 1
 
 
-@pytest.mark.connect
 def test_canonical_unit_test_scores_are_assessments_with_their_practice(canonical):
     found = canonical(
         assignment_details=[

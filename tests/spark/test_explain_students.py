@@ -463,6 +463,7 @@ def test_nothing_of_who_a_student_is_leaves_the_house(lake):
         assert secret.encode() not in sent
 
 
+@pytest.mark.nightly
 def test_the_second_night_asks_only_about_what_changed(lake):
     with serving(obedient) as service:
         lake.run(online(service.base_url))
@@ -476,6 +477,7 @@ def test_the_second_night_asks_only_about_what_changed(lake):
     assert metrics["new"] == 2
 
 
+@pytest.mark.nightly
 def test_students_with_the_same_evidence_are_asked_about_once(lake, store, frame):
     events = EVENTS + [event("k4", n, n != 3) for n in range(1, 6)]
     store.overwrite(CANONICAL_LEARNING_EVENTS, frame(CANONICAL_LEARNING_EVENTS, events))

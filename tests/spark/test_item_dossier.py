@@ -476,7 +476,6 @@ def test_publish_report_of_an_empty_lake_says_what_is_not_there(context):
         assert said in page
 
 
-@pytest.mark.connect
 def test_publish_report_shows_flagged_items_on_pages_of_their_own(context, lake):
     lake(ITEMS, {"item_id": "s:q1", "title": "Halves"})
     lake(

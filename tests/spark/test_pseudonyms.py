@@ -34,7 +34,6 @@ def insert(store):
     return run
 
 
-@pytest.mark.connect
 def test_new_student_keys_one_per_source_and_student_none_for_the_nameless(students, insert):
     known = insert(students)
 

@@ -186,6 +186,7 @@ def test_recommend_items_students_of_different_ability_get_items_of_different_di
     assert ids == {row[0] for row in recommended(store, "decision_id")}
 
 
+@pytest.mark.nightly
 def test_recommend_items_combines_both_models_of_the_latest_calibration(store, lake, context):
     lake(ITEMS, *({"item_id": i, "skill_ids": [i[0]]} for i in ("a1", "b1", "c1")))
     lake(SKILLS, {"skill_id": "a", "name": "Ratios"}, {"skill_id": "b"}, {"skill_id": "c"})

@@ -136,7 +136,6 @@ def test_canonical_answer_and_group_of_a_response_are_those_of_its_first_row(can
     assert '"answer":"C"' in found.rejected.first()["received"]
 
 
-@pytest.mark.connect
 def test_canonical_rows_repeating_a_response_per_skill_become_one_event(canonical):
     found = canonical(
         {"skill_ids": "12.0", "latency_ms": "9"},

@@ -183,7 +183,6 @@ def test_events_do_not_depend_on_the_order_of_the_rows_received(owned):
     assert rows(events(owned(*given)), *columns) == rows(events(owned(*given[::-1])), *columns)
 
 
-@pytest.mark.connect
 def test_event_id_follows_the_random_key_and_not_the_source_id(owned):
     def event_id(student_id, key):
         known = {"source": "s", "student_id": student_id, "student_key": key, "created_at": at(0)}

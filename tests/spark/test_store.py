@@ -85,7 +85,6 @@ def test_append_same_version_again_adds_nothing(store, frame):
     assert rows(store.read(T), "id") == [(1,), (2,)]
 
 
-@pytest.mark.connect
 def test_insert_new_leaves_existing_rows_as_they_are(store, frame):
     store.insert_new(T, frame(T, [{"id": 1, "v": 1.0}]))
 
@@ -114,7 +113,6 @@ def test_version_counts_commits_and_is_none_before_the_first(store, frame):
     assert store.rows_written(T) == 2
 
 
-@pytest.mark.connect
 def test_store_reopened_finds_the_tables_of_its_lake(store, spark, frame, tmp_path):
     store.overwrite(T, frame(T, [{"id": 1}]))
 
@@ -143,7 +141,6 @@ def test_two_lakes_of_one_session_keep_their_rows_apart(store, spark, frame, tmp
     assert rows(other.read(T), "id") == [(2,)]
 
 
-@pytest.mark.connect
 def test_table_of_an_earlier_version_gets_the_columns_that_may_be_null(store, spark, tmp_path):
     store.overwrite(T, spark.createDataFrame([(1, 2.0)], "id bigint, v double"))
     later = replace(T, columns=(*T.columns, Column("w", "string", "new", nullable=True)))

@@ -11,7 +11,7 @@ import pandas as pd
 from deepkt_irt.bandit.policies import LINUCB, RULE
 from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.bandit_learning import MODEL
-from deepkt_irt.jobs.reading import Read, find_student
+from deepkt_irt.jobs.reading import Read, find_student, item_label
 from deepkt_irt.jobs.recommendation_input import students_of
 from deepkt_irt.jobs.report_policies import last_judgement, verdict_of
 from deepkt_irt.recommending import Recommender
@@ -73,8 +73,7 @@ def read_comparison(
             "run it once a model is champion"
         )
     student = student.assign(asked_at=at.isoformat())
-    label = F.coalesce("title", "source_item_id").alias("label")
-    titles = read(ITEMS).select("item_id", label).collect()
+    titles = read(ITEMS).select("item_id", item_label()).collect()
     names = {row["item_id"]: row["label"] for row in titles}
     slates = {
         name: _slate(recommender.decided(student, recommender.policy(name)), names)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from deepkt_irt.errors import NoData
 from deepkt_irt.jobs.content_index import ContentPlace, open_index
+from deepkt_irt.jobs.reading import item_label
 from deepkt_irt.rag.evidence import (
     EVIDENCE_VERSION,
     Audience,
@@ -130,9 +131,7 @@ def recommended(ctx: Reading) -> "DataFrame":
 
 
 def _labels(ctx: Reading) -> "DataFrame":
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    return ctx.read(ITEMS).select("item_id", F.coalesce("title", "source_item_id").alias("item"))
+    return ctx.read(ITEMS).select("item_id", item_label("item"))
 
 
 def _lately(ctx: Reading, wanted: "DataFrame") -> "DataFrame":

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deepkt_irt.errors import NoData
-from deepkt_irt.jobs.reading import Read, find_student
+from deepkt_irt.jobs.reading import Read, find_student, item_label
 from deepkt_irt.reporting.explanation import Explained, Ground, StudentExplanations, Told
 from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.silver import ITEMS, SKILLS
@@ -44,12 +44,11 @@ def explanations_of(read: Read, keys: list[str]) -> dict[str, tuple[Explained, .
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    label = F.coalesce("title", "source_item_id").alias("item")
     skills = read(SKILLS).select("skill_id", F.col("name").alias("skill"))
     rows = (
         read(RAG_EXPLANATIONS)
         .filter(F.col("student_key").isin(keys))
-        .join(read(ITEMS).select("item_id", label), "item_id", "left")
+        .join(read(ITEMS).select("item_id", item_label("item")), "item_id", "left")
         .join(skills, "skill_id", "left")
         .orderBy("student_key", F.desc("audience"))
     )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import NoData, UsageError
-from deepkt_irt.jobs.reading import Read, find_student
+from deepkt_irt.jobs.reading import Read, find_student, item_label
 from deepkt_irt.reporting.gaming import Count, Evidence, Gaming, StudentBehaviour, notable
 from deepkt_irt.settings import BehaviourSettings
 from deepkt_irt.silver.behaviour import PATTERNS
@@ -209,10 +209,8 @@ def _evidence(
     about = events.select(
         *("event_id", "latency_ms", "hint_count"), F.unix_seconds("answered_at").alias("seconds")
     )
-    label = F.coalesce("title", "source_item_id").alias("item")
-    rows = latest.join(about, "event_id").join(
-        read(ITEMS).select("item_id", label), "item_id", "left"
-    )
+    items = read(ITEMS).select("item_id", item_label("item"))
+    rows = latest.join(about, "event_id").join(items, "item_id", "left")
     found: dict[str, list[Evidence]] = {}
     for row in rows.orderBy("student_key", "age").collect():
         found.setdefault(row["student_key"], []).append(_parsed(row))

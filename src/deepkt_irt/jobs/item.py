@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import NoData, UsageError
 from deepkt_irt.jobs.calibrated import flagged_since
-from deepkt_irt.jobs.reading import Read
+from deepkt_irt.jobs.reading import Read, item_label
 from deepkt_irt.jobs.report_items import observed_shares, parsed_item
 from deepkt_irt.reporting.item_data import Dot, DriftWindow, ItemDossier, ItemVersion
 from deepkt_irt.reporting.item_facts import GroupDif, ItemFacts, OptionFacts
@@ -121,8 +121,7 @@ def _about(read: Read, wanted: list[str]) -> "DataFrame":
     names = read(SKILLS).select("skill_id", F.col("name").alias("skill"))
     on = own.select("item_id", F.explode("skill_ids").alias("skill_id")).join(names, "skill_id")
     skills = on.groupBy("item_id").agg(F.array_sort(F.collect_set("skill")).alias("skills"))
-    label = F.coalesce("title", "source_item_id").alias("label")
-    return own.select("*", label).join(skills, "item_id", "left")
+    return own.select("*", item_label()).join(skills, "item_id", "left")
 
 
 def _versions(read: Read, wanted: list[str]) -> dict[str, tuple[ItemVersion, ...]]:

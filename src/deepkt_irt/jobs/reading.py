@@ -1,4 +1,4 @@
-"""How views read tables, and how they find the student that was asked for."""
+"""How views read tables, what they call items, and how they find the student asked for."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.silver import STUDENT_KEYS
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 Read = Callable[[Table], "DataFrame"]
 
@@ -28,3 +28,10 @@ def find_student(read: Read, student_id: str) -> tuple[str, str]:
             "as in the student column of the data you ran"
         )
     return found[0]["student_key"], found[0]["source"]
+
+
+def item_label(name: str = "label") -> "Column":
+    """What people call an item of silver.items: its title, or else its id in the source."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    return F.coalesce("title", "source_item_id").alias(name)

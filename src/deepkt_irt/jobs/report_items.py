@@ -11,7 +11,7 @@ from deepkt_irt.irt.fit import wilson
 from deepkt_irt.irt.forms import Gap, coverage_gaps, normal_abilities
 from deepkt_irt.jobs.attempts import first_attempts, level_reached, with_exclusions
 from deepkt_irt.jobs.calibrated import latest
-from deepkt_irt.jobs.reading import Read
+from deepkt_irt.jobs.reading import Read, item_label
 from deepkt_irt.reporting.item_data import (
     STATUSES,
     Attention,
@@ -115,7 +115,7 @@ def labelled_items(read: Read) -> "DataFrame":
     )
     own = read(ITEMS).select(
         "item_id",
-        F.coalesce("title", "source_item_id").alias("label"),
+        item_label(),
         F.get("skill_ids", F.lit(0)).alias("first_skill"),
     )
     return own.join(skills, "first_skill", "left").select("item_id", "label", "skill")

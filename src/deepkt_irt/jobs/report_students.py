@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.jobs.explain import explanations_of
 from deepkt_irt.jobs.gaming import notable_behaviour
-from deepkt_irt.jobs.reading import Read
+from deepkt_irt.jobs.reading import Read, item_label
 from deepkt_irt.reporting.policy_report import policy_label
 from deepkt_irt.reporting.student_data import Answer, Next, SkillMastery, Student
 from deepkt_irt.settings import BehaviourSettings
@@ -85,10 +85,7 @@ def student_pages(
 
 def recommended_to(read: Read, keys: list[str]) -> dict[str, list[Any]]:
     """Recommendations of a few students with the items' labels, best first."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    label = F.coalesce("title", "source_item_id").alias("label")
-    items = read(ITEMS).select("item_id", label)
+    items = read(ITEMS).select("item_id", item_label())
     rows = read(BANDIT_RECOMMENDATIONS).join(items, "item_id")
     return _by_student(rows.orderBy("student_key", "rank"), keys)
 
@@ -169,7 +166,7 @@ def _answers(read: Read, keys: list[str], last: int) -> dict[str, list[Any]]:
     recent = own.withColumn("age", F.row_number().over(newest)).filter(F.col("age") <= last)
     predicted = read(SAKT_PREDICTIONS).filter(F.col("student_key").isin(keys))
     names = F.map_from_entries(F.collect_list(F.struct("skill_id", "name"))).alias("names")
-    labels = read(ITEMS).select("item_id", F.coalesce("title", "source_item_id").alias("label"))
+    labels = read(ITEMS).select("item_id", item_label())
     shown = (
         recent.join(predicted.select("event_id", "p_correct"), "event_id", "left")
         .join(labels, "item_id", "left")
