@@ -182,6 +182,25 @@ def test_caliper_entities_may_be_given_by_their_ids_alone():
     assert (flat["attempt_id"], flat["answer"]) == ("urn:try", '["A", "C"]')
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "duration"),
+    [
+        ("2026-02-02T09:00:00Z", "2026-02-02T09:01:00.5Z", "PT60.500S"),
+        ("2026-02-02T09:00:00Z", "2026-02-02T09:00:00Z", ""),
+        ("2026-02-02T09:00:00", "2026-02-02T09:01:00Z", ""),
+        (None, "2026-02-02T09:01:00Z", ""),
+        ("0001-01-01T00:00:00Z", "9999-01-01T00:00:00Z", ""),
+    ],
+)
+def test_caliper_duration_is_worked_out_where_start_and_end_are_told(start, end, duration):
+    told = {"startedAtTime": start, "endedAtTime": end}
+    one = event(1, "AssessmentItemEvent", "Completed", **told)
+    other = event(1, "AssessmentItemEvent", "Completed", duration="PT1S", **told)
+
+    assert caliper.flat(one)["duration"] == duration
+    assert caliper.flat(other)["duration"] == "PT1S"
+
+
 def test_caliper_objectives_are_skills_where_no_extension_names_some():
     told = event(1, "AssessmentItemEvent", "Completed")
     told["object"] = {

@@ -6,6 +6,7 @@ from typing import Any
 from deepkt_irt.sources.layout import Source
 from deepkt_irt.sources.statement_values import (
     Skill,
+    elapsed,
     extension_skills,
     identifier,
     joined,
@@ -61,7 +62,7 @@ def flat(event: Mapping[str, Any]) -> dict[str, str]:
         "answered_at": text(event.get("eventTime")),
         "score": _score(made) if role == "grade" else "",
         "answer": text(next((each for each in answers if each is not None), None)),
-        "duration": text(made.get("duration") or part(attempt).get("duration")),
+        "duration": _duration(made) or _duration(part(attempt)),
         "attempt_id": identifier(attempt),
         "attempt_count": text(part(attempt).get("count")),
         "registration": identifier(whole),
@@ -73,6 +74,12 @@ def _attempt(event: Mapping[str, Any]) -> object:
     """The attempt an event is about: made by it, or named by the response it made."""
     made = event.get("generated")
     return made if part(made).get("type") == "Attempt" else part(made).get("attempt")
+
+
+def _duration(entity: Mapping[str, Any]) -> str:
+    return text(entity.get("duration")) or elapsed(
+        entity.get("startedAtTime"), entity.get("endedAtTime")
+    )
 
 
 def _score(made: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 Columns are matched by header name, never by position. Columns not named in a layout are kept
 where the table has room for them (`extras`, `body`); elsewhere they are left unread, and the
-ingest names them.
+ingest names them. Objects of a JSON file are made flat first (`Document`).
 """
 
 import fnmatch

@@ -6,6 +6,7 @@ value: what is not what it should be is not there.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from deepkt_irt.sources.layout import (
@@ -23,6 +24,7 @@ from deepkt_irt.tables.bronze import RAW_STATEMENTS
 SKILL_SEPARATOR = "\n"  # what joins skill_ids and skill_names: stands in no IRI and no name
 TITLE_CHARACTERS = 120
 _LARGEST = 1e300  # of a whole number, so that sums stay finite
+_LONGEST_SECONDS = 1e9  # longer is no time on a question
 _RULES = {
     "answered_at": instant,
     "success": graded,
@@ -94,6 +96,16 @@ def share_of(given: object, least: object, most: object) -> str:
     if score is None or low is None or high is None or high <= low:
         return ""
     return repr((score - low) / (high - low))
+
+
+def elapsed(start: object, end: object) -> str:
+    """The time between two instants as ISO 8601; empty unless both are known and in order."""
+    try:
+        taken = datetime.fromisoformat(text(end)) - datetime.fromisoformat(text(start))
+    except (ValueError, TypeError):  # one is no time, or only one has an offset
+        return ""
+    seconds = taken.total_seconds()
+    return f"PT{seconds:.3f}S" if 0 < seconds < _LONGEST_SECONDS else ""
 
 
 def extension_skills(*extensions: Mapping[str, Any]) -> list[Skill]:
