@@ -22,9 +22,9 @@ def student(source: str, name: str) -> str:
     return {"xapi": f"{HOME}|{name}", "caliper": f"{HOME}/user/{name}"}.get(source, name)
 
 
-def logs(name: str) -> set[str]:
+def logs(name: str) -> tuple[str, ...]:
     """Assignment logs of a student of the EDM Cup's files."""
-    return {f"log-{name}"}
+    return (f"log-{name}",)
 
 
 def _table(*rows: dict[str, object], header: tuple[str, ...] = ()) -> str:

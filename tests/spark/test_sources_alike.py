@@ -90,6 +90,7 @@ def test_every_source_gives_two_responses_a_student_in_frames_of_one_shape(lake,
     assert [text for text in told if ANSWER in text] == []
 
 
+@pytest.mark.nightly
 def test_forgotten_student_stands_in_no_statement_and_others_stay(spark, tmp_path):
     made = Lake(spark, tmp_path, [SOURCES["xapi"]])
     with (made.place.landing / "xapi" / "statements.jsonl").open("a") as file:

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepkt_irt.errors import BadFile
-from deepkt_irt.governance.erasure import BY_COLUMN, Subject
+from deepkt_irt.jobs.erasing import Person
+from deepkt_irt.jobs.erasing_files import _new_landing_files
 from deepkt_irt.sources.catalogue import SOURCES
 from deepkt_irt.sources.landing import land, layout_of_landed
 from deepkt_irt.sources.reader import inspect, records
-from deepkt_irt.sources.removal import without
 from made_up_sources import ANN, BEN, files, logs, student
 
 EVERY = pytest.mark.parametrize("source", SOURCES.values(), ids=list(SOURCES))
@@ -78,30 +78,29 @@ def test_damage_anywhere_is_refused_by_file_or_row_and_loses_nothing(
         assert str(refused).startswith(path.name)  # noqa: PT017 - either way is right
 
 
-def unwanted(source, layout, name):
-    values = {
-        Subject.STUDENT: {student(source.name, name)},
-        Subject.WORK: logs(name),
-        Subject.KEY: set(),
-    }
-    named = {f.header: BY_COLUMN[f.column] for f in layout.fields if f.column in BY_COLUMN}
-    return {header: values[subject] for header, subject in named.items()}
-
-
 @EVERY
 def test_erasure_takes_the_student_out_of_every_file_and_nobody_else(source, tmp_path):
-    n_removed = 0
-    for path in write(tmp_path, source):
-        layout, before = layout_of_landed(source, path), read(source, path)
-        left = tmp_path / f"_{path.name}"
+    write(tmp_path / "data", source)
+    landing = tmp_path / "landing"
+    landed = land(source, tmp_path / "data", landing, mapping=None)
+    before = {path: (path.read_text(), read(source, path)) for path in landed}
+    person = Person(
+        source=source.name,
+        student_id=student(source.name, ANN),
+        key=None,
+        known_since=None,
+        split=None,
+        work=logs(ANN),
+    )
 
-        removed = without(path, left, unwanted(source, layout, ANN), layout.document)
+    changed = _new_landing_files(landing, person)
 
-        assert ANN not in left.read_text()
-        assert left.read_text().count(BEN) == path.read_text().count(BEN)
-        left.replace(path)
-        stay = [each.kept for each in before if ANN not in str(each.kept)]
-        assert [each.kept for each in read(source, path)] == stay
-        assert removed.n_left == len(stay) == len(before) - len(removed.received)
-        n_removed += len(removed.received)
-    assert n_removed > 1
+    assert {each.path for each in changed} == {p for p, (text, _) in before.items() if ANN in text}
+    for each in changed:
+        text, found = before[each.path]
+        assert ANN not in each.new.read_text()
+        assert each.new.read_text().count(BEN) == text.count(BEN)
+        each.new.replace(each.path)
+        stay = [record.kept for record in found if ANN not in str(record.kept)]
+        assert [record.kept for record in read(source, each.path)] == stay
+        assert each.removed.n_left == len(stay) == len(found) - len(each.removed.received)
