@@ -124,7 +124,7 @@ def test_land_folder_with_one_file_without_rows_is_taken(data, landing):
 
 
 def test_land_header_without_rows_is_refused(data, landing):
-    with pytest.raises(BadFile, match="no rows below the header"):
+    with pytest.raises(BadFile, match="no rows in it"):
         land(CSV, write(data, "user_id,item_id,correct,timestamp\n"), landing, mapping=None)
 
 

@@ -35,7 +35,12 @@ BY_COLUMN: Mapping[str, Subject] = {
 """The columns a student is found by."""
 
 # identifiers of others, or values that stand beside a column above in the same row
-_BESIDE = frozenset({"teacher", "teacher_id", "class_id", "answer", "student_group", "extras"})
+_BESIDE = frozenset(
+    {
+        *("teacher", "teacher_id", "class_id", "answer", "student_group", "extras"),
+        *("attempt_id", "registration", "statement"),
+    }
+)
 # found in another way: refused rows by their text, requests by their token
 _APART = frozenset({QUARANTINE.qualified_name, ERASURE_REQUESTS.qualified_name})
 

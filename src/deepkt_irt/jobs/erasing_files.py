@@ -21,8 +21,9 @@ from deepkt_irt.jobs.erasing import Person, Site, theirs
 from deepkt_irt.jobs.landing_batches import STAGE, Key, files_below
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import layout_of_landed
+from deepkt_irt.sources.layout import Document
 from deepkt_irt.sources.reader import content_hash
-from deepkt_irt.sources.removal import Removed, without
+from deepkt_irt.sources.removal import Removed, json_texts, without
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
 
@@ -83,7 +84,7 @@ def _new_landing_files(landing: Path, person: Person) -> list[Rewritten]:
             for field in layout.fields
             if field.column in BY_COLUMN
         }
-        changed += _new_file(key, path, unwanted)
+        changed += _new_file(key, path, unwanted, layout.document)
     return changed
 
 
@@ -97,12 +98,17 @@ def _new_truth_files(lake: Path, person: Person) -> list[Rewritten]:
     ]
 
 
-def _new_file(key: Key, path: Path, unwanted: dict[str, frozenset[str]]) -> list[Rewritten]:
+def _new_file(
+    key: Key,
+    path: Path,
+    unwanted: dict[str, frozenset[str]],
+    document: Document | None = None,
+) -> list[Rewritten]:
     """The file without the student, under a name that readers pass over; none if it stays."""
     if not any(unwanted.values()):
         return []
     new = path.with_name(f"_{path.name}.erasing")
-    removed = without(path, new, unwanted)
+    removed = without(path, new, unwanted, document)
     if not removed.received:
         new.unlink()
         return []
@@ -123,7 +129,7 @@ def _forget_refused(site: Site, person: Person, changed: list[Rewritten]) -> Non
 
 
 def refused_of(site: Site, person: Person) -> "Column":
-    """The condition of refused rows that name the student, in JSON or, where the file is gone, CSV.
+    """The condition of refused rows that name the student, in fields; anywhere if the file is gone.
 
     A refused row of a file that is there was judged with that file, by its columns.
     """
@@ -137,13 +143,18 @@ def refused_of(site: Site, person: Person) -> "Column":
     there = [
         file for source, file in files_below(site.opened.place.landing) if source == person.source
     ]
-    in_csv = F.contains(F.concat(F.lit(","), "received", F.lit(",")), F.lit(f",{line.getvalue()},"))
+    anywhere = F.contains(
+        F.concat(F.lit(","), "received", F.lit(",")), F.lit(f",{line.getvalue()},")
+    )
+    if any(layout.document for layout in source_named(person.source).layouts):
+        for each in json_texts(person.student_id):
+            anywhere = anywhere | F.contains("received", F.lit(each))
     gone = (F.col("stage") == STAGE) & ~F.col("file").isin(there)
     named = in_json("student_id", [person.student_id])
     work = list(person.work)
     for name in ("assignment_id", "assignment_log_id"):
         named = named | F.coalesce(in_json(name, work), F.lit(False))  # noqa: FBT003
-    own = F.coalesce(named, F.lit(False)) | (gone & in_csv)  # noqa: FBT003
+    own = F.coalesce(named, F.lit(False)) | (gone & anywhere)  # noqa: FBT003
     return (F.col("source") == person.source) & own
 
 

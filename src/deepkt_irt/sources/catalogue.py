@@ -5,11 +5,13 @@ import difflib
 from deepkt_irt.errors import UsageError
 from deepkt_irt.sources import (
     assistments,
+    caliper,
     dbe_kt22,
     edm_cup,
     responses_csv,
     rest_api,
     sql_server,
+    xapi,
 )
 from deepkt_irt.sources.layout import Source
 
@@ -22,6 +24,8 @@ SOURCES: dict[str, Source] = {
         dbe_kt22.SOURCE,
         rest_api.SOURCE,
         sql_server.SOURCE,
+        xapi.SOURCE,
+        caliper.SOURCE,
         edm_cup.SIMULATED,
     )
 }

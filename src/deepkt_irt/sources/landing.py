@@ -41,7 +41,7 @@ def land(
         n_records += inspect(path, layout).n_records
         _refuse_changed(path, folder / path.name, complete)
     if n_records == 0:
-        raise BadFile(str(data), "there are no rows below the header", "land a file with rows")
+        raise BadFile(str(data), "there are no rows in it", "land a file with rows")
     return [_copied(path, folder, complete) for path, _, complete in found]
 
 

@@ -2,7 +2,7 @@
 
 Columns are matched by header name, never by position. Columns not named in a layout are kept
 where the table has room for them (`extras`, `body`); elsewhere they are left unread, and the
-ingest names them.
+ingest names them. Objects of a JSON file are made flat first (`Document`).
 """
 
 import fnmatch
@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from deepkt_irt.sources.canonical import Canonical, Raw
 from deepkt_irt.tables.contract import Table
@@ -40,6 +41,21 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Document:
+    """How the JSON objects of a file become rows.
+
+    Attributes:
+        list_name: Member of an envelope that holds a list of objects.
+        flat: An object as text by header; what it lacks is left out. It takes any JSON object.
+        whole: Header under which the object stands as a whole, as JSON on one line.
+    """
+
+    list_name: str
+    flat: Callable[[Mapping[str, Any]], dict[str, str]]
+    whole: str
+
+
+@dataclass(frozen=True)
 class Layout:
     """One kind of file of a source.
 
@@ -51,6 +67,7 @@ class Layout:
         needed: Headers a file must have although they go to the rest.
         constants: Values written beside what the file has.
         row_number: Column that takes the record's number; empty: none does.
+        document: How JSON becomes rows; None: the file is CSV.
     """
 
     table: Table
@@ -60,6 +77,7 @@ class Layout:
     needed: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
     row_number: str = ""
+    document: Document | None = None
 
     def matches(self, name: str) -> bool:
         """Whether a file of that name has this layout."""
@@ -112,6 +130,21 @@ def share(value: str) -> str | None:
     """A rule: the value is a number from 0 to 1."""
     inside = _NUMBER.fullmatch(value.strip()) and 0 <= float(value) <= 1
     return None if inside else "expected a number from 0 to 1"
+
+
+# weeks, or days, hours, minutes and seconds: a year or a month has no fixed length
+_DURATION = re.compile(
+    r"P(?=\d|T\d)(\d{1,6}(\.\d+)?W|(\d{1,6}(\.\d+)?D)?"
+    r"(T(?=\d)(\d{1,9}(\.\d+)?H)?(\d{1,9}(\.\d+)?M)?(\d{1,9}(\.\d+)?S)?)?)",
+    re.ASCII,
+)
+
+
+def duration(value: str) -> str | None:
+    """A rule: the value is an ISO 8601 duration without years and months."""
+    if _DURATION.fullmatch(value.strip()):
+        return None
+    return "expected an ISO 8601 duration such as PT12.5S, without years and months"
 
 
 def epoch_seconds(value: str) -> str | None:

@@ -1,4 +1,7 @@
-"""Reads CSV files row by row: every record is either kept or refused with its reason.
+"""Reads files record by record: every record is either kept or refused with its reason.
+
+A record is a row of CSV or, where the layout says so, a JSON object made flat; the same rules judge
+both.
 
 Plain Python on purpose: the csv module gives exact record numbers, survives every kind of
 broken row, and runs the same on a laptop and in a Spark worker.
@@ -6,22 +9,20 @@ broken row, and runs the same on a laptop and in a Spark worker.
 
 import codecs
 import csv
-import gzip
 import hashlib
 import io
 import json
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepkt_irt.errors import BadFile
-from deepkt_irt.sources.layout import Field, Layout
+from deepkt_irt.sources.documents import members
+from deepkt_irt.sources.files import escaped, opened, refuse_binary
+from deepkt_irt.sources.layout import Document, Field, Layout
 
 _WHOLE_FIELD = 2**31 - 1  # the csv module must pass on what we then judge
-_SNIFFED_BYTES = 65_536
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ def inspect(path: Path, layout: Layout) -> FileFacts:
         BadFile: If it is missing, empty, cut off, binary, not UTF-8 in its header, or lacks a
             required column.
     """
+    if layout.document:
+        n_records = sum(1 for _ in members(path, layout.document))
+        return FileFacts(content_hash(path), path.stat().st_size, n_records, ())
     header = read_header(path)
     required = (*(f.header for f in layout.fields if f.required), *layout.needed)
     missing = [name for name in required if name not in header]
@@ -124,7 +128,7 @@ def raw_rows(path: Path) -> Iterator[tuple[bytes, list[str]]]:
         BadFile: If the file turns out to be damaged.
     """
     lines: list[str] = []
-    with _opened(path) as file:
+    with opened(path) as file:
         mark = codecs.BOM_UTF8 if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else b""
     with _rows(path, lines=lines) as rows:
         for row in rows:
@@ -153,10 +157,25 @@ def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterato
     Raises:
         BadFile: If the file turns out to be cut off.
     """
+    if layout.document:
+        yield from _objects(path, layout, layout.document, max_field_characters)
+        return
     with _rows(path) as rows:
         judge = _Judge(_header(rows), layout, max_field_characters)
         for number, row in enumerate((row for row in rows if row), start=1):
             yield judge.record(number, row)
+
+
+def _objects(path: Path, layout: Layout, document: Document, limit: int) -> Iterator[Record]:
+    """The objects of a JSON file, made flat and judged as rows."""
+    header = [field.header for field in layout.fields]
+    judge = _Judge(header, layout, limit)
+    for number, each in enumerate(members(path, document), start=1):
+        if each.fault:
+            yield Record(number, None, None, each.fault, each.received)
+            continue
+        record = judge.record(number, [each.flat.get(name, "") for name in header])
+        yield record if record.kept else replace(record, received=each.received)
 
 
 class _Judge:
@@ -177,7 +196,7 @@ class _Judge:
             return Record(number, None, column, reason, received=as_received(row))
         layout = self._layout
         values: dict[str, str | None] = {
-            f.column: (_escaped(row[at]) if f.free_text else row[at]) or None
+            f.column: (escaped(row[at]) if f.free_text else row[at]) or None
             for f, at in self._fields
         }
         values.update(self._absent)
@@ -185,7 +204,7 @@ class _Judge:
         if layout.row_number:
             values[layout.row_number] = str(number)
         if layout.rest:
-            rest = {name: _escaped(row[at]) for name, at in self._rest if row[at]}
+            rest = {name: escaped(row[at]) for name, at in self._rest if row[at]}
             values[layout.rest] = json.dumps(rest, ensure_ascii=False) if rest else None
         return Record(number, values)
 
@@ -223,18 +242,11 @@ def _is_not_utf8(text: str) -> bool:
     return not text.isascii() and any("\udc80" <= char <= "\udcff" for char in text)
 
 
-def _escaped(text: str) -> str:
-    """Bytes that are no UTF-8 as hexadecimal escapes."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def as_received(row: Sequence[str]) -> str:
     """A row as one line of CSV; what is no UTF-8 as escapes. So quarantine keeps it."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(row)
-    return _escaped(line.getvalue())
+    return escaped(line.getvalue())
 
 
 def _header(rows: Iterator[list[str]]) -> list[str]:
@@ -249,42 +261,16 @@ def _rows(
     """CSV rows of a plain or gzip file; damage becomes a BadFile. Lines read go to `lines`."""
     csv.field_size_limit(_WHOLE_FIELD)
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             if sniff:
-                _refuse_binary(path, file)
+                refuse_binary(path, file, wanted="CSV")
             text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
             yield csv.reader(text if lines is None else _noted(text, lines))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadFile(path.name, "the gz file is cut off or damaged", "land it again") from error
     except csv.Error as error:
         raise BadFile(path.name, f"it is not CSV text ({error})", "export it again") from error
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise BadFile(path.name, f"it cannot be read ({problem})", "check its rights") from error
 
 
 def _noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
     for line in text:
         lines.append(line)
         yield line
-
-
-def _opened(path: Path) -> io.BufferedReader | gzip.GzipFile:
-    plain = path.open("rb")
-    if not path.name.endswith(".gz"):
-        return plain
-    with plain:
-        start = plain.read(len(_GZIP_MAGIC))
-    if start not in (_GZIP_MAGIC, b""):
-        raise BadFile(path.name, "it is named .gz but is no gz file", "take .gz off its name")
-    return gzip.open(path, "rb")
-
-
-def _refuse_binary(path: Path, file: io.BufferedReader | gzip.GzipFile) -> None:
-    start = file.read(_SNIFFED_BYTES)
-    if start.startswith(_GZIP_MAGIC):
-        raise BadFile(path.name, "it is a gz file without .gz in its name", "add .gz to its name")
-    if b"\0" in start:
-        fix = "export it as CSV text in UTF-8"
-        raise BadFile(path.name, "it is a binary file, not CSV text", fix)
-    file.seek(0)

@@ -1,12 +1,15 @@
-"""Writes a CSV file again without some of its records; every other byte stays as it was."""
+"""Writes a file again without some of its records; every other byte stays as it was."""
 
 import gzip
+import json
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from deepkt_irt.sources.documents import Member, units, without_members
+from deepkt_irt.sources.layout import Document
 from deepkt_irt.sources.reader import as_received, raw_rows, read_header
 
 
@@ -23,39 +26,77 @@ class Removed:
     received: tuple[str, ...]
 
 
-def without(path: Path, target: Path, unwanted: Mapping[str, Set[str]]) -> Removed:
+def without(
+    path: Path,
+    target: Path,
+    unwanted: Mapping[str, Set[str]],
+    document: Document | None = None,
+) -> Removed:
     """Write a file again without the records that hold an unwanted value in a named column.
 
-    A record with too few or too many fields goes if any field holds one: which column that is,
-    cannot be told.
+    A record that cannot be read goes if it holds one anywhere, since where cannot be told. A JSON
+    array or envelope that loses a member is written again on one line; its other members keep
+    their values.
 
     Args:
-        path: CSV file, plain or gzip.
+        path: File, plain or gzip.
         target: Where to; the same file and values give the same bytes.
         unwanted: Values by header, without the blanks around them.
+        document: How a JSON file is read; None: it is CSV.
 
     Raises:
         BadFile: If the file is damaged.
     """
+    with _written(target, packed=path.name.endswith(".gz")) as out:
+        if document:
+            return _without_members(path, out, unwanted, document)
+        return _without_rows(path, out, unwanted)
+
+
+def _without_members(
+    path: Path, out: IO[bytes], unwanted: Mapping[str, Set[str]], document: Document
+) -> Removed:
+    def goes(member: Member) -> bool:
+        if member.fault:
+            return any(each in member.received for each in texts)
+        return any(
+            member.flat.get(name, "").strip(" ") in values for name, values in unwanted.items()
+        )
+
+    ids: Set[str] = frozenset().union(*unwanted.values())
+    texts = [each for value in ids for each in json_texts(value)]
+    received, n_left = [], 0
+    for unit in units(path):
+        left, removed, n_others = without_members(unit, document, goes)
+        out.write(left)
+        received += [member.received for member in removed]
+        n_left += n_others
+    return Removed(n_left, tuple(received))
+
+
+def json_texts(student_id: str) -> tuple[str, ...]:
+    """How an id may stand in JSON; of an account by home page and name, the name does."""
+    name = student_id.rpartition("|")[2]
+    return tuple({json.dumps(name), json.dumps(name, ensure_ascii=False)})
+
+
+def _without_rows(path: Path, out: IO[bytes], unwanted: Mapping[str, Set[str]]) -> Removed:
     header = read_header(path)
     at = {header.index(name): values for name, values in unwanted.items() if name in header}
     anywhere: Set[str] = frozenset().union(*at.values())
     received, n_left, in_records = [], 0, False
-    with _written(target, packed=path.name.endswith(".gz")) as out:
-        for raw, row in raw_rows(path):
-            if in_records and row:
-                if len(row) == len(header):
-                    is_unwanted = any(
-                        row[place].strip(" ") in values for place, values in at.items()
-                    )
-                else:
-                    is_unwanted = not anywhere.isdisjoint(each.strip(" ") for each in row)
-                if is_unwanted:
-                    received.append(as_received(row))
-                    continue
-                n_left += 1
-            out.write(raw)
-            in_records = in_records or bool(row)
+    for raw, row in raw_rows(path):
+        if in_records and row:
+            if len(row) == len(header):
+                is_unwanted = any(row[place].strip(" ") in values for place, values in at.items())
+            else:
+                is_unwanted = not anywhere.isdisjoint(each.strip(" ") for each in row)
+            if is_unwanted:
+                received.append(as_received(row))
+                continue
+            n_left += 1
+        out.write(raw)
+        in_records = in_records or bool(row)
     return Removed(n_left, tuple(received))
 
 

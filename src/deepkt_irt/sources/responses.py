@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 _TABLE = RAW_RESPONSES.qualified_name
 _ACTIONS = {"0": "attempt", "1": "hint", "2": "scaffold"}  # ASSISTments codes
 _KNOWN_ACTIONS = ("attempt", "hint", "answer", "explanation", "scaffold")
-_CHOICE_TYPES = ("choose_1", "choose_n", "rank", "multiple choice", "true/false")
+_CHOICE_TYPES = (
+    *("choose_1", "choose_n", "rank", "multiple choice", "true/false"),
+    *("choice", "true-false", "matching", "sequencing"),  # as xAPI names them
+)
 
 
 def canonical(raw: Raw) -> Canonical:

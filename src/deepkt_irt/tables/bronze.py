@@ -128,6 +128,36 @@ RAW_RESPONSES = _raw(
     _text("extras", "every other column as a JSON object, as received", _ID),
 )
 
+RAW_STATEMENTS = _raw(
+    "raw_statements",
+    "One statement of a learning system, with what is used of it beside it (xAPI, Caliper).",
+    _text("statement_id", "id of the statement; delivered twice, it is one"),
+    _text(
+        "student_id",
+        "who answered: an id, or home page and name of an account with a bar between",
+        _ID,
+    ),
+    _text("verb", "verb of an xAPI statement, or type and action of a Caliper event"),
+    _text(
+        "role", "response, grade, hint, answer (shown), progress, void; empty: counts in nothing"
+    ),
+    _text("object_id", "item acted on, or the statement that is voided"),
+    _text("item_type", "interaction type of the item"),
+    _text("title", "name of the item, on one line"),
+    _text("skill_ids", "skill ids, one a line"),
+    _text("skill_names", "skill names in the same order"),
+    _text("answered_at", "time of the statement as received"),
+    _text("success", "true or false; empty where the statement does not grade"),
+    _text("score", "0 to 1, where the statement scores"),
+    _text("answer", "answer given, as received", _ID),
+    _text("duration", "time taken as ISO 8601, as received"),
+    _text("attempt_id", "attempt that a response and its grade are of", _ID),
+    _text("attempt_count", "number of the attempt, as received"),
+    _text("registration", "one student's going through a whole, such as a test", _ID),
+    _text("class_id", "class, team or course in the source system", _ID),
+    _text("statement", "the whole statement as JSON on one line", _ID),
+)
+
 RAW_CONTENT = _raw(
     "raw_content",
     "One record about content: a question, choice, hint, skill or relation, as JSON.",
@@ -144,5 +174,6 @@ TABLES = (
     RAW_ASSIGNMENT_RELATIONSHIPS,
     RAW_SEQUENCE_DETAILS,
     RAW_RESPONSES,
+    RAW_STATEMENTS,
     RAW_CONTENT,
 )
