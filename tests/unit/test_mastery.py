@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from deepkt_irt.gold.mastery import mastery_interval, reference_items, spread_items
 
@@ -31,3 +32,18 @@ def test_mastery_interval_narrows_with_responses_and_holds_the_mastery():
     assert high[1] - low[1] < high[0] - low[0]
     assert (low >= 0).all()
     assert (high <= 1).all()
+
+
+def test_mastery_interval_of_few_answers_is_never_sure_at_the_ends():
+    low, high = mastery_interval(np.array([0.0, 1.0, 0.001]), np.array([5.0, 5.0, 3.0]))
+
+    # a uniform prior and five answers, all wrong: 1 - 0.025 ** (1 / 6)
+    assert high[0] == pytest.approx(0.4593, abs=1e-4)
+    assert low[1] == pytest.approx(1 - 0.4593, abs=1e-4)
+    assert high[2] > 0.5
+
+
+def test_mastery_interval_with_nothing_seen_rules_nothing_out():
+    low, high = mastery_interval(np.array([0.5]), np.array([0.0]))
+
+    assert (low[0], high[0]) == pytest.approx((0.025, 0.975))

@@ -9,7 +9,7 @@ from scipy.stats import beta
 
 FloatArray = NDArray[np.float64]
 Trend = Literal["rising", "falling", "steady"]
-_PRIOR_RESPONSES = 2.0  # the weight of having seen nothing: a uniform prior's two pseudo-answers
+_PRIOR = 1.0  # right and wrong answer each that a uniform prior stands for
 _Z = 1.96  # 95 %
 
 
@@ -56,9 +56,9 @@ def reference_items(items: pd.DataFrame, *, per_skill: int) -> dict[int, list[in
 def mastery_interval(mastery: FloatArray, n_responses: FloatArray) -> tuple[FloatArray, FloatArray]:
     """95 % interval of a mastery, from how many responses it rests on.
 
-    A Beta distribution with the mastery as its mean and n + 2 as its weight. This is an
-    approximation: the model's own uncertainty is not known, and responses on other skills,
-    which it also uses, do not count.
+    The posterior of a uniform prior and n responses of which this share was right, so that a
+    mastery of 0 from five responses may still be 46 %. This is an approximation: the model's own
+    uncertainty is not known, and responses on other skills, which it also uses, do not count.
 
     Args:
         mastery: Probabilities, (students,).
@@ -67,10 +67,8 @@ def mastery_interval(mastery: FloatArray, n_responses: FloatArray) -> tuple[Floa
     Returns:
         Lower and upper ends, with the mastery between them.
     """
-    weight = n_responses + _PRIOR_RESPONSES
-    inside = np.clip(mastery, 1e-6, 1 - 1e-6)
-    low = beta.ppf(0.025, inside * weight, (1 - inside) * weight)
-    high = beta.ppf(0.975, inside * weight, (1 - inside) * weight)
+    right, wrong = _counts(mastery, n_responses)
+    low, high = (beta.ppf(end, right, wrong) for end in (0.025, 0.975))
     return np.minimum(low, mastery), np.maximum(high, mastery)
 
 
@@ -101,5 +99,12 @@ def trends(
 
 
 def _variance(mastery: FloatArray, n_responses: FloatArray) -> FloatArray:
-    found: FloatArray = mastery * (1 - mastery) / (n_responses + _PRIOR_RESPONSES + 1)
+    right, wrong = _counts(mastery, n_responses)
+    n = right + wrong
+    found: FloatArray = right * wrong / (n**2 * (n + 1))
     return found
+
+
+def _counts(mastery: FloatArray, n_responses: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Parameters of the Beta distribution."""
+    return mastery * n_responses + _PRIOR, (1 - mastery) * n_responses + _PRIOR

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 WINDOW_SECONDS = 10.0
 """Span that a rate holds over: services count in shorter spans than the minute they speak of."""
 
+_LATE_SECONDS = 0.5  # one request may be on its way so much longer than another: seen at arrival
+
 
 @dataclass
 class Ticket:
@@ -66,14 +68,15 @@ class Pace:
             self._sleep(wait)
 
     def _wait(self, now: float, tokens: int) -> float:
-        while self._started and now - self._started[0].at >= WINDOW_SECONDS:
+        span = WINDOW_SECONDS + _LATE_SECONDS
+        while self._started and now - self._started[0].at >= span:
             self._started.popleft()
         if now < self._held_until:
             return self._held_until - now
         counted = sum(each.tokens for each in self._started)
         is_full = len(self._started) >= self._max_requests
         is_full |= bool(self._started) and counted + tokens > self._max_tokens
-        return self._started[0].at + WINDOW_SECONDS - now if is_full else 0.0
+        return self._started[0].at + span - now if is_full else 0.0
 
     def settle(self, ticket: Ticket, tokens: int) -> None:
         """Count a request with what it really took."""
