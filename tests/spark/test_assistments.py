@@ -107,6 +107,7 @@ def test_canonical_leading_index_column_changes_nothing(canonical):
 
 
 @pytest.mark.data
+@pytest.mark.usefixtures("many_rows")
 def test_canonical_research_slice_is_kept_whole(context, store, shared_data):
     ctx = context(TASKS["ingest_bronze"])
     slice_ = shared_data / "assist2009/skill_builder_slice_10791.csv.gz"

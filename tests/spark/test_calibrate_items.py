@@ -82,7 +82,6 @@ def test_first_attempts_takes_the_first_graded_event_that_is_evidence(events):
     ]
 
 
-@pytest.mark.connect
 def test_calibrate_items_writes_calibrated_items_and_counts_what_is_left_out(
     store, context, events
 ):

@@ -48,7 +48,6 @@ def relation(before, after):
     return "skill_relation", f"{before}-{after}", body
 
 
-@pytest.mark.connect
 def test_canonical_relation_one_way_is_a_prerequisite_both_ways_is_none(canonical):
     found = canonical(
         [
@@ -94,6 +93,7 @@ def test_canonical_questions_have_title_skills_and_whether_they_offer_choices(ca
 
 @pytest.mark.data
 @pytest.mark.slow
+@pytest.mark.usefixtures("many_rows")
 def test_canonical_research_folder_gives_all_responses_and_content(context, store, shared_data):
     ctx = context(TASKS["ingest_bronze"])
     land(SOURCE, shared_data / "dbe_kt22", ctx.landing, mapping=None)

@@ -218,6 +218,7 @@ def test_proof_names_nobody_counts_before_and_after_and_carries_its_hash(erased)
     assert concluded.detail == f"sha256 {told['sha256']}"
 
 
+@pytest.mark.nightly
 def test_next_run_takes_nothing_in_and_brings_nobody_back(spark, erased, tmp_path):
     lake = shutil.copytree(erased.lake, tmp_path / "lake")
     version = erased.site.opened.store.version(RAW_RESPONSES)
@@ -282,6 +283,7 @@ def cut(function, *, at_end):
     return cut_off
 
 
+@pytest.mark.nightly
 def test_something_else_that_names_the_student_is_told_and_keeps_the_request(site):
     (site.lake / "notes.txt").write_text(f"ask {ANN} on Monday")
 

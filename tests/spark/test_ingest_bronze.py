@@ -177,6 +177,7 @@ def test_ingest_bronze_file_without_a_usable_row_stops_until_it_is_taken_out(ctx
     assert ingest_bronze(ctx)["files_new"] == 0
 
 
+@pytest.mark.nightly
 def test_ingest_bronze_cut_off_at_any_write_then_again_takes_each_row_once(
     ctx, store, put, monkeypatch
 ):
@@ -370,6 +371,7 @@ def test_ingest_bronze_limit_of_characters_comes_from_the_settings(context, stor
 
 @pytest.mark.data
 @pytest.mark.slow
+@pytest.mark.usefixtures("many_rows")
 def test_ingest_bronze_research_files_read_equals_kept_plus_quarantined(ctx, store, shared_data):
     for source, name in (
         ("assistments", "assist2009/skill_builder_slice_10791.csv.gz"),

@@ -151,6 +151,7 @@ def test_monitor_items_finds_what_moved_and_keeps_what_it_found(store, context, 
     assert rows(health.filter("drift_status = 'act'"), "item_id") == [(f"s:item{DRIFTED:02}",)]
 
 
+@pytest.mark.nightly
 def test_monitor_items_names_groups_and_answers_of_enough_students_only(store, context, write):
     """Item 3 is harder for one of two groups; a group of four students is not named."""
     against = B + np.where(np.arange(16) == 3, 1.8, 0.0)

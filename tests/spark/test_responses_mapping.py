@@ -237,7 +237,7 @@ def test_canonical_research_file_keeps_every_response(assist2009):
 
 
 @pytest.fixture
-def assist2009(context, store, shared_data):
+def assist2009(context, store, shared_data, many_rows):
     source = source_named("responses_csv")
     ctx = context(TASKS["ingest_bronze"])
     land(source, shared_data / "assist2009/interactions.csv.gz", ctx.landing, mapping=None)
