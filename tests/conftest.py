@@ -75,6 +75,7 @@ def spark() -> Iterator["SparkSession"]:
     session = folder_session()
     # compiling queries costs more than it saves on a few rows; the processes of e2e compile them
     session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     yield session
     session.stop()
 

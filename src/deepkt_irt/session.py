@@ -36,11 +36,10 @@ _JVM_OPTIONS = {
     "large": "-XX:+UseSerialGC",
 }
 
-# What plans of small tables cost is mostly not their rows: code generated for a few of them, a plan
+# What plans of small tables cost is mostly not their rows: planning anew between stages, a plan
 # drawn for a page nobody opens, a look at statistics of files that are all read anyway.
 _SMALL_PLANS = {
     "spark.sql.adaptive.enabled": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.ui.explainMode": "simple",
     "spark.databricks.delta.stats.skipping": "false",
 }
