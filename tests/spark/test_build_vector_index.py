@@ -236,16 +236,20 @@ def test_a_lost_embedder_is_fitted_again(lake):
     assert open_index(lake.place, SETTINGS.content).search("row", k=1)
 
 
-def test_without_any_content_the_task_succeeds_and_asking_says_why_nothing_is_found(lake, store):
+def test_without_any_content_the_task_succeeds_and_asking_says_why_nothing_is_found(lake):
     lake.write(skills=[skill(4, "Nameless")], question={})
 
     assert lake.run() == {"chunks": 0, "embedded": 0, "rows_changed": 0, "questions_held_out": 0}
     with pytest.raises(NoData, match="the content library is empty: no source has text"):
         open_index(lake.place, SETTINGS.content)
 
-    lake.write()
+
+@pytest.mark.nightly
+def test_content_that_is_gone_leaves_the_library(lake, store):
     assert lake.run(as_of=LATER)["chunks"] == 5
+
     lake.write(skills=[skill(4, "Nameless")], question={})
+
     assert lake.run(as_of=LATER)["rows_changed"] == 5
     assert store.read(CONTENT_EMBEDDINGS).count() == 0
 

@@ -152,6 +152,7 @@ def test_calibrate_items_fixed_anchors_keep_their_parameters(store, context, eve
     assert set(anchors) <= set(first)
 
 
+@pytest.mark.nightly
 def test_calibrate_items_too_few_anchors_keep_their_own_scale_and_say_why(store, context, events):
     store.overwrite(CANONICAL_LEARNING_EVENTS, events(school(1, prefix="a", b=B[:8])))
     calibrate_items(context(TASK))

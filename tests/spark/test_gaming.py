@@ -108,7 +108,10 @@ def test_one_student_is_shown_whatever_was_seen(store, school):
     assert "patterns in 0 of 5 questions" in render_text(none)
 
 
-@pytest.mark.parametrize("given", ["7b", SEVEN_B, SEVEN_B[:12]])
+@pytest.mark.parametrize(
+    "given",
+    ["7b", *(pytest.param(key, marks=pytest.mark.nightly) for key in (SEVEN_B, SEVEN_B[:12]))],
+)
 def test_one_class_by_its_key_or_the_id_of_the_source(store, school, given):
     many = {name: [RAPID] * 5 for name in ("ann", "bob", "cid")}
     school(many, classes=["ann", "bob"])

@@ -258,6 +258,7 @@ def test_ingest_bronze_file_taken_away_after_a_cut_leaves_the_others(ctx, store,
     assert [account[1] for account in accounts(store)] == ["good.csv"]
 
 
+@pytest.mark.nightly
 def test_ingest_bronze_checkpoint_deleted_reads_no_file_twice(ctx, store, put):
     put("good.csv", GOOD)
     ingest_bronze(ctx)
@@ -347,6 +348,7 @@ def test_ingest_bronze_file_outside_a_source_folder_stops_naming_it(ctx, place):
         ingest_bronze(ctx)
 
 
+@pytest.mark.nightly
 def test_ingest_bronze_checkpoint_without_its_tables_says_what_to_delete(
     ctx, store, put, drop_tables
 ):
