@@ -37,10 +37,12 @@ from deepkt_irt.jobs.opening import (
     parse_settings,
 )
 from deepkt_irt.jobs.pipeline import LOCAL_ORDER
+from deepkt_irt.jobs.pull_sources import pull_one
 from deepkt_irt.jobs.task import Task
 from deepkt_irt.jobs.trace import read_trace
 from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
 from deepkt_irt.progress import ScreenReporter, reporter_of, screen
+from deepkt_irt.pulling.connection import is_connection
 from deepkt_irt.rag.index import KINDS
 from deepkt_irt.reporting import ask as ask_view
 from deepkt_irt.reporting import compare as compare_view
@@ -107,7 +109,7 @@ def demo(
 @app.command()
 def run(
     source: Annotated[str, typer.Option(help=f"One of: {', '.join(SOURCES)}.")],
-    data: Annotated[Path, typer.Option(help="File or folder to read.")],
+    data: Annotated[Path, typer.Option(help="File or folder to read, or a connection.toml.")],
     mapping: Annotated[
         str | None,
         typer.Option("--map", help="File, or text, of lines like student_id=user_id."),
@@ -122,7 +124,11 @@ def run(
     """Run everything on your own files; again with more files, only those are read."""
     chosen = source_named(source)
     folder = open_lake_folder(lake)
-    land(chosen, data, folder / "landing", mapping=parse_mapping(mapping) if mapping else None)
+    if is_connection(data):
+        tell = logging.getLogger(__name__).debug if quiet else screen.print
+        pull_one(data, source, folder, as_of=parse_as_of(as_of), on_progress=tell)
+    else:
+        land(chosen, data, folder / "landing", mapping=parse_mapping(mapping) if mapping else None)
     _run_all(folder, as_of=as_of, from_=from_, only=only, assignments=set_, quiet=quiet)
 
 

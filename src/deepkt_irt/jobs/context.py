@@ -33,6 +33,7 @@ VOLUMES = {
     "content": Layer.BRONZE,
     "embedders": Layer.GOLD,
     "checkpoints": Layer.OPS,
+    "connections": Layer.OPS,
     "reports": Layer.OPS,
 }
 
@@ -45,6 +46,7 @@ class Place:
     content: Path
     embedders: Path
     checkpoints: Path
+    connections: Path
     report_path: Path
     tracking_uri: str
     registry_uri: str
@@ -60,6 +62,7 @@ class Place:
             content=lake / "content",
             embedders=lake / "embedders",
             checkpoints=lake / "checkpoints",
+            connections=lake / "connections",
             report_path=lake / "report.html",
             tracking_uri=store,
             registry_uri=store,

@@ -5,6 +5,7 @@ import argparse
 from deepkt_irt.jobs import apply_access as access_rules
 from deepkt_irt.jobs import forget_student as forgetting
 from deepkt_irt.jobs import integration, serving_endpoint
+from deepkt_irt.jobs import pull_sources as pulling
 from deepkt_irt.jobs.opening import open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.scripts import Script, add_model_names, script, target_of
@@ -57,6 +58,7 @@ build_vector_index = task_script(TASKS["build_vector_index"])
 explain_students = task_script(TASKS["explain_students"])
 publish_report = task_script(TASKS["publish_report"])
 apply_access = script(access_rules.apply_access, access_rules.add_flags)
+pull_sources = script(pulling.pull_sources, pulling.add_flags)
 forget_student = script(forgetting.forget_student, forgetting.add_flags)
 seed_district = script(integration.seed_district)
 verify_district = script(integration.verify_district)
