@@ -125,6 +125,8 @@ def run(
     chosen = source_named(source)
     folder = open_lake_folder(lake)
     if is_connection(data):
+        if mapping:
+            raise UsageError("a connection file names its columns itself; leave --map away")
         tell = logging.getLogger(__name__).debug if quiet else screen.print
         pull_one(data, source, folder, as_of=parse_as_of(as_of), on_progress=tell)
     else:

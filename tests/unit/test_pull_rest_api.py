@@ -9,7 +9,9 @@ from functools import partial
 
 import pytest
 
+from deepkt_irt import cli
 from deepkt_irt.errors import BackendUnavailable, BadFile
+from deepkt_irt.jobs.pull_sources import pull_one
 from deepkt_irt.pulling.connection import RestApi
 from deepkt_irt.pulling.http import Client
 from deepkt_irt.pulling.pull import Pull
@@ -371,9 +373,16 @@ def test_a_redirect_is_not_followed_and_another_host_not_asked(pull, monkeypatch
         of_moved = pull.refused(lambda *_: moved, auth=auth)
         of_elsewhere = pull.refused(lambda *_: elsewhere, auth=auth)
 
+        def disguised(asked, _):  # some read the one host, some the other
+            named = away.replace("/r", f"\\@{asked.headers['host']}/r")
+            return Served({"responses": [response(1)], "next": named})
+
+        of_disguised = pull.refused(disguised, auth=auth)
+
     assert "answered 302, another address" in of_moved
     assert "session" not in of_moved
     assert "other hosts are not asked" in of_elsewhere
+    assert "other hosts are not asked" in of_disguised
     assert other.asked == []
 
 
@@ -469,3 +478,40 @@ def test_a_server_that_says_nothing_is_not_waited_for_for_ever(pull):
     with serving(answer) as service:
         assert items(pull(service, timeout_seconds=0.2)) == ["i1"]
     assert pull.waits == [1.0]
+
+
+def write_connection(folder, service):
+    path = folder / "quizzes.toml"
+    path.write_text(f"""
+        name = "quizzes"
+        url = "{service.url}/r"
+        records = "responses"
+        pages = {{kind = "next_url", member = "next"}}
+        watermark = {{kind = "time", since = "since", until = "until", start = {START.isoformat()}}}
+    """)
+    return path
+
+
+def test_run_pulls_what_a_connection_file_names_before_it_runs_the_tasks(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr(cli, "_run_all", lambda lake, **_: ran.append(lake))
+    with serving(paged([response(n) for n in range(6)])) as service:
+        path = write_connection(tmp_path, service)
+        run = ["run", "--source", "rest_api", "--data", str(path), "--lake", str(tmp_path / "lake")]
+        cli.main([*run, "--as-of", "2026-03-01T02:00", "--quiet"])
+        with pytest.raises(SystemExit, match="2"):
+            cli.main([*run, "--map", "student_id=pupil"])
+
+    landed = sorted((tmp_path / "lake" / "landing").rglob("*.csv"))
+    assert len(items(landed)) == 6
+    assert ran == [tmp_path / "lake"]
+
+
+def test_no_instant_is_pulled_up_to_that_is_still_to_come(tmp_path):
+    with serving(paged([response(1)])) as service:
+        path = write_connection(tmp_path, service)
+        far = datetime(2999, 1, 1, tzinfo=UTC)
+        pull_one(path, "rest_api", tmp_path / "lake", as_of=far, on_progress=print)
+
+    untils = [asked.query["until"] for asked in service.asked]
+    assert datetime.fromisoformat(untils[-1]) < datetime.now(UTC)

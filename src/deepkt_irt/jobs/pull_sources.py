@@ -28,7 +28,7 @@ def pull_sources(flags: argparse.Namespace) -> None:
     run brings what is missing.
     """
     opened = open_target(target_of(flags))
-    now = parse_as_of(flags.as_of) or datetime.now(UTC)
+    now = _up_to(parse_as_of(flags.as_of))
     failed, names = [], set[tuple[str, str]]()
     for path in connection_files(opened.place.connections):
         source = path.parent.name
@@ -52,6 +52,12 @@ def pull_sources(flags: argparse.Namespace) -> None:
 def connection_files(folder: Path) -> list[Path]:
     """The connection files of a place, in the order of their sources and names."""
     return sorted(path for source in KINDS for path in (folder / source).glob("[!_.]*.toml"))
+
+
+def _up_to(as_of: datetime | None) -> datetime:
+    """The run's instant, but none that is still to come: its records would never be asked for."""
+    now = datetime.now(UTC)
+    return min(as_of, now) if as_of else now
 
 
 def _refuse_twice(path: Path, name: tuple[str, str], names: set[tuple[str, str]]) -> None:
@@ -87,7 +93,7 @@ def pull_one(
     return Pull(
         read_connection(path, source),
         folder=lake / "landing" / source,
-        now=as_of or datetime.now(UTC),
+        now=_up_to(as_of),
         open_spark=lambda: open_target(Target(lake=lake)).spark,
         on_progress=on_progress,
     ).run()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_PORTS = {"http": 80, "https": 443}
 _FIRST_WAIT_SECONDS = 1.0
 _CHUNK_BYTES = 65_536
 _EARLY_SECONDS = 30.0  # a token is renewed so long before it ends
@@ -153,11 +154,13 @@ class Client:
         return bytes(content)
 
     def _refuse_elsewhere(self, url: str) -> None:
-        home, there = urlsplit(self.connection.url), urlsplit(url)
-        if (there.scheme, there.netloc) != (home.scheme, home.netloc):
+        """Refuse an address of another host, as the one that is to send the request reads it."""
+        home, there = _host(self.connection.url), _host(url)
+        if there != home:
+            scheme, host, port = there
             raise BackendUnavailable(
-                f"{_shown(self.connection.url)}: names a page at {there.scheme}://{there.netloc}; "
-                "other hosts are not asked, since they would get the secret"
+                f"{_shown(self.connection.url)}: names a page at {scheme}://{host}:{port}; other "
+                "hosts are not asked, since they would get the secret"
             )
 
     def _login(self) -> dict[str, str]:
@@ -190,6 +193,19 @@ class Client:
             raise BackendUnavailable(f"{_shown(auth.token_url)}: its answer has no access_token")
         self._token = given["access_token"]
         self._token_until = self.clock() + _lasts(given.get("expires_in")) - _EARLY_SECONDS
+
+
+def _host(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of an address."""
+    from urllib3.exceptions import LocationParseError  # noqa: PLC0415 - an extra
+    from urllib3.util import parse_url  # noqa: PLC0415
+
+    try:
+        parts = parse_url(url)
+    except LocationParseError as error:
+        raise BackendUnavailable(f"an address of a page cannot be read: {_shown(url)}") from error
+    scheme = parts.scheme or ""
+    return scheme, parts.host or "", parts.port or _PORTS.get(scheme, 0)
 
 
 def _basic(user: str, password: str) -> dict[str, str]:
