@@ -3,11 +3,14 @@
 import base64
 import csv
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deepkt_irt import cli
 from deepkt_irt.errors import BackendUnavailable, BadFile
@@ -61,6 +64,7 @@ class Puller:
 
     def __init__(self, folder):
         self.folder, self.waits, self.told = folder / "rest_api", [], []
+        self.client = Client
 
     def __call__(self, service, *, now=NOW, chance=1.0, **changes):
         given = {
@@ -70,7 +74,7 @@ class Puller:
             "pages": PAGES,
             "watermark": TIMES,
         }
-        client = partial(Client, sleep=self.waits.append, chance=lambda: chance)
+        client = partial(self.client, sleep=self.waits.append, chance=lambda: chance)
         return Pull(
             RestApi.model_validate(given | changes),
             folder=self.folder,
@@ -515,3 +519,48 @@ def test_no_instant_is_pulled_up_to_that_is_still_to_come(tmp_path):
 
     untils = [asked.query["until"] for asked in service.asked]
     assert datetime.fromisoformat(untils[-1]) < datetime.now(UTC)
+
+
+class Dying(Client):
+    """A client whose process is killed when it asks for the page after the last it may have."""
+
+    pages = 0
+
+    def get(self, url):
+        if self.pages == 0:
+            raise KeyboardInterrupt
+        self.pages -= 1
+        return super().get(url)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    hours=st.lists(st.integers(0, 28 * 24), max_size=25),
+    size=st.integers(1, 6),
+    days=st.integers(5, 40),
+    lives=st.lists(st.integers(0, 12), max_size=6),
+)
+def test_killed_at_any_page_and_made_again_it_brings_each_record_once(
+    tmp_path_factory, hours, size, days, lives
+):
+    everything = [response(hour, item_id=f"i{n}") for n, hour in enumerate(hours)]
+
+    def answer(asked, number):
+        since, until = (datetime.fromisoformat(asked.query[name]) for name in ("since", "until"))
+        at = [datetime.fromisoformat(each["answered_at"]) for each in everything]
+        found = [each for each, t in zip(everything, at, strict=True) if since <= t < until]
+        first = int(asked.query.get("from", 0))
+        return Served({"responses": found[first : first + size]})
+
+    pull = Puller(tmp_path_factory.mktemp("landing"))
+    watermark = TIMES | {"window_days": days, "overlap_seconds": 0}
+    changes = {"watermark": watermark, "pages": {"kind": "offset", "parameter": "from"}}
+    with serving(answer) as service:
+        for pages in lives:
+            pull.client = type("DyingSoon", (Dying,), {"pages": pages})
+            with suppress(KeyboardInterrupt):
+                pull(service, **changes)
+        pull.client = Client
+        pull(service, **changes)
+
+    assert sorted(items(pull.everything)) == sorted(each["item_id"] for each in everything)
