@@ -168,3 +168,25 @@ def instant(value: str) -> str | None:
         else:
             return None
     return "expected epoch seconds, epoch milliseconds or ISO 8601"
+
+
+_ISO_DAY = r"(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
+_ISO_TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-3]):[0-5]\d)?"
+_CERTAIN: dict[Rule, str] = {
+    graded: "^[01]$",
+    number: r"^\d+(\.\d+)?$",
+    share: r"^(0(\.\d+)?|1(\.0+)?)$",
+    epoch_seconds: r"^\d{1,11}(\.\d+)?$",
+    instant: rf"^(\d{{1,14}}(\.\d+)?|{_ISO_DAY}([T ]{_ISO_TIME})?)$",
+}
+
+
+def certain(field: Field) -> str | None:
+    """A regular expression (RE2) that only values match against which nothing speaks, for speed.
+
+    Returns:
+        None if there is none: each value must be judged.
+    """
+    if field.rule is not None:
+        return _CERTAIN.get(field.rule)
+    return "[!-~]" if field.filled else None

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepkt_irt.errors import BadFile
+from deepkt_irt.sources.blocks import WHOLE, Piece, counted
 from deepkt_irt.sources.documents import members
 from deepkt_irt.sources.files import escaped, opened, refuse_binary
 from deepkt_irt.sources.layout import Document, Field, Layout
@@ -34,12 +35,14 @@ class FileFacts:
         n_bytes: Their number.
         n_records: Records after the header.
         header: Column names.
+        pieces: Stretches in which several processes can read it.
     """
 
     content_hash: str
     n_bytes: int
     n_records: int
     header: tuple[str, ...]
+    pieces: tuple[Piece, ...] = (WHOLE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ def inspect(path: Path, layout: Layout) -> FileFacts:
             f"column {', '.join(missing)} missing; it has {', '.join(header)}",
             "check that it is a file of this source, or give another --source",
         )
-    n_records = sum(1 for _ in read_rows(path))
-    return FileFacts(content_hash(path), path.stat().st_size, n_records, tuple(header))
+    n_records, pieces = counted(path)
+    return FileFacts(content_hash(path), path.stat().st_size, n_records, tuple(header), pieces)
 
 
 def content_hash(path: Path) -> str:
@@ -161,7 +164,7 @@ def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterato
         yield from _objects(path, layout, layout.document, max_field_characters)
         return
     with _rows(path) as rows:
-        judge = _Judge(_header(rows), layout, max_field_characters)
+        judge = Judge(_header(rows), layout, max_field_characters)
         for number, row in enumerate((row for row in rows if row), start=1):
             yield judge.record(number, row)
 
@@ -169,7 +172,7 @@ def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterato
 def _objects(path: Path, layout: Layout, document: Document, limit: int) -> Iterator[Record]:
     """The objects of a JSON file, made flat and judged as rows."""
     header = [field.header for field in layout.fields]
-    judge = _Judge(header, layout, limit)
+    judge = Judge(header, layout, limit)
     for number, each in enumerate(members(path, document), start=1):
         if each.fault:
             yield Record(number, None, None, each.fault, each.received)
@@ -178,7 +181,7 @@ def _objects(path: Path, layout: Layout, document: Document, limit: int) -> Iter
         yield record if record.kept else replace(record, received=each.received)
 
 
-class _Judge:
+class Judge:
     """Turns rows of one file into records."""
 
     def __init__(self, header: list[str], layout: Layout, max_field_characters: int) -> None:
@@ -223,13 +226,14 @@ class _Judge:
         text = whole.isascii()
         for field, at in self._fields:
             is_text = text or field.free_text or not _is_not_utf8(row[at])
-            reason = _wrong(field, row[at], is_text=is_text)
+            reason = wrong(field, row[at], is_text=is_text)
             if reason:
                 return field.header, reason
         return None, ""
 
 
-def _wrong(field: Field, value: str, *, is_text: bool) -> str:
+def wrong(field: Field, value: str, *, is_text: bool) -> str:
+    """What speaks against a value of a field; empty if nothing does."""
     if not is_text:
         return "not UTF-8 text"
     if value and field.rule:
