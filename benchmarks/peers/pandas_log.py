@@ -44,7 +44,7 @@ def main() -> None:
     sequences.to_parquet(target / "sequences.parquet", compression="zstd")
     counts = {
         "events": len(events),
-        "correct": int(events["correct"].eq(True).sum()),
+        "correct": int(events["correct"].eq(1).sum()),
         "graded": int(events["correct"].notna().sum()),
         "positions": int(sequences["event_ids"].map(len).sum()),
     }
