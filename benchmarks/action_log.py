@@ -22,8 +22,8 @@ IntArray = NDArray[np.int64]
 _ACTIONS, _ASSIGNMENTS, _PROBLEMS = 23_932_276, 9_319_676, 132_738
 _TRAINING, _EVALUATION = 452_439, 124_455
 _UNKNOWN_SHARE = 0.014  # of the rows, on problems that problem_details lacks
-_ACTIONS_PER_STUDENT = 500
-_PRACTICE_PER_STUDENT, _PROBLEMS_PER_PRACTICE = 14, 7.5
+_ACTIONS_PER_STUDENT, _ZEAL_SD = 500, 0.8
+_PROBLEMS_PER_PRACTICE = 7.5
 _ACTIONS_PER_PROBLEM = 4.785  # as the shares below make it, assignment actions included
 _SCORES_PER_TEST = 10
 _REPEATED_SHARE = 0.02  # of the relationships
@@ -81,8 +81,10 @@ class Log:
         return self.n_problems - max(1, round(_UNKNOWN_SHARE * self.n_problems))
 
     def student_of_practice(self) -> IntArray:
-        """Student of each practice assignment, (n_practice,)."""
-        return np.arange(self.n_practice) * self.n_students // self.n_practice
+        """Student of each practice assignment, (n_practice,); some do much more than others."""
+        weights = np.random.default_rng(self.n_students).lognormal(0.0, _ZEAL_SD, self.n_students)
+        ends = np.cumsum(weights) / weights.sum()
+        return np.searchsorted(ends[:-1], (np.arange(self.n_practice) + 0.5) / self.n_practice)
 
 
 def write_action_log(folder: Path, n_actions: int, *, seed: int) -> dict[str, int]:

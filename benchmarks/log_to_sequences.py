@@ -1,13 +1,16 @@
-"""An action log to events and sequences in this package: `log_to_sequences.py FOLDER LAKE`.
+"""An action log to events and sequences here: `log_to_sequences.py FOLDER TARGET SETTINGS`.
 
-Lands the files of FOLDER in a new lake and runs the tasks up to the sequences. Prints seconds by
-step and counts as JSON. SETTINGS: memory of the driver.
+Lands the files of FOLDER in a new lake below TARGET and runs the tasks up to the sequences.
+SETTINGS are JSON: memory of the driver. Spark's event log goes to TARGET/spark. Prints when each
+step began and ended, in epoch seconds, and counts, as JSON.
 """
 
 import json
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,24 +30,34 @@ _AS_OF = datetime(2026, 3, 1, 2, tzinfo=UTC)
 
 
 def main() -> None:
-    """Run the tasks and print what they took and made."""
-    folder, lake, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+    """Run the tasks and print when they ran and what they made."""
+    folder, target, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
     logging.basicConfig(level=logging.WARNING)
+    lake, events, spans = target / "lake", target / "spark", {}
     lake.mkdir()
-    seconds = {}
-    begin = time.perf_counter()
-    land(source_named("edm_cup"), folder, lake / "landing", mapping=None)
-    seconds["landing"], begin = time.perf_counter() - begin, time.perf_counter()
-    more = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": settings["events"]}
-    local_session(profile="large", memory=settings["memory"], more=more)
-    opened = open_target(Target(lake=lake))
-    seconds["session"] = time.perf_counter() - begin
+    events.mkdir()
+    with _noted(spans, "landing"):
+        land(source_named("edm_cup"), folder, lake / "landing", mapping=None)
+    with _noted(spans, "session"):
+        more = {
+            "spark.eventLog.enabled": "true",
+            "spark.eventLog.compress": "false",
+            "spark.eventLog.dir": events.as_uri(),
+        }
+        local_session(profile="large", memory=settings["memory"], more=more)
+        opened = open_target(Target(lake=lake))
     runner = Runner(opened.spark, opened.store, opened.place, Settings(), _AS_OF)
     for name in STEPS:
-        begin = time.perf_counter()
-        runner.run([TASKS[name]])
-        seconds[name] = time.perf_counter() - begin
-    print(json.dumps({"seconds": seconds, **_counts(opened.store)}))
+        with _noted(spans, name):
+            runner.run([TASKS[name]])
+    print(json.dumps({"spans": spans, **_counts(opened.store)}))
+
+
+@contextmanager
+def _noted(spans: dict[str, tuple[float, float]], name: str) -> Iterator[None]:
+    begin = time.time()
+    yield
+    spans[name] = (begin, time.time())
 
 
 def _counts(store: TableStore) -> dict[str, int]:
