@@ -78,7 +78,7 @@ def _take_in(ctx: JobContext, batch: Batch) -> None:
         files = [each for each in batch.files if each.table == table]
         rows = _kept(ctx, table, files, batch.number)
         ctx.append(table, rows, app_id=batch.app_id, version=1)
-    kept = _rows_kept(ctx, batch.files)
+    kept = _rows_kept(ctx, batch)
     short = [each for each in batch.files if kept.get(each.key, 0) != each.facts.n_records]
     if short:
         refused = _refused(ctx, short, batch.number)
@@ -139,11 +139,12 @@ def _parsings(ctx: JobContext, landed: list[Landed]) -> list[Parsing]:
     ]
 
 
-def _rows_kept(ctx: JobContext, landed: list[Landed]) -> dict[Key, int]:
-    """Rows of some files found in their bronze tables, counted in one query."""
-    tables = dict.fromkeys(each.table for each in landed)
-    found = [ctx.read(table).select("_source", "_file") for table in tables]
-    return _counted(reduce(lambda a, b: a.unionByName(b), found), landed)
+def _rows_kept(ctx: JobContext, batch: Batch) -> dict[Key, int]:
+    """Rows of a batch's files found in their bronze tables, counted in one query."""
+    tables = dict.fromkeys(each.table for each in batch.files)
+    mine = f"_batch_id = {batch.number}"  # spares the files of all other batches
+    found = [ctx.read(table).filter(mine).select("_source", "_file") for table in tables]
+    return _counted(reduce(lambda a, b: a.unionByName(b), found), batch.files)
 
 
 def _counted(rows: "DataFrame", landed: list[Landed]) -> dict[Key, int]:
