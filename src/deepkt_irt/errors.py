@@ -25,10 +25,13 @@ class UsageError(DeepktError):
 
 
 class BadFile(DeepktError):
-    """An input file cannot be read as what it should be."""
+    """An input file cannot be read as what it should be.
+
+    The message quotes the file, which may hold anything: it stays one line that can be printed.
+    """
 
     def __init__(self, file: str, problem: str, fix: str) -> None:
-        super().__init__(f"{file}: {problem}; {fix}")
+        super().__init__(_printable(f"{file}: {_shortened(problem)}; {fix}"))
 
 
 class SchemaMismatch(DeepktError):
@@ -78,3 +81,17 @@ class NoData(DeepktError):
 
 class BackendUnavailable(DeepktError):
     """An outside system did not answer or cannot be written."""
+
+
+_LONGEST_PROBLEM = 600  # characters
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST_PROBLEM // 2
+    return text if len(text) <= _LONGEST_PROBLEM else f"{text[:half]} … {text[-half:]}"
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

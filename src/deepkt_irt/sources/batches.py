@@ -5,7 +5,6 @@ Plain Python and Arrow: it runs in a worker, far from the session.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import batched
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +13,8 @@ from deepkt_irt.sources.layout import Layout
 from deepkt_irt.sources.reader import Record, records
 
 REFUSED = ("source", "file", "row", "column", "reason", "received")
-_CHUNK = 10_000  # records in a batch
+_RECORDS = 10_000  # in a batch, unless they are long
+_CHARACTERS = 16 * 2**20  # from which on a batch is handed on
 _NUMBERS = ("row", "_row")
 
 
@@ -74,7 +74,21 @@ def _records(parsing: Parsing) -> Iterator[Record]:
 
 def _arrow(columns: Sequence[str], rows: Iterator[tuple[object, ...]]) -> Iterator[pa.RecordBatch]:
     types = [pa.int64() if name in _NUMBERS else pa.string() for name in columns]
-    for chunk in batched(rows, _CHUNK):
+    for chunk in _chunks(rows):
         values = zip(*chunk, strict=True)
         arrays = [pa.array(each, kind) for each, kind in zip(values, types, strict=True)]
         yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _chunks(rows: Iterator[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:
+    """Rows in lists that fit into memory, however long a row is."""
+    chunk: list[tuple[object, ...]] = []
+    n_characters = 0
+    for row in rows:
+        chunk.append(row)
+        n_characters += sum(len(value) for value in row if isinstance(value, str))
+        if len(chunk) >= _RECORDS or n_characters >= _CHARACTERS:
+            yield chunk
+            chunk, n_characters = [], 0
+    if chunk:
+        yield chunk

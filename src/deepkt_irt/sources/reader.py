@@ -22,7 +22,8 @@ from deepkt_irt.sources.documents import members
 from deepkt_irt.sources.files import escaped, opened, refuse_binary
 from deepkt_irt.sources.layout import Document, Field, Layout
 
-_WHOLE_FIELD = 2**31 - 1  # the csv module must pass on what we then judge
+_WHOLE_FIELD = 64 * 2**20  # the csv module must pass on what we then judge; memory has an end
+_LONGEST_NAME = 1_000  # characters of a column's name: each row in the rest repeats it
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,10 @@ def read_header(path: Path) -> list[str]:
         raise BadFile(path.name, "the file is empty", "land a file with a header and rows")
     if any(_is_not_utf8(name) for name in header):
         raise BadFile(path.name, "the header is not UTF-8 text", "save the file as UTF-8")
+    longest = max(map(len, header))
+    if longest > _LONGEST_NAME:
+        problem = f"a column's name has {longest:,} characters, more than {_LONGEST_NAME:,}"
+        raise BadFile(path.name, problem, "close the quotes in its header, or export it again")
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise BadFile(path.name, f"column {', '.join(twice)} stands twice", "name columns apart")
@@ -187,7 +192,9 @@ class _Judge:
         self._fields = [(f, place[f.header]) for f in layout.fields if f.header in place]
         self._absent = {f.column: None for f in layout.fields if f.header not in place}
         used = {field.header for field in layout.fields}
-        self._rest = [(n, i) for n, i in place.items() if n not in used] if layout.rest else []
+        # a column without a name goes by its number, so that none hides another
+        named = ((name or f"column {at + 1}", at) for at, name in enumerate(header))
+        self._rest = [(n, at) for n, at in named if n not in used] if layout.rest else []
 
     def record(self, number: int, row: list[str]) -> Record:
         """Judge one row."""
@@ -267,7 +274,8 @@ def _rows(
             text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
             yield csv.reader(text if lines is None else _noted(text, lines))
     except csv.Error as error:
-        raise BadFile(path.name, f"it is not CSV text ({error})", "export it again") from error
+        fix = "close the quote that is open there, or export it again"
+        raise BadFile(path.name, f"it is not CSV text ({error})", fix) from error
 
 
 def _noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
