@@ -59,7 +59,7 @@ def test_landed_twice_is_landed_once(source, tmp_path):
 
 
 @EVERY
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_damage_anywhere_is_refused_by_file_or_row_and_loses_nothing(
     source, data, tmp_path_factory
