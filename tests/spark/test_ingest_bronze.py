@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -311,6 +312,28 @@ def test_ingest_bronze_folders_of_days_hold_files_of_one_name(ctx, store):
     assert {row[0] for row in rows(store.read(RAW_RESPONSES), "_file")} == {
         f"{d}responses.csv" for d in days
     }
+
+
+def test_ingest_bronze_zip_that_lands_as_it_is_has_an_account_for_every_file_in_it(ctx, store, put):
+    for place in ("a.zip", "2026-03-01/a.ZIP"):
+        path = ctx.landing / "responses_csv" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w") as out:
+            out.writestr("good.csv", GOOD)
+            out.writestr("export/mixed.csv", MIXED)
+            out.writestr("__MACOSX/good.csv", "x")
+    put("good.csv", GOOD)
+
+    assert ingest_bronze(ctx)["files_new"] == 5
+    assert ingest_bronze(ctx)["files_new"] == 0
+
+    assert accounts(store) == sorted(
+        ("responses_csv", f"{place}{name}", *counts)
+        for place in ("a.zip/", "2026-03-01/a.ZIP/", "")
+        for name, counts in (("good.csv", (2, 2, 0)), ("mixed.csv", (3, 1, 2)))
+        if place or name == "good.csv"
+    )
+    assert store.read(RAW_RESPONSES).count() == 8
 
 
 def test_ingest_bronze_takes_in_what_data_factory_copied(ctx, store, tmp_path):

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from deepkt_irt.errors import BadFile
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.sources.catalogue import source_named
+from deepkt_irt.sources.catalogue import SOURCES, source_named
+from deepkt_irt.sources.files import refuse_bomb
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import Layout
 from deepkt_irt.sources.reader import FileFacts, content_hash, inspect, unread_columns
+from deepkt_irt.sources.zip_files import is_zip, unpack_landed, zip_named
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES
 
@@ -25,6 +27,8 @@ _BINARY_FILE = "path string, modificationTime timestamp, length bigint, content 
 _ANY_AGE = "36500d"  # by default a stream passes over files a week older than the newest
 
 _DATE = r"\d{4}-\d\d-\d\d"  # Data Factory lands what it copied on a day in a folder of that day
+_ZIP = r"[^/]+\.(?i:zip)"  # what a zip file held is in a folder of its name
+_FOLDER = re.compile(f"{_DATE}(/{_ZIP})?|{_ZIP}")
 
 STAGE = "ingest_bronze"
 Key = tuple[str, str]  # source and file, as answers.csv or 2026-03-01/answers.csv
@@ -71,19 +75,22 @@ def landing_files(ctx: JobContext) -> dict[Key, Path]:
 
 
 def files_below(landing: Path) -> dict[Key, Path]:
-    """Files as `landing/<source>/[<date>/]<file>`; names with `_` or `.` in front are passed over.
+    """Files as `landing/<source>/[<date>/][<zip>/]<file>`; hidden ones are passed over.
+
+    Hidden are names with `_` or `.` in front. A zip file is none before it is taken apart.
 
     Raises:
         BadFile: If something lies where no file of a source can lie.
     """
     found = {}
-    levels = ("*", "*/*", "*/*/*")
-    for path in sorted(path for level in levels for path in landing.glob(level)):
+    for path in sorted(
+        path for depth in range(1, 5) for path in landing.glob("/".join("*" * depth))
+    ):
         source, *inside = path.relative_to(landing).parts
         if any(part.startswith(("_", ".")) for part in (source, *inside)):
             continue
-        is_folder = not inside or (len(inside) == 1 and re.fullmatch(_DATE, inside[0]) is not None)
-        if path.is_dir() != is_folder:
+        is_folder = not inside or _FOLDER.fullmatch("/".join(inside)) is not None
+        if path.is_dir() != is_folder and not (inside and is_zip(path)):
             problem = "in no source's folder" if is_folder else "a folder where a file should be"
             fix = "files lie in landing/<source>/, or there in a folder like 2026-03-01; move it"
             raise BadFile("/".join((source, *inside)), problem, fix)
@@ -100,6 +107,7 @@ def new_files(ctx: JobContext) -> list[Landed]:
     """
     audit = ctx.read(INGEST_AUDIT).select("source", "file", "content_hash").collect()
     known = {(row[0], row[1]): row[2] for row in audit}
+    _take_apart(ctx)
     new = []
     for key, path in landing_files(ctx).items():
         if key not in known:
@@ -113,13 +121,23 @@ def new_files(ctx: JobContext) -> list[Landed]:
     return new
 
 
+def _take_apart(ctx: JobContext) -> None:
+    """Put folders in place of zip files that landed as they are, as Data Factory copies them."""
+    for folder in sorted(ctx.landing.glob("*")):
+        if folder.name in SOURCES:
+            source = SOURCES[folder.name]
+            unpack_landed(ctx.landing, source, ctx.settings.ingest, ctx.progress)
+
+
 def _looked_at(ctx: JobContext, key: Key) -> Landed:
     source, file = key
     path = ctx.landing / source / file
-    layout = layout_of_landed(source_named(source), path)
-    if layout is None:
-        raise BadFile(f"{source}/{file}", f"no file of source {source}", "take it out")
-    facts = inspect(path, layout)
+    with zip_named(path):
+        refuse_bomb(path, ctx.settings.ingest)
+        layout = layout_of_landed(source_named(source), path)
+        if layout is None:
+            raise BadFile(f"{source}/{file}", f"no file of source {source}", "take it out")
+        facts = inspect(path, layout)
     unread = unread_columns(layout, facts.header)
     if unread:
         ctx.progress(f"{source}/{file}: columns not read: {', '.join(unread)}")
@@ -141,19 +159,22 @@ def find_batches(ctx: JobContext) -> None:
         reader = reader.format("binaryFile").option("maxFileAge", _ANY_AGE)
     # the content is never asked for, so Spark reads names only
     paths = reader.option("recursiveFileLookup", "true").load(str(ctx.landing)).select("path")
-    end = F.split(F.substring_index("path", "/", -3), "/")  # one folder more than the source's
-    dated = F.get(end, F.lit(1)).rlike(f"^{_DATE}$")
-    found = paths.select(
-        F.when(dated, F.get(end, F.lit(0))).otherwise(F.element_at(end, -2)).alias("source"),
-        F.when(dated, F.substring_index("path", "/", -2))
-        .otherwise(F.substring_index("path", "/", -1))
-        .alias("file"),
-        F.lit(_next_batch(ctx)).cast("bigint").alias("batch_id"),
-        F.lit(ctx.as_of).alias("found_at"),
+    # from its end, the path is a file, [a zip's name], [a date], a source, and where landing is
+    seen = (
+        paths.selectExpr("reverse(split(path, '/')) AS part")
+        .selectExpr("part", f"IF(get(part, 1) RLIKE r'^{_ZIP}$', 2, 1) AS n")
+        .selectExpr("part", f"IF(get(part, n) RLIKE r'^{_DATE}$', n + 1, n) AS n")
+        .selectExpr("get(part, n) AS source", "reverse(slice(part, 1, n)) AS inside")
+        # Spark passes over such names by itself; that Auto Loader does is not promised
+        .filter("source NOT RLIKE r'^[_.]' AND NOT exists(inside, part -> part RLIKE r'^[_.]')")
+        .filter(f"element_at(inside, -1) NOT RLIKE r'^{_ZIP}$'")  # not taken apart yet
+        .select(
+            "source",
+            F.array_join("inside", "/").alias("file"),
+            F.lit(_next_batch(ctx)).cast("bigint").alias("batch_id"),
+            F.lit(ctx.as_of).alias("found_at"),
+        )
     )
-    # Spark passes over such names by itself; that Auto Loader does is not promised
-    hidden = [F.substring(name, 1, 1).isin("_", ".") for name in ("source", "file")]
-    seen = found.filter(~(hidden[0] | hidden[1] | F.col("file").rlike("/[_.]")))
     ctx.stream(LANDED_FILES, seen, checkpoint=_ready_checkpoint(ctx))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from deepkt_irt.errors import BadFile
+from deepkt_irt.settings import IngestSettings
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -22,6 +23,65 @@ type Binary = io.BufferedReader[Any]
 _CHUNK = 65_536
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_LINE = 128 * 2**20  # bytes; a line is held in memory whole
+_SMALL = 64 * 2**20  # bytes that any packed file may unpack to
+_DEFLATE_RATIO = 1_032  # no deflated byte gives more
+
+
+class Unpacking:
+    """How much comes out of a packed file, held against the limits.
+
+    Args:
+        path: The packed file.
+        limits: How much may come out.
+    """
+
+    def __init__(self, path: Path, limits: IngestSettings) -> None:
+        self._path, self._limits = path, limits
+        self._n_packed, self._n = path.stat().st_size, 0
+
+    def announce(self, n_bytes: int) -> None:
+        """Hold what the file itself says will come out against the limit.
+
+        Raises:
+            BadFile: If it is too much.
+        """
+        limit = self._limits.max_unpacked_bytes
+        if n_bytes > limit:
+            problem = f"it unpacks to {n_bytes:,} bytes, more than the {limit:,} allowed"
+            fix = "split it, or raise ingest.max_unpacked_bytes"
+            raise BadFile(self._path.name, problem, fix)
+
+    def add(self, n_bytes: int) -> None:
+        """Count bytes that came out.
+
+        Raises:
+            BadFile: If there are too many, or too many for the size of the file.
+        """
+        self._n += n_bytes
+        self.announce(self._n)
+        ratio = self._limits.max_unpacked_ratio
+        if self._n > max(_SMALL, ratio * self._n_packed):
+            problem = (
+                f"its {self._n_packed:,} bytes unpack to more than {ratio} times as many, as those "
+                "of a file made to fill a disk"
+            )
+            fix = "land it unpacked, or raise ingest.max_unpacked_ratio"
+            raise BadFile(self._path.name, problem, fix)
+
+
+def refuse_bomb(path: Path, limits: IngestSettings) -> None:
+    """Refuse a gzip file of which too much comes out; nothing of it is kept in memory.
+
+    Raises:
+        BadFile: If too much does, or it is damaged.
+    """
+    is_packed = path.name.endswith(".gz") and path.is_file()
+    if not is_packed or path.stat().st_size * _DEFLATE_RATIO <= _SMALL:
+        return
+    unpacking = Unpacking(path, limits)
+    with opened(path) as file:
+        while chunk := file.read(_CHUNK):
+            unpacking.add(len(chunk))
 
 
 @contextmanager

@@ -102,6 +102,12 @@ class Source:
     canonical: Callable[[Raw], Canonical]
     mapped: bool = False
 
+    @property
+    def takes(self) -> str:
+        """The names its files go by, in words."""
+        patterns = dict.fromkeys(p for layout in self.layouts for p in layout.patterns)
+        return f"it takes {', '.join(patterns)}, each also as .gz, and .zip files of them"
+
     def layout_of(self, name: str) -> Layout | None:
         """The layout of a file by its name; None if the source has no such file."""
         return next((layout for layout in self.layouts if layout.matches(name)), None)
