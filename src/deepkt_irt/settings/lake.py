@@ -19,6 +19,12 @@ class IngestSettings(Frozen):
     """Reading landing files."""
 
     max_field_characters: int = Field(100_000, ge=100, description="longer fields are quarantined")
+    changed_type_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="rows of a delivery refused for one column, from which its type has changed",
+    )
 
 
 class SplitSettings(Frozen):

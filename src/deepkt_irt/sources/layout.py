@@ -1,8 +1,9 @@
 """How the files of a source look: which file feeds which bronze table, and what a row must be.
 
 Columns are matched by header name, never by position. Columns not named in a layout are kept
-where the table has room for them (`extras`, `body`); elsewhere they are left unread, and the
-ingest names them. Objects of a JSON file are made flat first (`Document`).
+as JSON where the table has a column for them (`extras`, `body`); elsewhere they are left unread,
+and the ingest names them. Objects of a JSON file are made flat first (`Document`), and stand as a
+whole beside what is used of them.
 """
 
 import fnmatch
@@ -78,6 +79,11 @@ class Layout:
     constants: Mapping[str, str] = field(default_factory=dict)
     row_number: str = ""
     document: Document | None = None
+
+    @property
+    def label(self) -> str:
+        """What this kind of file is called: the name it goes by."""
+        return self.patterns[0] if self.patterns else self.table.name
 
     def matches(self, name: str) -> bool:
         """Whether a file of that name has this layout."""

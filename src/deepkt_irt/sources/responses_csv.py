@@ -130,6 +130,7 @@ def _refuse_incomplete(path: Path, header: list[str], mapping: Mapping[str, str]
             f"{what} among its columns {', '.join(header)}",
             "name them, as in --map 'student_id=… item_id=… correct=… answered_at=…' "
             f"(response_order={FILE_ORDER} takes the order of the rows)",
+            absent or missing,
         )
 
 
