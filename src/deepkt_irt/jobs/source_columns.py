@@ -122,7 +122,8 @@ def _row(kind: Kind, state: ColumnState, *, is_change: bool) -> dict[str, Any]:
 
 def _kept(ctx: JobContext) -> list[dict[str, Any]]:
     """The rows of ops.source_columns as they were left."""
-    rows = [row.asDict() for row in ctx.read(SOURCE_COLUMNS).orderBy(*SOURCE_COLUMNS.key).collect()]
+    rows = [row.asDict() for row in ctx.read(SOURCE_COLUMNS).collect()]
+    rows.sort(key=itemgetter(*SOURCE_COLUMNS.key))
     for row in rows:
         row |= {name: row[name] and _utc(row[name]) for name in _TIMES}
     return rows
