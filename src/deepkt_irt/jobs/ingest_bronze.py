@@ -181,7 +181,7 @@ def _counted(rows: "DataFrame", landed: list[Landed]) -> dict[Key, int]:
 
 
 def _refused_by_column(ctx: JobContext, landed: list[Landed]) -> dict[Key, dict[str | None, int]]:
-    """Rows of some files in the quarantine by the column at fault, in order; None: the whole row."""
+    """Rows of some files in the quarantine by column at fault, in order; None: the whole row."""
     names = sorted({each.file for each in landed})
     rows = ctx.read(QUARANTINE).filter(f"stage = '{STAGE}'")
     rows = rows.filter(rows["file"].isin(names)).groupBy("source", "file", "column").count()
