@@ -33,11 +33,11 @@ Kind = tuple[str, str]  # source and kind of file
 _TIMES = ("first_seen_at", "last_seen_at", "changed_at")
 
 SAID = {
-    Status.KNOWN: "as it was before again",
+    Status.KNOWN: "as it was before",
     Status.ADDED: "added, which no layout names",
     Status.MISSING_OPTIONAL: "no longer there, so its values are missing",
     Status.MISSING_REQUIRED: "missing, which stops the source",
-    Status.TYPE_CHANGED: "of another type, so its rows are refused",
+    Status.TYPE_CHANGED: "of another type, so that rows are refused",
 }
 """A status that is a change, in words behind a column's name."""
 
@@ -72,7 +72,8 @@ def keep_columns(
         for each in states[kind]
     ]
     if rows != _kept(ctx):
-        typed = pd.DataFrame(rows).astype(dict.fromkeys(_TIMES, "datetime64[us, UTC]"))
+        frame = pd.DataFrame(rows, columns=list(SOURCE_COLUMNS.column_names))
+        typed = frame.astype(dict.fromkeys(_TIMES, "datetime64[us, UTC]"))
         ctx.overwrite(SOURCE_COLUMNS, ctx.frame(SOURCE_COLUMNS, typed))
     return _told(ctx, changed)
 
