@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from conftest import AS_OF, rows
-from deepkt_irt.errors import QualityViolation, SourceStopped
+from deepkt_irt.errors import BadFile, QualityViolation, SourceStopped
 from deepkt_irt.jobs.context import Place
 from deepkt_irt.jobs.ingest_bronze import ingest_bronze
 from deepkt_irt.jobs.pipeline import TASKS
@@ -195,6 +195,18 @@ def test_source_that_breaks_while_it_is_the_only_one_fails_the_task(ingest, stor
     assert stopped(store) == [("responses_csv", "2.csv", None)]
     assert store.read(RAW_RESPONSES).count() == 2
     assert store.read(QUARANTINE).count() == 1
+
+
+def test_first_file_of_a_source_taken_out_again_leaves_nothing_behind(ingest, store, drop):
+    bad = drop("edm_cup/assignment_relationships.csv", "who,what\n1,2\n")
+    with pytest.raises(BadFile, match="missing; it has who, what"):
+        ingest()
+    assert {column for _, column, _ in changed(store)} == set(RELATIONS.strip().split(","))
+
+    bad.unlink()
+
+    assert ingest(1)[0] == {}
+    assert (stopped(store), changed(store)) == ([], [])
 
 
 def test_run_with_a_stopped_source_ends_red_after_all_else_was_done(
