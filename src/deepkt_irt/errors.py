@@ -3,6 +3,7 @@
 DeepktError                  caught only by the command line: exit code 1
 ├── UsageError               a setting, flag or name is wrong or contradictory: exit code 2
 ├── BadFile                  an input file cannot be read as what it should be
+├── SourceStopped            a source could not go on; the others were carried through
 ├── SchemaMismatch           a frame differs from its declared table
 ├── QualityViolation         a declared check failed on too many rows
 ├── UndeclaredAccess         a task touched a table or model it did not declare
@@ -30,8 +31,17 @@ class BadFile(DeepktError):
     The message quotes the file, which may hold anything: it stays one line that can be printed.
     """
 
-    def __init__(self, file: str, problem: str, fix: str) -> None:
+    def __init__(self, file: str, problem: str, fix: str, columns: Sequence[str] = ()) -> None:
         super().__init__(_printable(f"{file}: {_shortened(problem)}; {fix}"))
+        self.columns = tuple(columns)  # those it lacks
+
+
+class SourceStopped(DeepktError):
+    """A source could not go on; all that the others brought was carried through."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        what = "a source is" if len(lines) == 1 else f"{len(lines)} sources are"
+        super().__init__(f"{what} stopped, the others were carried through: {' | '.join(lines)}")
 
 
 class SchemaMismatch(DeepktError):

@@ -84,6 +84,9 @@ def test_inspect_wrong_file_is_named_with_problem_and_fix(file, name, content, p
     assert "; " in message.removeprefix(name)
     assert message.isprintable()
     assert len(message) < 1_000
+    lacking = ("user", "item", "correct") if name == "columns.csv" else found.value.columns
+    assert found.value.columns == lacking
+    assert set(lacking) <= {"user", "item", "correct"}
 
 
 def test_inspect_missing_file_is_named_with_its_path(tmp_path):
@@ -240,6 +243,19 @@ def test_records_row_number_goes_where_the_layout_says(file):
 
     assert [each["response_order"] for each in kept(found)] == ["1", "2"]
     assert kept(found)[0]["skill_separator"] == ";"
+
+
+def test_records_columns_that_no_layout_names_are_kept_in_every_file_of_edm_cup(file):
+    for layout in source_named("edm_cup").layouts:
+        named = [*(each.header for each in layout.fields), *layout.needed]
+        known = {"timestamp": "1600000000", "score": "1"}
+        row = [known.get(name, "" if "_date" in name or "_time" in name else "x") for name in named]
+
+        (found,) = read(
+            file(",".join([*named, "mood"]) + "\n" + ",".join([*row, "fine"]) + "\n"), layout=layout
+        )
+
+        assert json.loads(found.kept[layout.rest])["mood"] == "fine"
 
 
 def test_unread_columns_are_those_without_a_place():

@@ -15,7 +15,7 @@ from deepkt_irt.sources import files as packed_files
 from deepkt_irt.sources import zip_files
 from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land, mapping_file
-from deepkt_irt.sources.zip_files import unpack_landed
+from deepkt_irt.sources.zip_files import landed_zips, take_all_apart, take_apart
 from made_up_sources import ANN, files, logs, student
 
 CSV = source_named("responses_csv")
@@ -63,8 +63,8 @@ def test_zip_of_any_source_lands_as_the_files_it_holds(source, tmp_path, landing
 def test_zip_that_was_copied_into_landing_is_taken_apart_there(source, landing):
     packed(landing / source.name / "2026-03-01" / "day.ZIP", files(source))
 
-    unpack_landed(landing, source, LIMITS)
-    unpack_landed(landing, source, LIMITS)
+    take_all_apart(landing / source.name, source, LIMITS)
+    take_all_apart(landing / source.name, source, LIMITS)
 
     folder = landing / source.name / "2026-03-01" / "day.ZIP"
     assert texts(folder) == files(source)
@@ -101,12 +101,12 @@ def test_hidden_members_are_passed_over_folders_do_not_matter_and_others_are_nam
         "README.txt": "about",
     }
     packed(landing / "responses_csv" / "a.zip", members)
-    said = []
+    (path,) = landed_zips(landing / "responses_csv")
 
-    unpack_landed(landing, CSV, LIMITS, said.append)
+    said = take_apart(path, CSV, LIMITS)
 
     assert texts(landing) == {"responses_csv/a.zip/answers.csv": ANSWERS}
-    assert said == ["responses_csv/a.zip: not taken out: README.txt"]
+    assert said == ["README.txt"]
 
 
 def test_gz_inside_a_zip_is_read_as_gz(tmp_path, landing):
@@ -183,7 +183,7 @@ def test_damaged_zip_is_refused_wherever_it_lies(landing, damage):
     path.write_bytes(made[damage])
 
     with pytest.raises(BadFile, match=r"a\.zip: the zip file is damaged, or no zip file"):
-        unpack_landed(landing, CSV, LIMITS)
+        take_all_apart(landing / "responses_csv", CSV, LIMITS)
 
     assert path.read_bytes() == made[damage]
     assert list(files_below(landing)) == []
@@ -208,8 +208,8 @@ def test_cut_off_while_it_is_taken_apart_then_again_gives_the_whole(landing, mon
         patch.setattr(type(landing), "unlink", dying(type(landing).unlink))
         patch.setattr(type(landing), "rename", dying(type(landing).rename))
         with pytest.raises(KeyboardInterrupt):
-            unpack_landed(landing, source_named("edm_cup"), LIMITS)
-    unpack_landed(landing, source_named("edm_cup"), LIMITS)
+            take_all_apart(landing / "edm_cup", source_named("edm_cup"), LIMITS)
+    take_all_apart(landing / "edm_cup", source_named("edm_cup"), LIMITS)
 
     assert texts(landing / "edm_cup") == {
         f"a.zip/{name}": text for name, text in sorted(files(source_named("edm_cup")).items())

@@ -26,7 +26,7 @@ from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import Document
 from deepkt_irt.sources.reader import content_hash
 from deepkt_irt.sources.removal import Removed, json_texts, without
-from deepkt_irt.sources.zip_files import unpack_landed
+from deepkt_irt.sources.zip_files import take_all_apart
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
 
@@ -77,7 +77,7 @@ def _new_landing_files(landing: Path, person: Person, limits: IngestSettings) ->
     for path in sorted((landing / person.source).rglob("_*")):
         if path.name.endswith(_ENDS):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    unpack_landed(landing, source, limits)
+    take_all_apart(landing / source.name, source, limits)
     changed = []
     for key, path in files_below(landing).items():
         layout = layout_of_landed(source, path) if key[0] == person.source else None

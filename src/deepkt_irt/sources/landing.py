@@ -16,8 +16,8 @@ from deepkt_irt.sources.responses_csv import complete_mapping, mapped_layout
 from deepkt_irt.sources.zip_files import (
     is_zip,
     is_zip_folder,
+    take_all_apart,
     unpack,
-    unpack_landed,
     writing,
     zip_named,
 )
@@ -53,7 +53,7 @@ def land(
     if mapping and not source.mapped:
         raise UsageError(f"source {source.name} knows its columns; leave --map away")
     limits = limits or IngestSettings()
-    unpack_landed(landing, source, limits)
+    take_all_apart(landing / source.name, source, limits)
     with TemporaryDirectory(prefix="deepkt-land-") as scratch:
         found = [
             _looked_at(source, path, landing / source.name / where, mapping, limits)

@@ -1,8 +1,9 @@
 """How the files of a source look: which file feeds which bronze table, and what a row must be.
 
 Columns are matched by header name, never by position. Columns not named in a layout are kept
-where the table has room for them (`extras`, `body`); elsewhere they are left unread, and the
-ingest names them. Objects of a JSON file are made flat first (`Document`).
+as JSON where the table has a column for them (`extras`, `body`); elsewhere they are left unread,
+and the ingest names them. Objects of a JSON file are made flat first (`Document`), and stand as a
+whole beside what is used of them.
 """
 
 import fnmatch
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
-from deepkt_irt.sources.canonical import Canonical, Raw
+from deepkt_irt.sources.canonical import Canonical, Raw, Scope
 from deepkt_irt.tables.contract import Table
 
 Rule = Callable[[str], str | None]
@@ -80,6 +81,11 @@ class Layout:
     row_number: str = ""
     document: Document | None = None
 
+    @property
+    def label(self) -> str:
+        """What this kind of file is called: the name it goes by."""
+        return self.patterns[0] if self.patterns else self.table.name
+
     def matches(self, name: str) -> bool:
         """Whether a file of that name has this layout."""
         plain = name.removesuffix(".gz").lower()
@@ -94,12 +100,14 @@ class Source:
         name: As given to --source.
         layouts: Its files; the first that matches a name counts.
         canonical: Bronze frames of the source to canonical ones.
+        scope: How to work out again only what new rows can change.
         mapped: Whether the layout depends on a mapping kept beside each file.
     """
 
     name: str
     layouts: tuple[Layout, ...]
     canonical: Callable[[Raw], Canonical]
+    scope: Scope
     mapped: bool = False
 
     @property

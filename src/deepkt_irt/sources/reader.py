@@ -80,6 +80,7 @@ def inspect(path: Path, layout: Layout) -> FileFacts:
             path.name,
             f"column {', '.join(missing)} missing; it has {', '.join(header)}",
             "check that it is a file of this source, or give another --source",
+            missing,
         )
     n_records = sum(1 for _ in read_rows(path))
     return FileFacts(content_hash(path), path.stat().st_size, n_records, tuple(header))
@@ -195,6 +196,8 @@ class _Judge:
         # a column without a name goes by its number, so that none hides another
         named = ((name or f"column {at + 1}", at) for at, name in enumerate(header))
         self._rest = [(n, at) for n, at in named if n not in used] if layout.rest else []
+        if layout.rest:
+            self._absent[layout.rest] = None
 
     def record(self, number: int, row: list[str]) -> Record:
         """Judge one row."""
@@ -210,7 +213,7 @@ class _Judge:
         values.update(layout.constants)
         if layout.row_number:
             values[layout.row_number] = str(number)
-        if layout.rest:
+        if self._rest:
             rest = {name: escaped(row[at]) for name, at in self._rest if row[at]}
             values[layout.rest] = json.dumps(rest, ensure_ascii=False) if rest else None
         return Record(number, values)

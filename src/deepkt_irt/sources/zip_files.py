@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -51,34 +51,46 @@ def zip_named(path: Path) -> Iterator[None]:
         raise
 
 
-def unpack_landed(
-    landing: Path,
-    source: Source,
-    limits: IngestSettings,
-    progress: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Put folders in place of the zip files of a source that lie in landing, each whole or not.
-
-    Cut off anywhere, the same again completes it: a folder aside counts once its zip is gone.
+def landed_zips(folder: Path) -> list[Path]:
+    """Zip files in a source's landing folder and its days; what was cut off is completed first.
 
     Raises:
-        BadFile: If one is damaged, encrypted, too large, or holds no file of the source.
+        BackendUnavailable: If the folder cannot be written.
+    """
+    _complete(folder)
+    found = (each for pattern in ("*", "[!_.]*/*") for each in folder.glob(pattern))
+    return sorted(each for each in found if is_zip(each) and not each.name.startswith(("_", ".")))
+
+
+def take_apart(path: Path, source: Source, limits: IngestSettings) -> list[str]:
+    """Put a folder of its name in place of a zip file, whole or not at all.
+
+    Cut off anywhere, `landed_zips` completes it: a folder aside counts once its zip is gone.
+
+    Args:
+        path: A zip file in landing.
+        source: The source it is of.
+        limits: How much may come out.
+
+    Returns:
+        Names of members passed over.
+
+    Raises:
+        BadFile: As `unpack` does.
         BackendUnavailable: If landing cannot be written.
     """
-    folder = landing / source.name
-    _complete(folder)
-    for pattern in ("*", "[!_.]*/*"):
-        for path in sorted(each for each in folder.glob(pattern) if is_zip(each)):
-            if path.name.startswith(("_", ".")):
-                continue
-            aside = path.with_name(f"_{path.name}{_ASIDE}")
-            passed_over = unpack(path, aside, source, limits)
-            with writing(folder):
-                path.unlink()
-                aside.rename(path)
-            if passed_over:
-                where = path.relative_to(landing).as_posix()
-                progress(f"{where}: not taken out: {', '.join(passed_over)}")
+    aside = path.with_name(f"_{path.name}{_ASIDE}")
+    passed_over = unpack(path, aside, source, limits)
+    with writing(path):
+        path.unlink()
+        aside.rename(path)
+    return passed_over
+
+
+def take_all_apart(folder: Path, source: Source, limits: IngestSettings) -> None:
+    """Take every zip file in a source's landing folder apart; errors are those of `take_apart`."""
+    for path in landed_zips(folder):
+        take_apart(path, source, limits)
 
 
 def _complete(folder: Path) -> None:
