@@ -60,8 +60,9 @@ def small(monkeypatch):
     monkeypatch.setattr(blocks, "_BLOCK_BYTES", 64)
     monkeypatch.setattr(blocks, "_PIECE_BYTES", 100)
     monkeypatch.setattr(blocks, "_ROWS", 3)
+    monkeypatch.setattr(blocks, "_CHARACTERS", 50)
     monkeypatch.setattr(columns, "_FEW_BYTES", 32)
-    monkeypatch.setattr(files, "_SNIFFED_BYTES", 8)  # a NUL behind it makes no binary file
+    monkeypatch.setattr(files, "_CHUNK", 8)  # a NUL behind it makes no binary file
 
 
 def one_by_one(path, layout):

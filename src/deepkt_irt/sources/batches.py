@@ -5,19 +5,17 @@ Plain Python and Arrow: it runs in a worker, far from the session.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import batched
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from deepkt_irt.sources.blocks import WHOLE, Piece, blocks
+from deepkt_irt.sources.blocks import WHOLE, Piece, blocks, in_chunks
 from deepkt_irt.sources.columns import ColumnJudge, Sound
 from deepkt_irt.sources.layout import Layout
 from deepkt_irt.sources.reader import Judge, Record, read_header, records
 
 REFUSED = ("source", "file", "row", "column", "reason", "received")
-_CHUNK = 10_000  # records in a batch
 _NUMBERS = ("row", "_row")
 
 
@@ -76,8 +74,7 @@ def _parts(parsing: Parsing) -> Iterator[Sound | list[Record]]:
     """The records in order: sound ones as columns where that can be, others one by one."""
     layout, limit = parsing.layout, parsing.max_field_characters
     if layout.document:
-        every = records(parsing.path, layout, max_field_characters=limit)
-        yield from map(list, batched(every, _CHUNK))
+        yield from _few(records(parsing.path, layout, max_field_characters=limit))
         return
     header = read_header(parsing.path)
     at_once, one_by_one = ColumnJudge(header, layout, limit), Judge(header, layout, limit)
@@ -86,10 +83,16 @@ def _parts(parsing: Parsing) -> Iterator[Sound | list[Record]]:
             if isinstance(part, Sound):
                 yield part
             else:
-                yield [
-                    one_by_one.record(number, row)
-                    for number, row in enumerate(part.rows, start=part.first_row)
-                ]
+                numbered = enumerate(part.rows, start=part.first_row)
+                yield [one_by_one.record(number, row) for number, row in numbered]
+
+
+def _few(found: Iterator[Record]) -> Iterator[list[Record]]:
+    """Records in lists that fit into memory, however long they are."""
+    return in_chunks(
+        found,
+        lambda each: sum(map(len, filter(None, (each.kept or {}).values())), len(each.received)),
+    )
 
 
 def _of_columns(parsing: Parsing, names: Sequence[str], sound: Sound) -> pa.RecordBatch:
@@ -105,8 +108,8 @@ def _of_columns(parsing: Parsing, names: Sequence[str], sound: Sound) -> pa.Reco
 
 
 def _of_rows(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Iterator[pa.RecordBatch]:
-    types = [pa.int64() if name in _NUMBERS else pa.string() for name in names]
-    for chunk in batched(rows, _CHUNK):
-        columns = zip(*chunk, strict=True)
+    if rows:
+        types = [pa.int64() if name in _NUMBERS else pa.string() for name in names]
+        columns = zip(*rows, strict=True)
         arrays = [pa.array(each, kind) for each, kind in zip(columns, types, strict=True)]
         yield pa.RecordBatch.from_arrays(arrays, names=list(names))

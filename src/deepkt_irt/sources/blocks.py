@@ -9,10 +9,9 @@ which another process can begin to read it.
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import batched
 from pathlib import Path
 
 from deepkt_irt.errors import BadFile
@@ -20,8 +19,9 @@ from deepkt_irt.sources.files import Binary, opened
 
 _BLOCK_BYTES = 2**20
 _PIECE_BYTES = 16 * 2**20  # small enough for some pieces a core, large enough to be worth a task
-_ROWS = 10_000  # of the csv module in a block
-_WHOLE_FIELD = 2**31 - 1  # the csv module must pass on what others then judge
+_ROWS = 10_000  # of the csv module in a block, unless they are long
+_CHARACTERS = 16 * 2**20  # from which on a block is handed on
+_WHOLE_FIELD = 64 * 2**20  # the csv module must pass on what others then judge; memory has an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,39 @@ def counted(path: Path) -> tuple[int, tuple[Piece, ...]]:
             n_rows += block.n_rows
             last = pieces[-1]
             is_far = lines.position - last.start >= _PIECE_BYTES
-            if is_far and lines.is_at_end and lines.is_seekable:
+            if is_far and lines.is_at_end and not path.name.endswith(".gz"):
                 pieces[-1] = replace(last, end=lines.position)
                 pieces.append(Piece(n_rows + 1, lines.position))
     return n_rows, tuple(pieces)
 
 
+def in_chunks[T](found: Iterable[T], n_characters: Callable[[T], int]) -> Iterator[list[T]]:
+    """What is found in lists that fit into memory, however long each of it is."""
+    chunk, n = [], 0
+    for each in found:
+        chunk.append(each)
+        n += n_characters(each)
+        if len(chunk) >= _ROWS or n >= _CHARACTERS:
+            yield chunk
+            chunk, n = [], 0
+    if chunk:
+        yield chunk
+
+
+@contextmanager
+def csv_text(path: Path) -> Iterator[None]:
+    """Reading CSV within limits; what the csv module refuses becomes a BadFile."""
+    csv.field_size_limit(_WHOLE_FIELD)
+    try:
+        yield
+    except csv.Error as error:
+        fix = "close the quote that is open there, or export it again"
+        raise BadFile(path.name, f"it is not CSV text ({error})", fix) from error
+
+
 def is_plain(text: bytes) -> bool:
     """Whether splitting whole lines at the commas gives what the csv module gives."""
-    if b'"' in text or b"\0" in text or b"\n\n" in text:
+    if b'"' in text or b"\0" in text or b"\n\n" in text or len(text) > _WHOLE_FIELD:
         return False
     if text.startswith((b"\n", b"\r", codecs.BOM_UTF8)):  # a mark that is no first byte is a value
         return False
@@ -117,13 +141,11 @@ class _Lines:
     Attributes:
         position: Byte behind the lines taken so far.
         is_at_end: Whether the last of them was passed on, if any was asked for.
-        is_seekable: Whether another process can go to a byte of the file.
     """
 
     def __init__(self, file: Binary, start: int, end: int | None) -> None:
         self._file, self._end, self._rest = file, end, b""
         self.position, self.is_at_end = start, True
-        self.is_seekable = isinstance(file, io.BufferedReader)
         file.seek(start)
 
     def take(self) -> bytes:
@@ -131,7 +153,7 @@ class _Lines:
         parts = [self._rest]
         self._rest = b""
         while chunk := self._file.read(_BLOCK_BYTES):
-            end = chunk.rfind(b"\n") + 1
+            end = chunk.rfind(b"\n") + 1 or chunk.rfind(b"\r") + 1
             parts.append(chunk[:end] if end else chunk)
             if end:
                 self._rest = chunk[end:]
@@ -156,12 +178,8 @@ class _Lines:
 @contextmanager
 def _lines_of(path: Path, piece: Piece) -> Iterator[_Lines]:
     """Lines of a plain or gzip file behind its header; damage becomes a BadFile."""
-    csv.field_size_limit(_WHOLE_FIELD)
-    try:
-        with opened(path) as file:
-            yield _Lines(file, piece.start or _behind_header(file), piece.end)
-    except csv.Error as error:
-        raise BadFile(path.name, f"it is not CSV text ({error})", "export it again") from error
+    with csv_text(path), opened(path) as file:
+        yield _Lines(file, piece.start or _behind_header(file), piece.end)
 
 
 def _behind_header(file: Binary) -> int:
@@ -187,8 +205,8 @@ def _cut(lines: _Lines, row: int) -> Iterator[Block]:
             yield Block(row, n_rows, text=text)
             row += n_rows
             continue
-        for rows in batched(_parsed(lines, text), _ROWS):
-            yield Block(row, len(rows), rows=rows)
+        for rows in in_chunks(_parsed(lines, text), lambda each: sum(map(len, each))):
+            yield Block(row, len(rows), rows=tuple(rows))
             row += len(rows)
 
 

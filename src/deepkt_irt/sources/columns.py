@@ -16,7 +16,7 @@ import pyarrow.csv
 
 from deepkt_irt.sources.blocks import Block, rows_of
 from deepkt_irt.sources.layout import Field, Layout, certain
-from deepkt_irt.sources.reader import wrong
+from deepkt_irt.sources.reader import rest_of, wrong
 
 _FEW_BYTES = 16_384  # from here down, records are judged one by one
 
@@ -49,8 +49,7 @@ class ColumnJudge:
         place = {name: index for index, name in enumerate(header)}
         self._layout, self._max = layout, max_field_characters
         self._fields = [(f, place[f.header]) for f in layout.fields if f.header in place]
-        used = {field.header for field in layout.fields}
-        self._rest = [(n, i) for n, i in place.items() if n not in used] if layout.rest else []
+        self._rest = rest_of(layout, header)
         self._names = [str(index) for index in range(len(header))]
         self._convert = pa.csv.ConvertOptions(
             check_utf8=False,  # the block is known to be
@@ -81,7 +80,7 @@ class ColumnJudge:
         if self._layout.row_number:
             numbers = pa.array(np.arange(block.first_row, block.first_row + block.n_rows))
             columns[self._layout.row_number] = numbers.cast(pa.string())
-        if self._layout.rest:
+        if self._rest:
             columns[self._layout.rest] = self._as_json(table)
         return Sound(block.first_row, block.n_rows, columns)
 
@@ -105,8 +104,6 @@ class ColumnJudge:
 
     def _as_json(self, table: list[pa.Array]) -> pa.Array:
         """What is left of each record, as JSON; null where nothing is."""
-        if not self._rest:
-            return pa.nulls(len(table[0]), pa.string())
         names = [name for name, _ in self._rest]
         found = []
         for values in zip(*(table[at].to_pylist() for _, at in self._rest), strict=True):

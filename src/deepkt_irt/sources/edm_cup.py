@@ -24,6 +24,7 @@ from deepkt_irt.sources.canonical import (
 )
 from deepkt_irt.sources.layout import Field, Layout, Source, epoch_seconds, share
 from deepkt_irt.tables import bronze
+from deepkt_irt.tables.bronze import EXTRAS
 from deepkt_irt.tables.contract import Table
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def _seconds_since_1970(name: str) -> Field:
 def _plain(table: Table, pattern: str, *special: Field, optional: tuple[str, ...] = ()) -> Layout:
     """A layout whose headers are the bronze columns."""
     own = {field.column: field for field in special}
-    names = [c.name for c in table.columns if not c.name.startswith("_")]
+    names = [c.name for c in table.columns if not c.name.startswith("_") and c.name != EXTRAS]
     fields = (own.get(n) or Field(n, n, required=n not in optional) for n in names)
-    return Layout(table=table, patterns=(pattern,), fields=tuple(fields))
+    return Layout(table=table, patterns=(pattern,), fields=tuple(fields), rest=EXTRAS)
 
 
 def _side(kind: str, pattern: str, *needed: str, identifier: str = "") -> Layout:

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepkt_irt.errors import BadFile
-from deepkt_irt.sources.blocks import WHOLE, Piece, counted
+from deepkt_irt.sources.blocks import WHOLE, Piece, counted, csv_text
 from deepkt_irt.sources.documents import members
 from deepkt_irt.sources.files import escaped, opened, refuse_binary
 from deepkt_irt.sources.layout import Document, Field, Layout
 
-_WHOLE_FIELD = 2**31 - 1  # the csv module must pass on what we then judge
+_LONGEST_NAME = 1_000  # characters of a column's name: each row in the rest repeats it
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ def inspect(path: Path, layout: Layout) -> FileFacts:
             path.name,
             f"column {', '.join(missing)} missing; it has {', '.join(header)}",
             "check that it is a file of this source, or give another --source",
+            missing,
         )
     n_records, pieces = counted(path)
     return FileFacts(content_hash(path), path.stat().st_size, n_records, tuple(header), pieces)
@@ -107,6 +108,10 @@ def read_header(path: Path) -> list[str]:
         raise BadFile(path.name, "the file is empty", "land a file with a header and rows")
     if any(_is_not_utf8(name) for name in header):
         raise BadFile(path.name, "the header is not UTF-8 text", "save the file as UTF-8")
+    longest = max(map(len, header))
+    if longest > _LONGEST_NAME:
+        problem = f"a column's name has {longest:,} characters, more than {_LONGEST_NAME:,}"
+        raise BadFile(path.name, problem, "close the quotes in its header, or export it again")
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise BadFile(path.name, f"column {', '.join(twice)} stands twice", "name columns apart")
@@ -144,6 +149,14 @@ def unread_columns(layout: Layout, header: Sequence[str]) -> list[str]:
     """Columns of a file that its layout neither names nor keeps as a rest."""
     used = {field.header for field in layout.fields}
     return [] if layout.rest else [name for name in header if name and name not in used]
+
+
+def rest_of(layout: Layout, header: Sequence[str]) -> list[tuple[str, int]]:
+    """Name and place of each column that goes to a layout's rest."""
+    used = {field.header for field in layout.fields}
+    # a column without a name goes by its number, so that none hides another
+    named = ((name or f"column {at + 1}", at) for at, name in enumerate(header))
+    return [(name, at) for name, at in named if name not in used] if layout.rest else []
 
 
 def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterator[Record]:
@@ -189,8 +202,9 @@ class Judge:
         self._header, self._layout, self._max = header, layout, max_field_characters
         self._fields = [(f, place[f.header]) for f in layout.fields if f.header in place]
         self._absent = {f.column: None for f in layout.fields if f.header not in place}
-        used = {field.header for field in layout.fields}
-        self._rest = [(n, i) for n, i in place.items() if n not in used] if layout.rest else []
+        self._rest = rest_of(layout, header)
+        if layout.rest:
+            self._absent[layout.rest] = None
 
     def record(self, number: int, row: list[str]) -> Record:
         """Judge one row."""
@@ -206,7 +220,7 @@ class Judge:
         values.update(layout.constants)
         if layout.row_number:
             values[layout.row_number] = str(number)
-        if layout.rest:
+        if self._rest:
             rest = {name: escaped(row[at]) for name, at in self._rest if row[at]}
             values[layout.rest] = json.dumps(rest, ensure_ascii=False) if rest else None
         return Record(number, values)
@@ -263,15 +277,11 @@ def _rows(
     path: Path, *, sniff: bool = False, lines: list[str] | None = None
 ) -> Iterator[Iterator[list[str]]]:
     """CSV rows of a plain or gzip file; damage becomes a BadFile. Lines read go to `lines`."""
-    csv.field_size_limit(_WHOLE_FIELD)
-    try:
-        with opened(path) as file:
-            if sniff:
-                refuse_binary(path, file, wanted="CSV")
-            text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-            yield csv.reader(text if lines is None else _noted(text, lines))
-    except csv.Error as error:
-        raise BadFile(path.name, f"it is not CSV text ({error})", "export it again") from error
+    with csv_text(path), opened(path) as file:
+        if sniff:
+            refuse_binary(path, file, wanted="CSV")
+        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+        yield csv.reader(text if lines is None else _noted(text, lines))
 
 
 def _noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
