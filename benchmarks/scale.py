@@ -21,6 +21,7 @@ _SEED = 20_261_127
 _CORES = 2
 _MEMORY_GB = 4
 _COUNTS = ("events", "correct", "graded", "positions")
+_OURS = "deepkt-irt"
 _SCRIPTS = {"DuckDB": "duckdb_log.py", "pandas": "pandas_log.py"}
 
 
@@ -57,16 +58,29 @@ def section(*, actions: int = 5_000_000, others: tuple[int, ...] = (1_000_000,))
     require_peer("duckdb")
     require_peer("pyarrow")
     with tempfile.TemporaryDirectory() as scratch:
-        rows = write_action_log(_new(scratch, "log"), actions, seed=_SEED)
-        n_bytes = sum(path.stat().st_size for path in Path(scratch, "log").iterdir())
-        runs = {
-            name: _of_peer(script, Path(scratch, "log"), _new(scratch, name))
-            for name, script in _SCRIPTS.items()
-        }
-        runs["deepkt-irt"] = _of_ours(Path(scratch, "log"), _new(scratch, "ours"))
+        log = _new(scratch, "log")
+        rows = write_action_log(log, actions, seed=_SEED)
+        n_bytes = sum(path.stat().st_size for path in log.iterdir())
+        runs = {name: _of_peer(name, log, _new(scratch, name)) for name in _SCRIPTS}
+        runs[_OURS] = _of_ours(log, _new(scratch, "ours"))
+    sizes = {actions: runs[_OURS]} | {size: _of_size(size) for size in others}
+    return written(rows, n_bytes, runs, sizes)
+
+
+def written(rows: dict[str, int], n_bytes: int, runs: dict[str, Run], sizes: dict[int, Run]) -> str:
+    """What was measured, in words.
+
+    Args:
+        rows: Of the log that all tools took, by file.
+        n_bytes: Its size.
+        runs: By tool.
+        sizes: Of this package, by size of the log.
+
+    Raises:
+        ValueError: If the tools do not agree.
+    """
     _refuse_difference(runs)
-    sizes = {actions: runs["deepkt-irt"]} | {size: _of_size(size) for size in others}
-    ours = runs["deepkt-irt"]
+    ours = runs[_OURS]
     return f"""## From raw files to sequences, beside DuckDB and pandas
 
 Made-up files in the layout of the EDM Cup 2023, everything in the cup's proportions, seed {_SEED}:
@@ -104,7 +118,7 @@ def _new(scratch: str, name: str) -> Path:
     return folder
 
 
-def _of_peer(script: str, log: Path, target: Path) -> Run:
+def _of_peer(name: str, log: Path, target: Path) -> Run:
     windows = SequenceSettings()
     settings = {
         "length": windows.length,
@@ -112,7 +126,7 @@ def _of_peer(script: str, log: Path, target: Path) -> Run:
         "threads": _CORES,
         "memory": f"{_MEMORY_GB}GB",
     }
-    command = [PEER_PYTHON, PEERS / script, log, target, json.dumps(settings)]
+    command = [PEER_PYTHON, PEERS / _SCRIPTS[name], log, target, json.dumps(settings)]
     run = measured(command, dict(os.environ))
     return Run(_last_line(run), run.seconds, run.peak_mb, {}, {})
 
@@ -159,7 +173,7 @@ def _compared(runs: dict[str, Run]) -> str:
         (name, f"{run.seconds:.1f}", f"{run.seconds / least:.1f}", f"{run.peak_mb:,.0f}")
         for name, run in runs.items()
     ]
-    steps = runs["deepkt-irt"].steps
+    steps = runs[_OURS].steps
     rows += [(f"of it {name}", f"{steps[name]:.1f}", "", "") for name in ("landing", *STEPS)]
     rows.append(("session start, not in the sum", f"{steps['session']:.1f}", "", ""))
     return table(("", "seconds", "times DuckDB", "peak MB"), rows)
