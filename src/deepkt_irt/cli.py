@@ -53,6 +53,7 @@ from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.responses_csv import parse_mapping
 from deepkt_irt.sources.simulator import simulate, write_district
+from deepkt_irt.stream_command import COMMANDS as STREAM_COMMANDS
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.store import open_lake_folder
@@ -65,7 +66,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (*MODEL_COMMANDS, *BUNDLE_COMMANDS, *AZURE_COMMANDS):
+for command in (*MODEL_COMMANDS, *STREAM_COMMANDS, *BUNDLE_COMMANDS, *AZURE_COMMANDS):
     app.command()(command)
 
 LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]

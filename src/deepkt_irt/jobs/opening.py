@@ -62,8 +62,12 @@ class Opened:
     place: Place
 
 
-def open_target(target: Target) -> Opened:
+def open_target(target: Target, *, profile: session.Profile | None = None) -> Opened:
     """A session on the target, its tables and its files.
+
+    Args:
+        target: Where to work.
+        profile: Of a local session; None: by the size of the landing files.
 
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.
@@ -72,7 +76,7 @@ def open_target(target: Target) -> Opened:
     if folder is not None:
         lake = open_lake_folder(folder)
         place = (Place.of_folder if target.catalog else Place.of_lake)(lake, names)
-        spark = session.folder_session(profile=_profile(place.landing))
+        spark = session.folder_session(profile=profile or _profile(place.landing))
         return Opened(spark, TableStore(spark, lake=lake, schemas=names.schemas), place)
     catalog = str(target.catalog)
     spark = session.workspace_session()
@@ -86,13 +90,14 @@ def open_runner(
     settings: Settings,
     as_of: datetime | None = None,
     reporter: Reporter | None = None,
+    profile: session.Profile | None = None,
 ) -> Runner:
-    """A runner over the target.
+    """A runner over the target, in a session of a profile if it is given.
 
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.
     """
-    opened = open_target(target)
+    opened = open_target(target, profile=profile)
     return Runner(
         spark=opened.spark,
         store=opened.store,

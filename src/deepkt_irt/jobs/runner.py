@@ -178,7 +178,7 @@ class Runner:
         facts = {
             "task": task.name,
             "package": package_version("deepkt-irt"),
-            "settings": self.settings.model_dump(mode="json"),
+            "settings": self.settings.model_dump(mode="json", exclude={"stream"}),
             "inputs": inputs,
             "as_of": self.as_of.isoformat() if self.as_of_given else None,
             "content": content_files(self.place.content) if task.reads_content else {},
