@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deepkt_irt.jobs.opening import Target, open_runner, parse_settings
-from deepkt_irt.jobs.stream_events import Until, of_stream, stopped_by_signals
+from deepkt_irt.jobs.stream_events import Until, stopped_by_signals
 from deepkt_irt.jobs.stream_events import stream as run_stream
 from deepkt_irt.progress import reporter_of
 from deepkt_irt.tables.store import open_lake_folder
@@ -29,7 +29,7 @@ def stream(
     """Take in files as they land in a lake, to fresh mastery and next items, until Ctrl-C."""
     runner = open_runner(
         Target(lake=open_lake_folder(lake)),
-        settings=of_stream(parse_settings(set_ or ())),
+        settings=parse_settings(set_ or ()),
         reporter=reporter_of(quiet=quiet),
         profile="large",
     )

@@ -115,11 +115,20 @@ def outdated(now: "DataFrame", scored: "DataFrame", *, at_most: int) -> "DataFra
     before = scored.select("student_key", F.col(BASIS).alias("before"), F.expr("true AS there"))
     both = now.select("student_key", BASIS).join(before.distinct(), "student_key", "full")
     differ = both.filter(F.col("there").isNull() | ~F.col(BASIS).eqNullSafe(F.col("before")))
-    few = differ.select("student_key", BASIS).distinct().limit(at_most + 1).toPandas()
+    return few_students(differ.select("student_key", BASIS).distinct(), at_most=at_most)
+
+
+def few_students(rows: "DataFrame", *, at_most: int) -> "DataFrame | None":
+    """Rows of text about students, held, so that reading them again costs nothing.
+
+    Returns:
+        The same rows; None if there are more than `at_most`, which would be a load here.
+    """
+    few = [tuple(row) for row in rows.limit(at_most + 1).collect()]
     if len(few) > at_most:
         return None
-    rows = [tuple(row) for row in few.itertuples(index=False)]
-    return now.sparkSession.createDataFrame(rows, f"student_key string, {BASIS} string")
+    schema = ", ".join(f"{name} string" for name in rows.columns)
+    return rows.sparkSession.createDataFrame(few, schema)
 
 
 def _described(catalogue: Catalogue, items: list[int]) -> list[object]:

@@ -20,18 +20,18 @@ from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.landing_batches import Key, files_below
 from deepkt_irt.jobs.opening import open_runner, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
+from deepkt_irt.jobs.recommend_changed import RECOMMEND_CHANGED
 from deepkt_irt.jobs.runner import Runner
 from deepkt_irt.jobs.scripts import add_model_names, target_of
 from deepkt_irt.jobs.stream_figures import Arrival, waits_of
 from deepkt_irt.jobs.task import Metrics, Task
-from deepkt_irt.settings import Settings
 from deepkt_irt.tables.ops import INGEST_AUDIT
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
 
 log = logging.getLogger(__name__)
 
 _TO_SILVER = ("ingest_bronze", "transform_silver")
-_TO_STUDENTS = ("engineer_features", "score_students", "recommend_items")
+_TO_SCORES = ("engineer_features", "score_students")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def stream_events(flags: argparse.Namespace) -> None:
     ends it with the file's name, as it ends the daily job. ops.pipeline_runs has a row a round
     under stream_events, with the seconds from the arrival of a file to its events in silver.
     """
-    settings = of_stream(parse_settings(flags.set))
+    settings = parse_settings(flags.set)
     runner = open_runner(target_of(flags), settings=settings, profile="large")
     with stopped_by_signals() as stop:
         stream(runner, stop, Until(seconds=flags.for_seconds))
@@ -74,11 +74,6 @@ class Until:
         """Whether it is time."""
         over = (self.rounds, rounds), (self.seconds, seconds)
         return any(limit is not None and value >= limit for limit, value in over)
-
-
-def of_stream(settings: Settings) -> Settings:
-    """Settings under which tasks leave alone the students about whom nothing is new."""
-    return settings
 
 
 @contextmanager
@@ -161,7 +156,7 @@ class Rounds:
         due = time.monotonic() - self._students_at >= runner.settings.stream.score_seconds
         if landed and self._students_wait and due:
             self._students_at = time.monotonic()
-            runner.run([TASKS[name] for name in _TO_STUDENTS])
+            runner.run([*(TASKS[name] for name in _TO_SCORES), RECOMMEND_CHANGED])
             self._students_wait = False
 
 
