@@ -31,6 +31,7 @@ BENCHMARKS = (
     "off_policy",
     "closed_loop",
     "erasure",
+    "streaming",
     "retrieval",
     "explanations",
     "explanations_nightly",
