@@ -8,11 +8,13 @@ import typer
 from deepkt_irt.jobs.opening import Target, open_runner, parse_settings
 from deepkt_irt.jobs.stream_events import Until, stopped_by_signals
 from deepkt_irt.jobs.stream_events import stream as run_stream
+from deepkt_irt.lake_commands import WaitOption, hold
 from deepkt_irt.progress import reporter_of
 from deepkt_irt.tables.store import open_lake_folder
 
 
 def stream(
+    ctx: typer.Context,
     lake: Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")] = Path(
         "lake"
     ),
@@ -24,11 +26,14 @@ def stream(
         list[str] | None,
         typer.Option("--set", metavar="PART.NAME=VALUE", help="Change a setting; may be repeated."),
     ] = None,
+    wait: WaitOption = 0.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only what failed.")] = False,
 ) -> None:
     """Take in files as they land in a lake, to fresh mastery and next items, until Ctrl-C."""
+    folder = open_lake_folder(lake)
+    hold(ctx, folder, wait)
     runner = open_runner(
-        Target(lake=open_lake_folder(lake)),
+        Target(lake=folder),
         settings=parse_settings(set_ or ()),
         reporter=reporter_of(quiet=quiet),
         profile="large",

@@ -61,9 +61,9 @@ apply_access = script(access_rules.apply_access, access_rules.add_flags)
 forget_student = script(forgetting.forget_student, forgetting.add_flags)
 stream_events = script(streaming.stream_events, streaming.add_flags)
 seed_district = script(integration.seed_district)
-verify_district = script(integration.verify_district)
+verify_district = script(integration.verify_district, writes=False)
 drop_district = script(integration.drop_district, add_model_names)
-serve_champions = script(serving_endpoint.serve_champions, serving_endpoint.add_flags)
+serve_champions = script(serving_endpoint.serve_champions, serving_endpoint.add_flags, writes=False)
 
 SCRIPTS: dict[str, Script] = {
     each.name: each for each in tuple(globals().values()) if isinstance(each, Script)
