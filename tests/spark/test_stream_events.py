@@ -4,9 +4,8 @@ A run over a lake takes seconds, so one lake lives through three rounds, and eac
 what it is about.
 """
 
-import csv
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from mlflow.pyfunc.model import PythonModel
@@ -22,12 +21,10 @@ from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS
 from deepkt_irt.tables.store import TableStore
 from deepkt_irt.tracking import ModelStore, Training
 from made_up_histories import untrained
+from made_up_stream import PORTIONS, answer, content, land
 
 pytestmark = pytest.mark.spark
 
-BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
-ITEMS = {f"i{n}": f"k{n % 4}" for n in range(1, 10)}
-HEADER = ("student_id", "item_id", "skill_ids", "correct", "answered_at", "latency_ms")
 COMPARED = (
     silver.CANONICAL_LEARNING_EVENTS,
     silver.RESPONSE_BEHAVIOUR,
@@ -41,8 +38,7 @@ COMPARED = (
     gold.SAKT_PREDICTIONS,
     gold.STUDENT_MASTERY,
 )
-# when something was found or worked out, and in which batch, is what differs
-WHEN = {"batch_id", "quarantined_at", "scored_at"}
+TOUCHED_LAST = {"cleo", "dan"}
 
 
 class Half(PythonModel):
@@ -50,44 +46,6 @@ class Half(PythonModel):
 
     def predict(self, context, model_input, params=None):
         return [0.5] * len(model_input)
-
-
-def answer(student, item, minute, correct=1):
-    at = (BEGIN + timedelta(minutes=minute)).isoformat()
-    return (student, item, ITEMS[item], correct, at, 4000 + 10 * minute)
-
-
-def answers(student, minutes, *, shift=0):
-    items = list(ITEMS)
-    return [answer(student, items[(m + shift) % 9], m, (m + shift) % 2) for m in minutes]
-
-
-# the first names every item, so that the vocabularies, which go by arrival, are the same
-PORTIONS = (
-    {"m.csv": answers("ann", range(0, 18, 2)) + answers("bob", range(0, 12, 2), shift=1)},
-    {
-        # sorts before the first, and comes in with what was answered before it
-        "a.csv": answers("ann", [-9, 5, 7], shift=3) + answers("cleo", range(4), shift=2),
-        # what was delivered before, in another order, and a later answer
-        "n.csv": [*answers("ann", [4, 2]), answer("ann", "i2", 40)],
-    },
-    {
-        "z.csv": [
-            answer("cleo", "i9", 50),
-            answer("bob", "i2", 0, correct=1),
-            answer("dan", "i1", 1),
-        ]
-    },
-)
-TOUCHED_LAST = {"cleo", "dan"}
-
-
-def land(lake, files):
-    folder = lake / "landing" / "responses_csv"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, found in files.items():
-        with (folder / name).open("w", newline="") as file:
-            csv.writer(file).writerows([HEADER, *found])
 
 
 def runner_of(spark, lake):
@@ -133,19 +91,6 @@ def at_once(spark, streamed, tmp_path_factory):
     names = ("ingest_bronze", "transform_silver", "engineer_features", "score_students")
     runner.run([TASKS[name] for name in names])
     return runner.store
-
-
-def content(store, table):
-    """Rows as text without what tells when; chances to seven digits."""
-    kept = [
-        f"round({column.name}, 7) AS {column.name}" if column.type == "double" else column.name
-        for column in table.columns
-        if column.name not in WHEN
-    ]
-    text = store.read(table).selectExpr(*kept).selectExpr(
-        "to_json(struct(*), map('ignoreNullFields', 'false'))"
-    )  # fmt: skip
-    return sorted(row[0] for row in text.collect())
 
 
 def named(store, table, *columns):
