@@ -25,12 +25,19 @@ MODEL_NAMES = ("--models", "--experiments")
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+class Conf(dict):
+    """Stands for a session's settings."""
+
+    set = dict.__setitem__
+
+
 @dataclass
 class Recorded:
     """Stands for a runner: notes which tasks it is given, and lets files land meanwhile."""
 
     place: SimpleNamespace
     settings: Settings
+    spark: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(conf=Conf()))
     as_of: datetime = MIDNIGHT
     ran: list[str] = field(default_factory=list)
     meanwhile: list = field(default_factory=list)
@@ -159,6 +166,20 @@ def test_signal_asks_to_stop_and_the_next_one_does_what_it_did_before(number):
         assert signal.getsignal(number) == before
 
     assert signal.getsignal(number) == before
+
+
+def test_stream_in_another_thread_leaves_signals_alone():
+    handlers = []
+
+    def work():
+        with stopped_by_signals() as stop:
+            handlers.append((signal.getsignal(signal.SIGTERM), stop.is_set()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert handlers == [(signal.getsignal(signal.SIGTERM), False)]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
 
 log = logging.getLogger(__name__)
 
+# each round adds a small file to each table; Delta puts them together once there are many
+_COMPACTING = "spark.databricks.delta.autoCompact.enabled"
 _TO_SILVER = ("ingest_bronze", "transform_silver")
 _TO_SCORES = ("engineer_features", "score_students")
 
@@ -78,8 +80,14 @@ class Until:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM or SIGINT sets; the next one does what it did before."""
+    """An event that SIGTERM or SIGINT sets; the next one does what it did before.
+
+    Signals reach the main thread alone: started in another, nothing sets the event.
+    """
     stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def restore() -> None:
@@ -110,6 +118,7 @@ def stream(runner: Runner, stop: threading.Event, until: Until) -> None:
         DeepktError: As raised by the task that failed.
     """
     settings, rounds = runner.settings.stream, Rounds(runner)
+    runner.spark.conf.set(_COMPACTING, "true")
     begun, n = time.monotonic(), 0
     while not stop.is_set():
         started = time.monotonic()
