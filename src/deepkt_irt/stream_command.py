@@ -36,7 +36,7 @@ def stream(
         Target(lake=folder),
         settings=parse_settings(set_ or ()),
         reporter=reporter_of(quiet=quiet),
-        profile="large",
+        lasting=True,
     )
     with stopped_by_signals() as stop:
         run_stream(runner, stop, Until(rounds=rounds, seconds=for_seconds))

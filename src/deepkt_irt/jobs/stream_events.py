@@ -55,7 +55,7 @@ def stream_events(flags: argparse.Namespace) -> None:
     under stream_events, with the seconds from the arrival of a file to its events in silver.
     """
     settings = parse_settings(flags.set)
-    runner = open_runner(target_of(flags), settings=settings, profile="large")
+    runner = open_runner(target_of(flags), settings=settings, lasting=True)
     with stopped_by_signals() as stop:
         stream(runner, stop, Until(seconds=flags.for_seconds))
 
