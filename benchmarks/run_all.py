@@ -32,6 +32,7 @@ BENCHMARKS = (
     "closed_loop",
     "scale",
     "erasure",
+    "streaming",
     "retrieval",
     "explanations",
     "explanations_nightly",

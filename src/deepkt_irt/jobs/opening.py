@@ -64,8 +64,12 @@ class Opened:
     place: Place
 
 
-def open_target(target: Target) -> Opened:
+def open_target(target: Target, *, lasting: bool = False) -> Opened:
     """A session on the target, its tables and its files.
+
+    Args:
+        target: Where to work.
+        lasting: Whether the session is to work for long, so that compiling queries pays.
 
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.
@@ -74,7 +78,10 @@ def open_target(target: Target) -> Opened:
     if folder is not None:
         lake = open_lake_folder(folder)
         place = (Place.of_folder if target.catalog else Place.of_lake)(lake, names)
-        spark = session.folder_session(profile=profile_of(place.landing))
+        profile = profile_of(place.landing)
+        if lasting and profile == "small":
+            profile = "medium"
+        spark = session.folder_session(profile=profile)
         return Opened(spark, TableStore(spark, lake=lake, schemas=names.schemas), place)
     catalog = str(target.catalog)
     spark = session.workspace_session()
@@ -88,13 +95,14 @@ def open_runner(
     settings: Settings,
     as_of: datetime | None = None,
     reporter: Reporter | None = None,
+    lasting: bool = False,
 ) -> Runner:
-    """A runner over the target.
+    """A runner over the target, in a session that is to work for long or not.
 
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.
     """
-    opened = open_target(target)
+    opened = open_target(target, lasting=lasting)
     return Runner(
         spark=opened.spark,
         store=opened.store,
