@@ -31,6 +31,7 @@ BENCHMARKS = (
     "off_policy",
     "closed_loop",
     "scale",
+    "daily_increment",
     "erasure",
     "streaming",
     "retrieval",
