@@ -46,6 +46,7 @@ SAKT_SEQUENCES = Table(
         Column("answered_at", "array<timestamp>", "UTC; null where unknown", nullable=True),
     ),
     key=("student_key", "window_index"),
+    deletion_vectors=True,
 )
 
 WDIRT_FEATURES = Table(
@@ -71,6 +72,7 @@ WDIRT_FEATURES = Table(
         Column("bucket", "int", "of silver.user_splits; an order that no pseudonym changes"),
     ),
     key=("student_key", "unit_id"),
+    deletion_vectors=True,
 )
 
 MODEL_EVALUATIONS = Table(
@@ -157,6 +159,14 @@ SAKT_PREDICTIONS = Table(
         Column("item_known", "boolean", "false: unseen in training, judged by its skills"),
         Column("model_version", "string", "champion that predicted"),
         Column("scored_at", "timestamp", "as-of instant of the run, UTC"),
+        Column(
+            "rests_on",
+            "string",
+            "hash of all that the student's scores were worked out from; while it stays the same, "
+            "the student is not scored again",
+            nullable=True,
+            privacy=_PERSONAL,
+        ),
     ),
     key=("student_key", "sequence_number", "item_id"),
     checks=(Check("is_probability", "p_correct BETWEEN 0 AND 1"),),

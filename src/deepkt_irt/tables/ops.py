@@ -24,6 +24,18 @@ PIPELINE_RUNS = Table(
             privacy=Privacy.PERSONAL,
         ),
         Column("fingerprint", "string", "hash of inputs, settings and code version"),
+        Column(
+            "basis",
+            "string",
+            "hash of settings, code version and erasures; null in runs of earlier versions",
+            nullable=True,
+        ),
+        Column(
+            "input_versions",
+            "map<string,bigint>",
+            "Delta version of each table the task reads, at its start; null as above",
+            nullable=True,
+        ),
     ),
     key=("run_id", "task", "started_at"),
     checks=(Check("outcome_known", "outcome IN ('succeeded', 'failed')"),),
@@ -59,10 +71,73 @@ INGEST_AUDIT = Table(
         Column("rows_quarantined", "bigint", "rows that went to ops.quarantine"),
         Column("batch_id", "bigint", "ingest batch"),
         Column("ingested_at", "timestamp", "as-of instant of the run, UTC"),
+        Column("layout", "string", "kind of file, by the name it goes by", nullable=True),
+        Column(
+            "columns",
+            "map<string,string>",
+            "columns of the file and of its layout: known, added or missing_optional",
+            nullable=True,
+        ),
+        Column(
+            "refused_share",
+            "map<string,double>",
+            "share of the rows refused for a column, 0 to 1; columns without any are left out",
+            nullable=True,
+        ),
     ),
     key=("source", "file"),
     checks=(Check("nothing_lost", "rows_read = rows_kept + rows_quarantined"),),
     append_only=True,
+)
+
+SOURCE_COLUMNS = Table(
+    layer=Layer.OPS,
+    name="source_columns",
+    comment="One row per column that a kind of file has, had or should have.",
+    columns=(
+        Column("source", "string", "source system"),
+        Column("layout", "string", "kind of file, by the name it goes by"),
+        Column("column", "string", "name in the files"),
+        Column(
+            "status",
+            "string",
+            "known; added: not named by the layout, kept in extras or body; missing_optional; "
+            "missing_required: the source is stopped; type_changed: it breaks a rule it kept",
+        ),
+        Column("file", "string", "latest landing file that shows it"),
+        Column("first_seen_at", "timestamp", "run that read it first, UTC", nullable=True),
+        Column("last_seen_at", "timestamp", "run that read it last, UTC", nullable=True),
+        Column("changed_at", "timestamp", "run since which the status is what it is, UTC"),
+        Column("refused_share", "double", "rows refused for it when it was read last, 0 to 1"),
+        Column("is_change", "boolean", "changed by the latest delivery of its kind of file"),
+    ),
+    key=("source", "layout", "column"),
+    checks=(
+        Check(
+            "status_known",
+            "status IN ('known', 'added', 'missing_optional', 'missing_required', 'type_changed')",
+        ),
+    ),
+)
+
+STOPPED_SOURCES = Table(
+    layer=Layer.OPS,
+    name="stopped_sources",
+    comment="One row per source of which nothing is taken in until a file of it is put right.",
+    columns=(
+        Column("source", "string", "source system, the folder below landing"),
+        Column("file", "string", "landing file at fault, as below its source's folder"),
+        Column("columns", "string", "columns the file lacks, with commas between", nullable=True),
+        Column(
+            "error",
+            "string",
+            "what is wrong and how to put it right, which may quote a value",
+            privacy=Privacy.PERSONAL,
+        ),
+        Column("stopped_at", "timestamp", "run that stopped it first, UTC"),
+        Column("tried_at", "timestamp", "run that met the error last, UTC"),
+    ),
+    key=("source",),
 )
 
 QUARANTINE = Table(
@@ -78,10 +153,19 @@ QUARANTINE = Table(
         Column("column", "string", "column at fault; null if the whole row", nullable=True),
         Column("reason", "string", "what is wrong, quoting the value", privacy=Privacy.PERSONAL),
         Column("received", "string", "the row as received", privacy=Privacy.IDENTIFIER),
+        Column(
+            "owner",
+            "string",
+            "whose row it is: student id in the source, else the assignment log of an unknown "
+            "student, else empty; null where nobody looked",
+            nullable=True,
+            privacy=Privacy.IDENTIFIER,
+        ),
         Column("batch_id", "bigint", "ingest batch"),
         Column("quarantined_at", "timestamp", "as-of instant of the run, UTC"),
     ),
     key=("stage", "source", "file", "row", "reason"),
+    deletion_vectors=True,
 )
 
 ERASURES = Table(
@@ -138,4 +222,13 @@ LLM_CALLS = Table(
     append_only=True,
 )
 
-TABLES = (PIPELINE_RUNS, LANDED_FILES, INGEST_AUDIT, QUARANTINE, LLM_CALLS, ERASURES)
+TABLES = (
+    PIPELINE_RUNS,
+    LANDED_FILES,
+    INGEST_AUDIT,
+    SOURCE_COLUMNS,
+    STOPPED_SOURCES,
+    QUARANTINE,
+    LLM_CALLS,
+    ERASURES,
+)
