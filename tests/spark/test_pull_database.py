@@ -8,9 +8,9 @@ import pytest
 from conftest import rows
 from deepkt_irt.errors import BackendUnavailable, BadFile
 from deepkt_irt.jobs.context import Place
+from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.pull_sources import pull_sources
 from deepkt_irt.jobs.runner import Runner
-from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.pulling import pull as pulling
 from deepkt_irt.pulling.connection import Database
 from deepkt_irt.pulling.pull import Pull
