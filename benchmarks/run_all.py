@@ -31,6 +31,8 @@ BENCHMARKS = (
     "off_policy",
     "closed_loop",
     "erasure",
+    "fuzzing",
+    "landing_limits",
     "retrieval",
     "explanations",
     "explanations_nightly",

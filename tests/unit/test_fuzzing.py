@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accounting import account_of
 from deepkt_irt.sources.catalogue import SOURCES
-from fuzzing import account_of
 from made_up_sources import files
 from mutations import mutated, seeded
 

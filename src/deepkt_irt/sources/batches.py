@@ -12,7 +12,7 @@ import pyarrow as pa
 from deepkt_irt.sources.layout import Layout
 from deepkt_irt.sources.reader import Record, records
 
-REFUSED = ("source", "file", "row", "column", "reason", "received")
+REFUSED = ("source", "table_name", "file", "row", "column", "reason", "received")
 _RECORDS = 10_000  # in a batch, unless they are long
 _CHARACTERS = 16 * 2**20  # from which on a batch is handed on
 _NUMBERS = ("row", "_row")
@@ -52,11 +52,11 @@ def kept_batches(parsing: Parsing) -> Iterator[pa.RecordBatch]:
 
 def refused_batches(parsing: Parsing) -> Iterator[pa.RecordBatch]:
     """The refused records of a file, in order, with their reasons."""
-    source, file = parsing.source, parsing.file
+    source, table, file = parsing.source, parsing.layout.table.qualified_name, parsing.file
     return _arrow(
         REFUSED,
         (
-            (source, file, record.row, record.column, record.reason, record.received)
+            (source, table, file, record.row, record.column, record.reason, record.received)
             for record in _records(parsing)
             if record.kept is None
         ),
