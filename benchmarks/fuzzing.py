@@ -52,12 +52,14 @@ def section() -> str:
 with seeds that no test uses: bytes flipped, lost, put in or repeated, other encodings, quotes and
 line ends, columns lost, doubled, renamed or without a name, values of every wrong kind, JSON of any
 shape and depth, and gz and zip files that are cut, damaged, misnamed, packed twice or full of
-tricks. Each is read as the ingest reads it, and then written without one student, as an erasure
-does: {seconds:.0f} s in all, {slowest:.1f} s the slowest.
+tricks. Each is read as the ingest reads it, once more in pieces and small blocks, as a large file
+is, and then written without one student, as an erasure does: {seconds:.0f} s in all,
+{slowest:.1f} s the slowest.
 
 A fault is any of these: an error that is not the project's own; a message that is not one printable
 line naming the file and what to do; a row that is neither kept nor quarantined, or both; a kept
-value that Spark or pandas cannot use; an erasure that loses a row. Faults: {faults.total()}.
+value that Spark or pandas cannot use; another account in blocks; an erasure that loses a row.
+Faults: {faults.total()}.
 
 {_by_source(found)}
 
@@ -115,7 +117,7 @@ def _outcome(name: str) -> Outcome:
             found.done.update(set(made.done))
             began = time.perf_counter()
             try:
-                account = accounting.account_of(SOURCES[name], path)
+                account = accounting.account_twice(SOURCES[name], path)
             except Exception as error:  # noqa: BLE001 - that is what is looked for
                 found.faults[f"{name}: {type(error).__name__} {error}"[:200]] += 1
             else:

@@ -30,6 +30,7 @@ BENCHMARKS = (
     "bandit_speed",
     "off_policy",
     "closed_loop",
+    "scale",
     "erasure",
     "fuzzing",
     "landing_limits",

@@ -7,12 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 import pandas as pd
 import pyarrow as pa
 
 from deepkt_irt.errors import DeepktError
 from deepkt_irt.settings import IngestSettings
+from deepkt_irt.sources import blocks, columns
 from deepkt_irt.sources.batches import Parsing, kept_batches, refused_batches
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import (
@@ -43,6 +45,23 @@ class Account:
     read: int = 0
     kept: int = 0
     quarantined: int = 0
+
+
+def account_twice(source: Source, path: Path) -> Account:
+    """The account of a file, which is the same if it is read as a large one is.
+
+    Raises:
+        AssertionError: If it is not, and as `account_of` does.
+    """
+    found = account_of(source, path)
+    with (
+        patch.object(blocks, "_BLOCK_BYTES", 150),
+        patch.object(blocks, "_PIECE_BYTES", 300),
+        patch.object(columns, "_FEW_BYTES", 60),
+    ):
+        in_pieces = account_of(source, path)
+    assert in_pieces == found, f"in pieces and small blocks {in_pieces}, at once {found}"
+    return found
 
 
 def account_of(source: Source, path: Path) -> Account:
@@ -78,11 +97,15 @@ def _account_of(source: Source, path: Path) -> Account:
     try:
         layout = layout_of_landed(source, path)
         assert layout is not None, f"{source.name} has no file {path.name}"
-        n_read = inspect(path, layout).n_records
+        facts = inspect(path, layout)
     except DeepktError as refused:
         return Account(refusal=_judged_message(path, refused))
-    parsing = Parsing(source.name, path.name, path, layout, LIMIT)
-    kept, refused = list(kept_batches(parsing)), list(refused_batches(parsing))
+    parsings = [
+        Parsing(source.name, path.name, path, layout, LIMIT, piece) for piece in facts.pieces
+    ]
+    kept = [batch for each in parsings for batch in kept_batches(each)]
+    refused = [batch for each in parsings for batch in refused_batches(each)]
+    n_read = facts.n_records
     rows = [row for batch in kept for row in batch.column("_row").to_pylist()]
     refused_rows = [row for batch in refused for row in batch.column("row").to_pylist()]
     assert sorted(rows + refused_rows) == list(range(1, n_read + 1)), "a row is lost or doubled"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deepkt_irt.errors import BadFile
-from deepkt_irt.sources import files, reader
+from deepkt_irt.sources import blocks, files
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import Field, Layout, graded, number
@@ -201,7 +201,7 @@ def test_records_unclosed_quote_keeps_what_it_swallowed(file):
 
 
 def test_records_quote_open_for_too_long_is_refused_before_memory_ends(file, monkeypatch):
-    monkeypatch.setattr(reader, "_WHOLE_FIELD", 1_000)
+    monkeypatch.setattr(blocks, "_WHOLE_FIELD", 1_000)
     path = file(HEADER + 's,i,1\ns,"i,1\n' + "t,i,1\n" * 1_000)
 
     with pytest.raises(BadFile, match=r"field larger than .*; close the quote"):

@@ -148,7 +148,7 @@ def _kept(ctx: JobContext, table: Table, landed: list[Landed], batch_id: int) ->
             for number in batch.column(0).to_pylist():
                 yield from kept_batches(parsings[number])
 
-    files = ctx.spark.range(len(landed)).mapInArrow(parse, sql_schema(kept_columns(parsings[0])))
+    files = ctx.spark.range(len(parsings)).mapInArrow(parse, sql_schema(kept_columns(parsings[0])))
     return files.withColumns(
         {"_batch_id": F.lit(batch_id).cast("bigint"), "_ingested_at": F.lit(ctx.as_of)}
     ).select(*table.column_names)
@@ -165,7 +165,7 @@ def _refused(ctx: JobContext, landed: list[Landed], batch_id: int) -> "DataFrame
             for number in batch.column(0).to_pylist():
                 yield from refused_batches(parsings[number])
 
-    files = ctx.spark.range(len(landed)).mapInArrow(parse, sql_schema(REFUSED))
+    files = ctx.spark.range(len(parsings)).mapInArrow(parse, sql_schema(REFUSED))
     return files.withColumns(
         {
             "stage": F.lit(STAGE),
@@ -177,9 +177,13 @@ def _refused(ctx: JobContext, landed: list[Landed], batch_id: int) -> "DataFrame
 
 
 def _parsings(ctx: JobContext, landed: list[Landed]) -> list[Parsing]:
-    """What a worker needs to know: no session, no context."""
+    """What a worker needs to know of each piece of some files: no session, no context."""
     limit = ctx.settings.ingest.max_field_characters
-    return [Parsing(each.source, each.file, each.path, each.layout, limit) for each in landed]
+    return [
+        Parsing(each.source, each.file, each.path, each.layout, limit, piece)
+        for each in landed
+        for piece in each.facts.pieces
+    ]
 
 
 def _rows_kept(ctx: JobContext, batch: Batch) -> dict[Key, int]:

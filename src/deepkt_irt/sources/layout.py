@@ -209,3 +209,27 @@ def _wrong_time(text: str) -> str | None:
     if abs(time.utcoffset() or timedelta()) > _LARGEST_OFFSET:
         return "expected an offset of at most 18 hours"
     return None if _FIRST_YEAR <= time.year <= _LAST_YEAR else _WRONG_YEAR
+
+
+_ISO_DAY = r"(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
+_ISO_TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-3]):[0-5]\d)?"
+_FRACTION = r"(\.\d{1,15})?"
+_EPOCH = r"([0-6]?\d{1,9}|[1-9]\d{11}|[1-6]\d{12})"  # seconds, or milliseconds
+_CERTAIN: dict[Rule, str] = {
+    graded: "^[01]$",
+    number: rf"^\d{{1,15}}{_FRACTION}$",
+    share: rf"^(0{_FRACTION}|1(\.0{{1,15}})?)$",
+    epoch_seconds: rf"^[0-6]?\d{{1,9}}{_FRACTION}$",
+    instant: rf"^({_EPOCH}{_FRACTION}|{_ISO_DAY}([T ]{_ISO_TIME})?)$",
+}
+
+
+def certain(field: Field) -> str | None:
+    """A regular expression (RE2) that only values match against which nothing speaks, for speed.
+
+    Returns:
+        None if there is none: each value must be judged.
+    """
+    if field.rule is not None:
+        return _CERTAIN.get(field.rule)
+    return "[!-~]" if field.filled else None

@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepkt_irt.errors import BadFile
+from deepkt_irt.sources.blocks import WHOLE, Piece, counted, csv_text
 from deepkt_irt.sources.documents import members
 from deepkt_irt.sources.files import escaped, opened, refuse_binary
 from deepkt_irt.sources.layout import Document, Field, Layout
 
-_WHOLE_FIELD = 64 * 2**20  # the csv module must pass on what we then judge; memory has an end
 _LONGEST_NAME = 1_000  # characters of a column's name: each row in the rest repeats it
 
 
@@ -35,12 +35,14 @@ class FileFacts:
         n_bytes: Their number.
         n_records: Records after the header.
         header: Column names.
+        pieces: Stretches in which several processes can read it.
     """
 
     content_hash: str
     n_bytes: int
     n_records: int
     header: tuple[str, ...]
+    pieces: tuple[Piece, ...] = (WHOLE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ def inspect(path: Path, layout: Layout) -> FileFacts:
             "check that it is a file of this source, or give another --source",
             missing,
         )
-    n_records = sum(1 for _ in read_rows(path))
-    return FileFacts(content_hash(path), path.stat().st_size, n_records, tuple(header))
+    n_records, pieces = counted(path)
+    return FileFacts(content_hash(path), path.stat().st_size, n_records, tuple(header), pieces)
 
 
 def content_hash(path: Path) -> str:
@@ -149,6 +151,14 @@ def unread_columns(layout: Layout, header: Sequence[str]) -> list[str]:
     return [] if layout.rest else [name for name in header if name and name not in used]
 
 
+def rest_of(layout: Layout, header: Sequence[str]) -> list[tuple[str, int]]:
+    """Name and place of each column that goes to a layout's rest."""
+    used = {field.header for field in layout.fields}
+    # a column without a name goes by its number, so that none hides another
+    named = ((name or f"column {at + 1}", at) for at, name in enumerate(header))
+    return [(name, at) for name, at in named if name not in used] if layout.rest else []
+
+
 def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterator[Record]:
     """The records of a file in order, each kept or refused.
 
@@ -167,7 +177,7 @@ def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterato
         yield from _objects(path, layout, layout.document, max_field_characters)
         return
     with _rows(path) as rows:
-        judge = _Judge(_header(rows), layout, max_field_characters)
+        judge = Judge(_header(rows), layout, max_field_characters)
         for number, row in enumerate((row for row in rows if row), start=1):
             yield judge.record(number, row)
 
@@ -175,7 +185,7 @@ def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterato
 def _objects(path: Path, layout: Layout, document: Document, limit: int) -> Iterator[Record]:
     """The objects of a JSON file, made flat and judged as rows."""
     header = [field.header for field in layout.fields]
-    judge = _Judge(header, layout, limit)
+    judge = Judge(header, layout, limit)
     for number, each in enumerate(members(path, document), start=1):
         if each.fault:
             yield Record(number, None, None, each.fault, each.received)
@@ -184,7 +194,7 @@ def _objects(path: Path, layout: Layout, document: Document, limit: int) -> Iter
         yield record if record.kept else replace(record, received=each.received)
 
 
-class _Judge:
+class Judge:
     """Turns rows of one file into records."""
 
     def __init__(self, header: list[str], layout: Layout, max_field_characters: int) -> None:
@@ -192,10 +202,7 @@ class _Judge:
         self._header, self._layout, self._max = header, layout, max_field_characters
         self._fields = [(f, place[f.header]) for f in layout.fields if f.header in place]
         self._absent = {f.column: None for f in layout.fields if f.header not in place}
-        used = {field.header for field in layout.fields}
-        # a column without a name goes by its number, so that none hides another
-        named = ((name or f"column {at + 1}", at) for at, name in enumerate(header))
-        self._rest = [(n, at) for n, at in named if n not in used] if layout.rest else []
+        self._rest = rest_of(layout, header)
         if layout.rest:
             self._absent[layout.rest] = None
 
@@ -233,13 +240,14 @@ class _Judge:
         text = whole.isascii()
         for field, at in self._fields:
             is_text = text or field.free_text or not _is_not_utf8(row[at])
-            reason = _wrong(field, row[at], is_text=is_text)
+            reason = wrong(field, row[at], is_text=is_text)
             if reason:
                 return field.header, reason
         return None, ""
 
 
-def _wrong(field: Field, value: str, *, is_text: bool) -> str:
+def wrong(field: Field, value: str, *, is_text: bool) -> str:
+    """What speaks against a value of a field; empty if nothing does."""
     if not is_text:
         return "not UTF-8 text"
     if value and field.rule:
@@ -269,16 +277,11 @@ def _rows(
     path: Path, *, sniff: bool = False, lines: list[str] | None = None
 ) -> Iterator[Iterator[list[str]]]:
     """CSV rows of a plain or gzip file; damage becomes a BadFile. Lines read go to `lines`."""
-    csv.field_size_limit(_WHOLE_FIELD)
-    try:
-        with opened(path) as file:
-            if sniff:
-                refuse_binary(path, file, wanted="CSV")
-            text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-            yield csv.reader(text if lines is None else _noted(text, lines))
-    except csv.Error as error:
-        fix = "close the quote that is open there, or export it again"
-        raise BadFile(path.name, f"it is not CSV text ({error})", fix) from error
+    with csv_text(path), opened(path) as file:
+        if sniff:
+            refuse_binary(path, file, wanted="CSV")
+        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+        yield csv.reader(text if lines is None else _noted(text, lines))
 
 
 def _noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
