@@ -84,7 +84,7 @@ def at_once(path, layout, pieces):
             assert batch.schema.names == list(kept_columns(parsing))
             kept += [{k: v for k, v in row.items() if v is not None} for row in batch.to_pylist()]
         for batch in refused_batches(parsing):
-            refused += [tuple(row.values())[2:] for row in batch.to_pylist()]
+            refused += [tuple(row.values())[3:] for row in batch.to_pylist()]
     return kept, refused
 
 
