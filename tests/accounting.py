@@ -58,6 +58,7 @@ def account_twice(source: Source, path: Path) -> Account:
         patch.object(blocks, "_BLOCK_BYTES", 150),
         patch.object(blocks, "_PIECE_BYTES", 300),
         patch.object(columns, "_FEW_BYTES", 60),
+        patch.object(columns, "_TINY_BYTES", 0),
     ):
         in_pieces = account_of(source, path)
     assert in_pieces == found, f"in pieces and small blocks {in_pieces}, at once {found}"

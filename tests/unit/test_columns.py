@@ -62,6 +62,7 @@ def small(monkeypatch):
     monkeypatch.setattr(blocks, "_ROWS", 3)
     monkeypatch.setattr(blocks, "_CHARACTERS", 50)
     monkeypatch.setattr(columns, "_FEW_BYTES", 32)
+    monkeypatch.setattr(columns, "_TINY_BYTES", 0)
     monkeypatch.setattr(files, "_CHUNK", 8)  # a NUL behind it makes no binary file
 
 
