@@ -87,6 +87,11 @@ class Log:
         return np.searchsorted(ends[:-1], (np.arange(self.n_practice) + 0.5) / self.n_practice)
 
 
+def assignment_ids(numbers: IntArray) -> pa.Array:
+    """Ids of assignments as the files have them."""
+    return _ids("assignment", numbers)
+
+
 def write_action_log(folder: Path, n_actions: int, *, seed: int) -> dict[str, int]:
     """Write the files.
 

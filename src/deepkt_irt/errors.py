@@ -11,6 +11,7 @@ DeepktError                  caught only by the command line: exit code 1
 ├── ModelRefused             a trained model leaks, or is none that may be registered
 ├── NoConvergence            an estimator stopped before it converged
 ├── NoData                   there is nothing to work on
+├── AnotherRun               another run writes, or meanwhile wrote, what this one writes
 └── BackendUnavailable       an outside system did not answer or cannot be written
 """
 
@@ -87,6 +88,10 @@ class NoConvergence(DeepktError):
 
 class NoData(DeepktError):
     """There is nothing to work on."""
+
+
+class AnotherRun(DeepktError):
+    """Another run writes, or meanwhile wrote, what this one writes."""
 
 
 class BackendUnavailable(DeepktError):

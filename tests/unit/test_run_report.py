@@ -18,6 +18,7 @@ from deepkt_irt.reporting.explanation_report import (
     Spending,
 )
 from deepkt_irt.reporting.item_data import Attention
+from deepkt_irt.reporting.report_data import StreamNote
 from deepkt_irt.reporting.run_report import render
 from deepkt_irt.reporting.source_report import ColumnChange, SourceReport, StoppedSource
 from made_up_items import (
@@ -61,6 +62,16 @@ def test_page_names_flagged_items_with_reasons_and_action():
         ("148", "● good"),
         ("10", "○ too little data"),
     ]
+
+
+def test_page_says_how_long_files_waited_for_the_stream():
+    note = StreamNote(40, 60, 61_500, 12, 9.8, 41.2, "2026-03-01 01:52")
+
+    said = " ".join(section(render(report(streaming=note)), "data").split())
+
+    assert "40 rounds took in 60 files with 61,500 rows, the last at 2026-03-01 01:52 UTC" in said
+    assert "10 s in the middle, 41 s at worst. 12 events came in late" in said
+    assert "the stream" not in section(render(report()), "data")
 
 
 def test_page_says_how_many_more_are_flagged():

@@ -20,7 +20,7 @@ from deepkt_irt.reporting.item_data import Attention, Curve
 from deepkt_irt.reporting.report_data import Overview, ReportData
 from deepkt_irt.reporting.run_report import render
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS
-from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
+from deepkt_irt.tables.ops import INGEST_AUDIT, PIPELINE_RUNS, QUARANTINE
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USER_SPLITS, USERS
 
 _STUDENTS = 12
@@ -38,6 +38,7 @@ _READS = tuple(
             MODEL_EVALUATIONS,
             INGEST_AUDIT,
             QUARANTINE,
+            PIPELINE_RUNS,
         )
     )
 )
@@ -96,6 +97,7 @@ def _report_data(ctx: JobContext) -> ReportData:
         help_settings=ctx.settings.help,
         policy=report_policies.policy_report(ctx.read, ctx.settings),
         explanations=report_explanations.explanation_report(ctx.read),
+        streaming=parts.streaming(ctx),
         missing=missing,
     )
 
@@ -143,6 +145,7 @@ def _overview(ctx: JobContext, *, n_files: int) -> tuple[Overview, tuple[str, ..
         versions=tuple(
             (table.qualified_name, version)
             for table in _READS
+            if table is not PIPELINE_RUNS
             if (version := ctx.version(table)) is not None
         ),
     )

@@ -48,6 +48,30 @@ class FileAccount:
 
 
 @dataclass(frozen=True)
+class StreamNote:
+    """What the stream took in during the last day, and how long rows waited for it.
+
+    Attributes:
+        n_rounds: Rounds in which files came in.
+        n_files: Files in them.
+        n_rows: Rows in these.
+        n_late: Events that were older than `stream.late_days`.
+        median_seconds: From the arrival of a file to its events in silver: the median over rounds,
+            of each round's median over rows.
+        worst_seconds: The longest that any row waited.
+        last: Instant of the last round, as text.
+    """
+
+    n_rounds: int
+    n_files: int
+    n_rows: int
+    n_late: int
+    median_seconds: float
+    worst_seconds: float
+    last: str
+
+
+@dataclass(frozen=True)
 class Refusal:
     """Rows refused for one kind of reason, with an example."""
 
@@ -149,6 +173,7 @@ class ReportData:
         help_settings: By which they were found.
         policy: How recommendations are decided and judged; None if none ever were.
         explanations: How they came out, and how their material is found.
+        streaming: What the stream did lately; None if it took in nothing.
         missing: Sentences that say plainly what the data does not hold.
         sources: Which are stopped, and which of their columns changed.
     """
@@ -175,5 +200,6 @@ class ReportData:
     explanations: ExplanationReport = field(
         default_factory=lambda: ExplanationReport((), (), None, None)
     )
+    streaming: StreamNote | None = None
     missing: tuple[str, ...] = field(default=())
     sources: SourceReport = field(default_factory=SourceReport)

@@ -33,6 +33,25 @@ class IngestSettings(Frozen):
     )
 
 
+class StreamSettings(Frozen):
+    """Taking in files as they land; decides when something is worked out, never what."""
+
+    trigger_seconds: float = Field(
+        30.0, ge=0, description="from the start of a round to the start of the next, at least"
+    )
+    score_seconds: float = Field(
+        300.0, ge=0, description="between rounds that score students and recommend items, at least"
+    )
+    late_days: float = Field(
+        7.0, gt=0, description="events that come in later are counted as late, and taken as others"
+    )
+    rests: str = Field(
+        "",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
+        description="hours of the day, UTC, without rounds, as 01:55-04:00; empty: none",
+    )
+
+
 class SplitSettings(Frozen):
     """Students in thousandths of the hash range."""
 
