@@ -111,6 +111,17 @@ def files_below(landing: Path) -> dict[Key, Path]:
     return {each[:2]: each[2] for each in _below(landing) if _is_file(*each)}
 
 
+def zips_below(landing: Path) -> dict[Key, Path]:
+    """Zip files that the next run takes apart, as `landing/<source>/[<date>/]<zip>`."""
+    found = (path for level in ("*/*", "*/[!_.]*/*") for path in landing.glob(level))
+    return {
+        (source, "/".join(inside)): path
+        for path in sorted(found)
+        for source, *inside in [path.relative_to(landing).parts]
+        if is_zip(path) and not path.name.startswith(("_", "."))
+    }
+
+
 def _below(landing: Path) -> Iterator[tuple[str, str, Path]]:
     """Source, file and path of all that lies in landing, but for what is passed over."""
     levels = ("/".join("*" * depth) for depth in range(1, 5))
