@@ -15,7 +15,7 @@ from deepkt_irt.sources import files as packed_files
 from deepkt_irt.sources import zip_files
 from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land, mapping_file
-from deepkt_irt.sources.zip_files import landed_zips, take_all_apart, take_apart
+from deepkt_irt.sources.zip_files import take_all_apart, take_apart, zips_in
 from made_up_sources import ANN, files, logs, student
 
 CSV = source_named("responses_csv")
@@ -105,7 +105,7 @@ def test_hidden_members_are_passed_over_folders_do_not_matter_and_others_are_nam
         "README.txt": "about",
     }
     packed(landing / "responses_csv" / "a.zip", members)
-    (path,) = landed_zips(landing / "responses_csv")
+    (path,) = zips_in(landing / "responses_csv")
 
     said = take_apart(path, CSV, LIMITS)
 

@@ -16,12 +16,12 @@ from typing import Any
 from deepkt_irt.errors import BadFile
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.source_stops import Stops
-from deepkt_irt.sources.catalogue import SOURCES, source_named
+from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.files import refuse_bomb
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import Layout
 from deepkt_irt.sources.reader import FileFacts, content_hash, inspect, unread_columns
-from deepkt_irt.sources.zip_files import is_zip, landed_zips, take_apart, zip_named
+from deepkt_irt.sources.zip_files import complete, is_zip, take_apart, zip_named, zips_in
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES
 
@@ -91,13 +91,13 @@ def landing_files(ctx: JobContext, stops: Stops) -> dict[Key, Path]:
 
 def _take_apart(ctx: JobContext, stops: Stops) -> None:
     """Put folders in place of zip files that landed as they are, as Data Factory copies them."""
-    for source in (SOURCES[path.name] for path in ctx.landing.glob("*") if path.name in SOURCES):
-        for path in landed_zips(ctx.landing / source.name):
-            file = path.relative_to(ctx.landing / source.name).as_posix()
-            with stops.met(source.name, file):
-                passed_over = take_apart(path, source, ctx.settings.ingest)
-                if passed_over:
-                    ctx.progress(f"{source.name}/{file}: not taken out: {', '.join(passed_over)}")
+    for folder in ctx.landing.glob("[!_.]*"):
+        complete(folder)
+    for (source, file), path in zips_below(ctx.landing).items():
+        with stops.met(source, file):
+            passed_over = take_apart(path, source_named(source), ctx.settings.ingest)
+            if passed_over:
+                ctx.progress(f"{source}/{file}: not taken out: {', '.join(passed_over)}")
 
 
 def files_below(landing: Path) -> dict[Key, Path]:
@@ -113,12 +113,10 @@ def files_below(landing: Path) -> dict[Key, Path]:
 
 def zips_below(landing: Path) -> dict[Key, Path]:
     """Zip files that the next run takes apart, as `landing/<source>/[<date>/]<zip>`."""
-    found = (path for level in ("*/*", "*/[!_.]*/*") for path in landing.glob(level))
     return {
-        (source, "/".join(inside)): path
-        for path in sorted(found)
-        for source, *inside in [path.relative_to(landing).parts]
-        if is_zip(path) and not path.name.startswith(("_", "."))
+        (folder.name, path.relative_to(folder).as_posix()): path
+        for folder in sorted(landing.glob("[!_.]*"))
+        for path in zips_in(folder)
     }
 
 
