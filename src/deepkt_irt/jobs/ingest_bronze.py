@@ -221,6 +221,7 @@ def _audit(ctx: JobContext, batch: Batch, kept: dict[Key, int]) -> "DataFrame":
             "table_name": each.table.qualified_name,
             "content_hash": each.facts.content_hash,
             "n_bytes": each.facts.n_bytes,
+            "modified_ns": each.modified_ns,
             "rows_read": each.facts.n_records,
             "rows_kept": kept.get(each.key, 0),
             "rows_quarantined": sum(by_column.get(each.key, {}).values()),
