@@ -1,6 +1,7 @@
 """Damaged files of every source: refused in one clear line, or every row kept or quarantined."""
 
 import importlib
+import resource
 import sys
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ class Outcome:
     kept: int = 0
     quarantined: int = 0
     slowest_seconds: float = 0.0
+    peak_mb: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
@@ -45,6 +47,7 @@ def section() -> str:
     n_files = sum(each.n_files for each in outcomes)
     done: Counter[str] = sum((each.done for each in outcomes), Counter())
     slowest = max(each.slowest_seconds for each in outcomes)
+    peak_mb = max(each.peak_mb for each in outcomes)
     return f"""## Damaged files of every source
 
 {_FILES:,} files of each source, {n_files:,} in all, made from its sound ones
@@ -53,8 +56,8 @@ with seeds that no test uses: bytes flipped, lost, put in or repeated, other enc
 line ends, columns lost, doubled, renamed or without a name, values of every wrong kind, JSON of any
 shape and depth, and gz and zip files that are cut, damaged, misnamed, packed twice or full of
 tricks. Each is read as the ingest reads it, once more in pieces and small blocks, as a large file
-is, and then written without one student, as an erasure does: {seconds:.0f} s in all,
-{slowest:.1f} s the slowest.
+is, and then written without one student, as an erasure does: {seconds:.0f} s in all, {slowest:.1f} s
+the slowest; no process had more than {peak_mb:,} MB.
 
 A fault is any of these: an error that is not the project's own; a message that is not one printable
 line naming the file and what to do; a row that is neither kept nor quarantined, or both; a kept
@@ -128,6 +131,7 @@ def _outcome(name: str) -> Outcome:
             found.slowest_seconds = max(found.slowest_seconds, time.perf_counter() - began)
             found.n_files += 1
             path.unlink()
+    found.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     found.refusals = accounting.kinds(refusals)
     return found
 
