@@ -56,8 +56,8 @@ with seeds that no test uses: bytes flipped, lost, put in or repeated, other enc
 line ends, columns lost, doubled, renamed or without a name, values of every wrong kind, JSON of any
 shape and depth, and gz and zip files that are cut, damaged, misnamed, packed twice or full of
 tricks. Each is read as the ingest reads it, once more in pieces and small blocks, as a large file
-is, and then written without one student, as an erasure does: {seconds:.0f} s in all, {slowest:.1f} s
-the slowest; no process had more than {peak_mb:,} MB.
+is, and then written without one student, as an erasure does: {seconds:.0f} s in all,
+{slowest:.1f} s the slowest; no process had more than {peak_mb:,} MB.
 
 A fault is any of these: an error that is not the project's own; a message that is not one printable
 line naming the file and what to do; a row that is neither kept nor quarantined, or both; a kept
