@@ -95,6 +95,7 @@ def at_once(path, layout, pieces):
 @given(body=FILES, mark=st.booleans(), packed=st.booleans())
 @example(body=b'a,1,,"two\r\nlines",,\r\nb,0,,,,', mark=True, packed=False)
 @example(body=b"a,1,,,,\rb,0,,,,\r\n" * 9, mark=False, packed=False)
+@example(body=b"a,7,,,,\n" * 3 + b"\xef\xbb\xbfb,0,,,,\n" * 3, mark=False, packed=False)
 def test_records_at_once_are_those_one_by_one(tmp_path, small, body, mark, packed):
     whole = (b"\xef\xbb\xbf" if mark else b"") + HEADER + body
     path = tmp_path / ("a.csv.gz" if packed else "a.csv")
