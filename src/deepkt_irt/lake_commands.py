@@ -1,14 +1,21 @@
 """The commands that look after a lake, and how a command has a lake to itself."""
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
+from rich.table import Table as Grid
 
 from deepkt_irt.errors import UsageError
 from deepkt_irt.jobs.lake_lock import sole_writer
+from deepkt_irt.jobs.maintain_tables import Upkeep, in_words, maintain
+from deepkt_irt.jobs.opening import Target, parse_as_of, parse_settings
 from deepkt_irt.progress import screen
+from deepkt_irt.reporting.operations import change, size
 
 WaitOption = Annotated[
     float,

@@ -7,6 +7,7 @@ from deepkt_irt.jobs import (
     report_explanations,
     report_help,
     report_items,
+    report_operations,
     report_policies,
     report_students,
 )
@@ -33,6 +34,7 @@ _READS = tuple(
             *report_help.READS,
             *report_policies.READS,
             *report_explanations.READS,
+            *report_operations.READS,
             MODEL_EVALUATIONS,
             INGEST_AUDIT,
             QUARANTINE,
@@ -93,6 +95,7 @@ def _report_data(ctx: JobContext) -> ReportData:
         help_settings=ctx.settings.help,
         policy=report_policies.policy_report(ctx.read, ctx.settings),
         explanations=report_explanations.explanation_report(ctx.read),
+        operations=report_operations.operations(ctx.read),
         missing=missing,
     )
 

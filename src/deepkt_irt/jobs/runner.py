@@ -171,7 +171,7 @@ class Runner:
     def _fingerprint(self, task: Task) -> str:
         """Hash of all that decides a task's result; what it writes itself is left out."""
         inputs = {
-            table.qualified_name: self.store.version(table)
+            table.qualified_name: self.store.data_version(table)
             for table in task.reads
             if table not in task.writes and table is not PIPELINE_RUNS
         }

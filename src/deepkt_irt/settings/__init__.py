@@ -20,6 +20,7 @@ from deepkt_irt.settings.lake import (
     SimulatorSettings,
     SplitSettings,
 )
+from deepkt_irt.settings.maintenance import MaintenanceSettings
 from deepkt_irt.settings.privacy import PrivacySettings, RetentionSettings
 from deepkt_irt.settings.recommendation import (
     BanditSettings,
@@ -52,6 +53,7 @@ __all__ = [
     "HelpSettings",
     "IngestSettings",
     "LinkingSettings",
+    "MaintenanceSettings",
     "OffPolicySettings",
     "PrivacySettings",
     "PromotionSettings",
@@ -93,6 +95,7 @@ class Settings(Frozen):
     off_policy: OffPolicySettings = OffPolicySettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     content: ContentSettings = ContentSettings()
     chat: ChatSettings = ChatSettings()
     explanation: ExplanationSettings = ExplanationSettings()

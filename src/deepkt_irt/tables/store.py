@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     import pandas as pd
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, Row, SparkSession
 
 _REPEATS = 3  # of a write that gives the same whatever another run wrote in between
+_CHANGED = '"dataChange":true'  # in a commit: files that bring rows or take some
 _KEEP = "delta.deletedFileRetentionDuration"
 _UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
 
@@ -274,6 +275,25 @@ class TableStore:
         self._spark.sql(f"VACUUM {name}")
         self._spark.sql(f"ALTER TABLE {name} UNSET TBLPROPERTIES ('{_KEEP}')")
 
+    def detail(self, table: Table) -> "Row":
+        """What Delta says of an existing table: files, bytes, properties, features."""
+        (row,) = self._spark.sql(f"DESCRIBE DETAIL {self.sql_name(table)}").toLocalIterator()
+        return row
+
+    def keep_removed_files(self, table: Table, *, days: int) -> None:
+        """Say how long a vacuum leaves files that the table no longer has; Delta's default is 7."""
+        name, wanted = self.sql_name(table), f"interval {days} days"
+        if (self.detail(table)["properties"] or {}).get(_KEEP, "interval 7 days") != wanted:
+            self._spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('{_KEEP}' = '{wanted}')")
+
+    def upkeep(self, table: Table, statement: str) -> None:
+        """Run a statement on a table's files that changes none of its rows.
+
+        Raises:
+            AnotherRun: If another run wrote the table meanwhile.
+        """
+        self._run(table, lambda: self._spark.sql(statement))
+
     def frame(self, table: Table, rows: "pd.DataFrame") -> "DataFrame":
         """A Spark frame with the contract's schema from a pandas frame."""
         missing = [name for name in table.column_names if name not in rows.columns]
@@ -289,6 +309,18 @@ class TableStore:
         """Latest Delta version of the table; None if it does not exist."""
         last = self._last_commit(table)
         return int(last[0]) if last else None
+
+    def data_version(self, table: Table) -> int | None:
+        """Version of the last commit that may have changed rows; None if the table is not there.
+
+        Upkeep of files makes versions, too, and nothing is to be worked out again because of it.
+        """
+        path = self.folder(table)
+        if path is None or not self.exists(table):
+            return self.version(table)
+        commits = sorted((path / "_delta_log").glob("[0-9]*[0-9].json"))
+        changing = (each for each in reversed(commits) if _CHANGED in each.read_text())
+        return int(next(changing, commits[0]).stem)
 
     def rows_written(self, table: Table) -> int | None:
         """Rows the last commit wrote, as Delta reports it; None if it does not say."""
@@ -388,17 +420,21 @@ def table_properties(table: Table) -> dict[str, str]:
     Statistics leave out what tells of a person: minima and maxima stay readable in the log
     after the rows are erased.
     """
-    safe = [
+    return {
+        "delta.appendOnly": "false",  # erasure deletes rows of append-only tables, too
+        "delta.dataSkippingStatsColumns": ",".join(safe_columns(table)),
+        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+        "deepkt.key": ",".join(table.key),
+    }
+
+
+def safe_columns(table: Table) -> list[str]:
+    """Columns of which statistics may be kept: they tell of no person, and can be sorted."""
+    return [
         column.name
         for column in table.columns
         if column.privacy is Privacy.NONE and not column.type.startswith(_UNSORTABLE)
     ]
-    return {
-        "delta.appendOnly": "false",  # erasure deletes rows of append-only tables, too
-        "delta.dataSkippingStatsColumns": ",".join(safe),
-        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
-        "deepkt.key": ",".join(table.key),
-    }
 
 
 def _schema(table: Table) -> str:
