@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -15,15 +14,8 @@ from deepkt_irt.jobs.erasing import Site
 from deepkt_irt.jobs.opening import Target, open_target, parse_as_of, parse_settings
 from deepkt_irt.jobs.retention import delete_overdue
 from deepkt_irt.jobs.scripts import target_of
-from deepkt_irt.jobs.table_upkeep import (
-    Step,
-    TableFiles,
-    care,
-    left_out,
-    measured,
-    statement,
-    steps_for,
-)
+from deepkt_irt.jobs.table_upkeep import Step, care, left_out, measured, statement, steps_for
+from deepkt_irt.reporting.operations import TableUpkeep, in_words
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.ops import TABLE_HEALTH
@@ -34,51 +26,13 @@ log = logging.getLogger(__name__)
 _TABLES_AT_ONCE = 4  # each mostly waits for small Spark jobs
 
 
-@dataclass(frozen=True)
-class Upkeep:
-    """What a run did for one table.
-
-    Attributes:
-        table: The table.
-        before: Its files before, expired rows already deleted.
-        after: And after.
-        expired: Rows deleted because they were past their retention.
-        steps: What was done.
-        left_out: What was not done whatever the table's state, and why; None if nothing.
-        care: What it still needs.
-        seconds: Time it took.
-    """
-
-    table: Table
-    before: TableFiles
-    after: TableFiles
-    expired: int
-    steps: tuple[Step, ...]
-    left_out: str | None
-    care: tuple[str, ...]
-    seconds: float
-
-    def row(self, as_of: datetime) -> dict[str, object]:
-        """As a row of ops.table_health."""
-        figures = {
-            "files": "n_files",
-            "small_files": "n_small",
-            "bytes": "n_bytes",
-            "stored_bytes": "stored_bytes",
-            "deleted_share": "deleted_share",
-        }
-        return {
-            "as_of": as_of,
-            "table_name": self.table.qualified_name,
-            "n_rows": self.after.n_rows,
-            "rows_expired": self.expired,
-            **{f"{name}_before": getattr(self.before, at) for name, at in figures.items()},
-            **{f"{name}_after": getattr(self.after, at) for name, at in figures.items()},
-            "steps": [step.value for step in self.steps],
-            "left_out": self.left_out,
-            "care": list(self.care),
-            "seconds": self.seconds,
-        }
+_COLUMNS = {  # of ops.table_health, before and after, by what they hold
+    "files": "n_files",
+    "small_files": "n_small",
+    "bytes": "n_bytes",
+    "stored_bytes": "stored_bytes",
+    "deleted_share": "deleted_share",
+}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +59,7 @@ def maintain(
     *,
     as_of: datetime | None = None,
     on_progress: Callable[[str], None] = log.info,
-) -> list[Upkeep]:
+) -> list[TableUpkeep]:
     """Look after every table of a lake or catalog, and keep the account of it.
 
     Returns:
@@ -121,7 +75,7 @@ def maintain(
     store = site.opened.store
     tables = [table for table in TABLES if store.exists(table)]
 
-    def one(table: Table) -> Upkeep:
+    def one(table: Table) -> TableUpkeep:
         done = _looked_after(site, table, expired.get(table.qualified_name, 0))
         on_progress(in_words(done))
         return done
@@ -129,12 +83,12 @@ def maintain(
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
         found = list(pool.map(one, tables))
     if found:
-        rows = store.frame(TABLE_HEALTH, _typed([each.row(at) for each in found]))
+        rows = store.frame(TABLE_HEALTH, _rows(found, at))
         store.append(TABLE_HEALTH, rows, app_id=f"maintain_tables/{at.isoformat()}", version=1)
     return found
 
 
-def _looked_after(site: Site, table: Table, expired: int) -> Upkeep:
+def _looked_after(site: Site, table: Table, expired: int) -> TableUpkeep:
     settings, store, begun = site.settings.maintenance, site.opened.store, time.monotonic()
     before = measured(store, table, small_file_bytes=settings.small_file_bytes)
     done, clash = [], []
@@ -147,11 +101,11 @@ def _looked_after(site: Site, table: Table, expired: int) -> Upkeep:
     except AnotherRun:
         clash.append("another run wrote it meanwhile; the next maintenance does the rest")
     after = measured(store, table, small_file_bytes=settings.small_file_bytes)
-    return Upkeep(
-        table=table,
+    return TableUpkeep(
+        name=table.qualified_name,
+        expired=expired,
         before=before,
         after=after,
-        expired=expired,
         steps=tuple(done),
         left_out=left_out(after, settings),
         care=(*clash, *care(after, settings)),
@@ -159,19 +113,23 @@ def _looked_after(site: Site, table: Table, expired: int) -> Upkeep:
     )
 
 
-def _typed(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Counts that may be missing stay counts: pandas would make fractions of them."""
+def _rows(found: list[TableUpkeep], as_of: datetime) -> pd.DataFrame:
+    """As rows of ops.table_health."""
+    rows = [
+        {
+            "as_of": as_of,
+            "table_name": each.name,
+            "n_rows": each.after.n_rows,
+            "rows_expired": each.expired,
+            **{f"{name}_before": getattr(each.before, at) for name, at in _COLUMNS.items()},
+            **{f"{name}_after": getattr(each.after, at) for name, at in _COLUMNS.items()},
+            "steps": list(each.steps),
+            "left_out": each.left_out,
+            "care": list(each.care),
+            "seconds": each.seconds,
+        }
+        for each in found
+    ]
+    # counts that may be missing stay counts: pandas would make fractions of them
     whole = dict.fromkeys(("stored_bytes_before", "stored_bytes_after"), "Int64")
     return pd.DataFrame(rows).astype(whole)
-
-
-def in_words(done: Upkeep) -> str:
-    """One line about one table."""
-    before, after = done.before, done.after
-    files = f"{before.n_files:,} files"
-    if after != before:
-        files += f", now {after.n_files:,}"
-    did = ", ".join(done.steps) or "nothing to do"
-    expired = f"; {done.expired:,} rows were past their retention" if done.expired else ""
-    needs = f"; needs care: {', '.join(done.care)}" if done.care else ""
-    return f"{done.table.qualified_name}: {files}; {did}{expired}{needs}"

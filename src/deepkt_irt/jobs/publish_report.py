@@ -34,7 +34,6 @@ _READS = tuple(
             *report_help.READS,
             *report_policies.READS,
             *report_explanations.READS,
-            *report_operations.READS,
             MODEL_EVALUATIONS,
             INGEST_AUDIT,
             QUARANTINE,
@@ -43,7 +42,7 @@ _READS = tuple(
 )
 
 
-@task(reads=_READS, writes=())
+@task(reads=_READS, writes=(), remembers=report_operations.READS)
 def publish_report(ctx: JobContext) -> Metrics:
     """Write the report page from the tables as they stand.
 

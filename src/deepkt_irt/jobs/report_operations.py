@@ -4,7 +4,7 @@ from datetime import UTC
 from typing import Any
 
 from deepkt_irt.jobs.reading import Read
-from deepkt_irt.reporting.operations import Figures, Operations, StoredTable, in_order
+from deepkt_irt.reporting.operations import Operations, TableFiles, TableUpkeep, in_order
 from deepkt_irt.tables.ops import TABLE_HEALTH
 
 READS = (TABLE_HEALTH,)
@@ -21,25 +21,26 @@ def operations(read: Read) -> Operations | None:
         return None
     return Operations(
         as_of=f"{rows[0]['as_of'].astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-        tables=in_order([_stored(row) for row in rows]),
-        left_out=tuple(sorted({row["left_out"] for row in rows if row["left_out"]})),
+        tables=in_order(_upkeep(row) for row in rows),
     )
 
 
-def _stored(row: Any) -> StoredTable:  # noqa: ANN401 - a Spark row
-    return StoredTable(
+def _upkeep(row: Any) -> TableUpkeep:  # noqa: ANN401 - a Spark row
+    return TableUpkeep(
         name=row["table_name"],
-        n_rows=row["n_rows"],
         expired=row["rows_expired"],
-        before=_figures(row, "before"),
-        after=_figures(row, "after"),
+        before=_files(row, "before"),
+        after=_files(row, "after"),
         steps=tuple(row["steps"]),
+        left_out=row["left_out"],
         care=tuple(row["care"]),
+        seconds=row["seconds"],
     )
 
 
-def _figures(row: Any, moment: str) -> Figures:  # noqa: ANN401 - a Spark row
-    return Figures(
+def _files(row: Any, moment: str) -> TableFiles:  # noqa: ANN401 - a Spark row
+    return TableFiles(
+        n_rows=row["n_rows"],
         n_files=row[f"files_{moment}"],
         n_small=row[f"small_files_{moment}"],
         n_bytes=row[f"bytes_{moment}"],

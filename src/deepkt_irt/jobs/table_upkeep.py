@@ -4,7 +4,6 @@ Merging small files and writing files without deleted rows changes no row; remov
 version in reach has takes nothing from readers. So all of it may be repeated.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,11 @@ from urllib.parse import unquote, urlsplit
 import pyarrow.parquet as pq
 
 from deepkt_irt.governance.erasure import holds_persons
+from deepkt_irt.reporting.operations import TableFiles
 from deepkt_irt.settings import MaintenanceSettings
 from deepkt_irt.tables.contract import Table
-from deepkt_irt.tables.store import TableStore, safe_columns
+from deepkt_irt.tables.ddl import safe_columns
+from deepkt_irt.tables.store import TableStore
 
 if TYPE_CHECKING:
     from pyspark.sql import Row
@@ -30,34 +31,6 @@ class Step(StrEnum):
     PURGE = "purge"  # writes files without the rows that deletion vectors leave out
     VACUUM = "vacuum"  # removes files that only versions out of reach have
     ANALYZE = "analyze"  # statistics for the planner
-
-
-@dataclass(frozen=True)
-class TableFiles:
-    """The files of a table's last version.
-
-    Attributes:
-        n_rows: Rows the table has.
-        n_files: Files they are in.
-        n_small: Of them, those below `maintenance.small_file_bytes`.
-        n_bytes: Size of the files.
-        n_deleted: Rows in them that deletion vectors leave out; None if the platform does not say.
-        stored_bytes: Size of all files in storage, of older versions too; None in a catalog.
-    """
-
-    n_rows: int
-    n_files: int
-    n_small: int
-    n_bytes: int
-    n_deleted: int | None
-    stored_bytes: int | None
-
-    @property
-    def deleted_share(self) -> float | None:
-        """Share of rows in the files that deletion vectors leave out, 0 to 1; None if unknown."""
-        if self.n_deleted is None:
-            return None
-        return self.n_deleted / max(self.n_deleted + self.n_rows, 1)
 
 
 def measured(store: TableStore, table: Table, *, small_file_bytes: int) -> TableFiles:
@@ -75,21 +48,24 @@ def measured(store: TableStore, table: Table, *, small_file_bytes: int) -> Table
         n_files=n_files,
         n_small=n_small,
         n_bytes=int(detail["sizeInBytes"]),
-        n_deleted=_deleted(detail, [path for path, _, _ in files], n_rows, local=bool(folder)),
         stored_bytes=_stored(folder) if folder else None,
+        deleted_share=_deleted_share(detail, [path for path, _, _ in files], n_rows, folder),
     )
 
 
-def _deleted(detail: "Row", paths: list[str], n_rows: int, *, local: bool) -> int | None:
-    """Rows that deletion vectors leave out: as the platform counts them, or from the files."""
+def _deleted_share(
+    detail: "Row", paths: list[str], n_rows: int, folder: Path | None
+) -> float | None:
+    """Share of rows that deletion vectors leave out: as the platform counts, or from the files."""
     if "deletionVectors" not in (detail["tableFeatures"] or ()):
-        return 0
-    if local:
+        return 0.0
+    if folder is not None:
         places = (unquote(urlsplit(path).path) for path in paths)
-        return sum(int(pq.read_metadata(place).num_rows) for place in places) - n_rows
+        in_files = sum(int(pq.read_metadata(place).num_rows) for place in places)
+        return 1 - n_rows / in_files if in_files else 0.0
     told: dict[str, Any] = detail.asDict().get("statistics") or {}
-    counted = told.get("numRowsDeletedByDeletionVectors")
-    return None if counted is None else int(counted)
+    deleted = told.get("numRowsDeletedByDeletionVectors")
+    return None if deleted is None else int(deleted) / max(int(deleted) + n_rows, 1)
 
 
 def _stored(folder: Path) -> int:

@@ -1,5 +1,6 @@
 """How the files of tables are: what the report and the command show of it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _STEP = 1024
@@ -7,17 +8,20 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 @dataclass(frozen=True)
-class Figures:
-    """A table's files at one moment.
+class TableFiles:
+    """The files of a table's last version.
 
     Attributes:
-        n_files: Files of the last version.
-        n_small: Of them, small ones.
+        n_rows: Rows the table has.
+        n_files: Files they are in.
+        n_small: Of them, those below `maintenance.small_file_bytes`.
         n_bytes: Size of the files.
-        stored_bytes: Size of all in storage, older versions too; None in a catalog.
-        deleted_share: Share of rows that deletion vectors leave out; None if unknown.
+        stored_bytes: Size of all files in storage, of older versions too; None in a catalog.
+        deleted_share: Share of the rows in the files that deletion vectors leave out, 0 to 1; None
+            if the platform does not say.
     """
 
+    n_rows: int
     n_files: int
     n_small: int
     n_bytes: int
@@ -26,26 +30,28 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class StoredTable:
-    """One table before and after its upkeep.
+class TableUpkeep:
+    """What was done for the files of one table.
 
     Attributes:
-        name: As schema.table.
-        n_rows: Rows it has.
+        name: The table, as schema.table.
         expired: Rows deleted because they were past their retention.
-        before: Its files before.
-        after: And after.
+        before: Its files before, expired rows already deleted.
+        after: And after; the rows are the same.
         steps: What was done.
+        left_out: What is not done whatever the table's state, and why; None if nothing.
         care: What it still needs, in words.
+        seconds: Time it took.
     """
 
     name: str
-    n_rows: int
     expired: int
-    before: Figures
-    after: Figures
+    before: TableFiles
+    after: TableFiles
     steps: tuple[str, ...]
+    left_out: str | None
     care: tuple[str, ...]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -54,41 +60,44 @@ class Operations:
 
     Attributes:
         as_of: Its instant, as text.
-        tables: Every table; those that need care first, then by size.
-        left_out: What was not done whatever a table's state, and why, each once.
+        tables: Every table, in the order shown.
     """
 
     as_of: str
-    tables: tuple[StoredTable, ...]
-    left_out: tuple[str, ...]
+    tables: tuple[TableUpkeep, ...]
 
     @property
-    def needing_care(self) -> tuple[StoredTable, ...]:
+    def needing_care(self) -> tuple[TableUpkeep, ...]:
         """Tables that need care."""
         return tuple(table for table in self.tables if table.care)
 
     @property
-    def totals(self) -> tuple[tuple[str, str], ...]:
-        """Label and figure of all tables together."""
-        after = [table.after for table in self.tables]
-        stored = [each.stored_bytes for each in after if each.stored_bytes is not None]
-        return (
-            ("tables", f"{len(after):,}"),
-            ("rows", f"{sum(table.n_rows for table in self.tables):,}"),
-            ("files", f"{sum(each.n_files for each in after):,}"),
-            ("of them small", f"{sum(each.n_small for each in after):,}"),
-            ("in the last versions", size(sum(each.n_bytes for each in after))),
-            *((("in storage", size(sum(stored))),) if stored else ()),
-        )
+    def left_out(self) -> tuple[str, ...]:
+        """What is not done whatever a table's state, and why, each once."""
+        return tuple(sorted({table.left_out for table in self.tables if table.left_out}))
 
 
-def in_order(tables: list[StoredTable]) -> tuple[StoredTable, ...]:
+def totals(tables: Sequence[TableUpkeep]) -> tuple[tuple[str, str], ...]:
+    """Label and figure of all tables together, after their upkeep."""
+    after = [table.after for table in tables]
+    stored = [each.stored_bytes for each in after if each.stored_bytes is not None]
+    return (
+        ("tables", f"{len(after):,}"),
+        ("rows", f"{sum(each.n_rows for each in after):,}"),
+        ("files", f"{sum(each.n_files for each in after):,}"),
+        ("of them small", f"{sum(each.n_small for each in after):,}"),
+        ("in the last versions", size(sum(each.n_bytes for each in after))),
+        *((("in storage", size(sum(stored))),) if stored else ()),
+    )
+
+
+def in_order(tables: Iterable[TableUpkeep]) -> tuple[TableUpkeep, ...]:
     """Those that need care first, then the largest."""
     return tuple(sorted(tables, key=lambda each: (not each.care, -each.after.n_bytes, each.name)))
 
 
 def size(n_bytes: int) -> str:
-    """A number of bytes for people, as 1.5 MiB."""
+    """A number of bytes for people, as 1.5 MiB; whole below one KiB."""
     amount, unit = float(n_bytes), 0
     while amount >= _STEP and unit < len(_UNITS) - 1:
         amount, unit = amount / _STEP, unit + 1
@@ -98,3 +107,12 @@ def size(n_bytes: int) -> str:
 def change(before: int, after: int) -> str:
     """A figure that may have changed, as 12 → 1."""
     return f"{after:,}" if before == after else f"{before:,} → {after:,}"
+
+
+def in_words(done: TableUpkeep) -> str:
+    """One line about one table."""
+    files = f"{change(done.before.n_files, done.after.n_files)} files"
+    did = ", ".join(done.steps) or "nothing to do"
+    expired = f"; {done.expired:,} rows were past their retention" if done.expired else ""
+    needs = f"; needs care: {', '.join(done.care)}" if done.care else ""
+    return f"{done.name}: {files}; {did}{expired}{needs}"

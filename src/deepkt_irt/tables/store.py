@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import AnotherRun, BackendUnavailable, SchemaMismatch, UsageError
-from deepkt_irt.tables.contract import Layer, Privacy, Table
-from deepkt_irt.tables.quality import conformed
+from deepkt_irt.tables.contract import Layer, Table
+from deepkt_irt.tables.ddl import quoted, schema_of, table_ddl
+from deepkt_irt.tables.quality import GONE, conformed, differing, matching
 from deepkt_irt.tables.refusals import meaning_of
 from deepkt_irt.tables.registry import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
     from pyspark.sql import DataFrame, Row, SparkSession
 
 _REPEATS = 3  # of a write that gives the same whatever another run wrote in between
 _CHANGED = '"dataChange":true'  # in a commit: files that bring rows or take some
+_CHANGE_FEED = "delta.enableChangeDataFeed"
 _KEEP = "delta.deletedFileRetentionDuration"
-_UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
 
 
 class TableStore:
@@ -120,7 +121,7 @@ class TableStore:
     def read(self, table: Table) -> "DataFrame":
         """The table's rows; a table not yet written reads as empty, and is not created by it."""
         if not self.exists(table):
-            return self._spark.createDataFrame([], _schema(table))
+            return self._spark.createDataFrame([], schema_of(table))
         self._bring_up_to_date(table)
         return self._spark.table(self.sql_name(table))
 
@@ -141,7 +142,7 @@ class TableStore:
             raise SchemaMismatch(table.qualified_name, [problem])
         if lacking:
             columns = ", ".join(
-                f"{column.name} {column.type} COMMENT {_quoted(column.full_comment)}"
+                f"{column.name} {column.type} COMMENT {quoted(column.full_comment)}"
                 for column in lacking
             )
             self._spark.sql(f"ALTER TABLE {self.sql_name(table)} ADD COLUMNS ({columns})")
@@ -163,6 +164,33 @@ class TableStore:
         self.create(table)
         ready = conformed(table, frame)
         self._run(table, lambda: ready.writeTo(self.sql_name(table)).overwrite(F.expr(where)))
+
+    def refresh(
+        self, table: Table, frame: "DataFrame", *, within: "Sequence[DataFrame] | None"
+    ) -> None:
+        """Make the rows in a scope those of a frame in one transaction, writing what differs.
+
+        Args:
+            table: Where to.
+            frame: All rows the scope shall have; rows outside of it are passed over.
+            within: Frames whose columns are some of the table's; a row that equals a row of one
+                of them is in the scope. None: all rows are, and are written anew.
+
+        Raises:
+            SchemaMismatch: If the frame differs from the contract.
+            QualityViolation: If a row breaks a declared check.
+        """
+        if within is None:
+            self.overwrite(table, frame)
+            return
+        self.create(table)
+        now = matching(conformed(table, frame), within)
+        before = matching(self._spark.table(self.sql_name(table)), within)
+        then = (
+            f"MATCHED AND new.{GONE} THEN DELETE WHEN MATCHED THEN UPDATE SET * "
+            f"WHEN NOT MATCHED AND NOT new.{GONE} THEN INSERT *"
+        )
+        self._merge(table, differing(table, before, now), on=table.key, then=then)
 
     def append(self, table: Table, frame: "DataFrame", *, app_id: str, version: int) -> None:
         """Add rows once: the same application id and version again adds nothing.
@@ -267,8 +295,7 @@ class TableStore:
         if not self.exists(table):
             return
         name = self.sql_name(table)
-        vectors = f"SHOW TBLPROPERTIES {name} ('delta.enableDeletionVectors')"
-        if "true" in {row["value"] for row in self._spark.sql(vectors).toLocalIterator()}:
+        if self._property(table, "delta.enableDeletionVectors"):
             self._spark.sql(f"REORG TABLE {name} APPLY (PURGE)")
         # a property, because serverless takes no session setting that allows RETAIN 0 HOURS
         self._spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('{_KEEP}' = 'interval 0 hours')")
@@ -294,16 +321,42 @@ class TableStore:
         """
         self._run(table, lambda: self._spark.sql(statement))
 
+    def _property(self, table: Table, name: str) -> bool:
+        """Whether a Delta property of a table is true."""
+        shown = self._spark.sql(f"SHOW TBLPROPERTIES {self.sql_name(table)} ('{name}')")
+        return "true" in {row["value"] for row in shown.toLocalIterator()}
+
+    def _set_property(self, table: Table, name: str) -> None:
+        self._spark.sql(f"ALTER TABLE {self.sql_name(table)} SET TBLPROPERTIES ('{name}' = 'true')")
+
     def frame(self, table: Table, rows: "pd.DataFrame") -> "DataFrame":
         """A Spark frame with the contract's schema from a pandas frame."""
         missing = [name for name in table.column_names if name not in rows.columns]
         if missing:
             raise KeyError(f"{table.qualified_name}: {missing} not in the pandas frame")
-        return self._spark.createDataFrame(rows[list(table.column_names)], _schema(table))
+        return self._spark.createDataFrame(rows[list(table.column_names)], schema_of(table))
 
     def tables_named(self, names: set[str]) -> list[Table]:
         """The contracts of some existing tables, in the registry's order."""
         return [table for table in TABLES if table.qualified_name in names & self._known]
+
+    def changes(self, table: Table, *, after: int) -> "DataFrame | None":
+        """Rows that came, went or changed after a version, as they are and as they were.
+
+        Returns:
+            The contract's columns; None if the table keeps no record of changes, which from now
+            on it does.
+        """
+        if self.version(table) == after:
+            return self._spark.createDataFrame([], schema_of(table))
+        if not self._property(table, _CHANGE_FEED):
+            self._set_property(table, _CHANGE_FEED)
+            return None
+        reader = self._spark.read.format("delta").option("readChangeFeed", "true")
+        reader = reader.option("startingVersion", str(after + 1))
+        path = self.folder(table)
+        found = reader.load(str(path)) if path else reader.table(self.sql_name(table))
+        return found.select(*table.column_names)
 
     def version(self, table: Table) -> int | None:
         """Latest Delta version of the table; None if it does not exist."""
@@ -311,9 +364,9 @@ class TableStore:
         return int(last[0]) if last else None
 
     def data_version(self, table: Table) -> int | None:
-        """Version of the last commit that may have changed rows; None if the table is not there.
+        """Version of the last commit that changed rows; None if the table is not there.
 
-        Upkeep of files makes versions, too, and nothing is to be worked out again because of it.
+        In a catalog, of the last commit: its log is not at hand.
         """
         path = self.folder(table)
         if path is None or not self.exists(table):
@@ -387,60 +440,3 @@ def open_lake_folder(lake: Path) -> Path:
             f"lake {lake} cannot be written ({error.strerror}); give another folder with --lake"
         ) from error
     return lake.resolve()
-
-
-def table_ddl(table: Table, name: str, *, with_checks: bool) -> str:
-    """CREATE TABLE with comments, NOT NULL, clustering, properties and, if asked, the checks.
-
-    A catalog takes checks by ALTER TABLE only; open-source Delta also as properties, in the
-    same commit.
-    """
-    columns = ", ".join(
-        f"{column.name} {column.type}{'' if column.nullable else ' NOT NULL'} "
-        f"COMMENT {_quoted(column.full_comment)}"
-        for column in table.columns
-    )
-    properties = table_properties(table)
-    if with_checks:
-        properties |= {f"delta.constraints.{check.name}": check.sql for check in table.checks}
-    parts = [
-        f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta",
-        f"CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else "",
-        f"COMMENT {_quoted(table.comment)}",
-        "TBLPROPERTIES ("
-        + ", ".join(f"{_quoted(k)} = {_quoted(v)}" for k, v in sorted(properties.items()))
-        + ")",
-    ]
-    return " ".join(part for part in parts if part)
-
-
-def table_properties(table: Table) -> dict[str, str]:
-    """Delta properties of a contract.
-
-    Statistics leave out what tells of a person: minima and maxima stay readable in the log
-    after the rows are erased.
-    """
-    return {
-        "delta.appendOnly": "false",  # erasure deletes rows of append-only tables, too
-        "delta.dataSkippingStatsColumns": ",".join(safe_columns(table)),
-        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
-        "deepkt.key": ",".join(table.key),
-    }
-
-
-def safe_columns(table: Table) -> list[str]:
-    """Columns of which statistics may be kept: they tell of no person, and can be sorted."""
-    return [
-        column.name
-        for column in table.columns
-        if column.privacy is Privacy.NONE and not column.type.startswith(_UNSORTABLE)
-    ]
-
-
-def _schema(table: Table) -> str:
-    return ", ".join(f"{column.name} {column.type}" for column in table.columns)
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
