@@ -130,14 +130,13 @@ def kept(spark, worn, tmp_path_factory):
     return lake, before, ran, {each.name: each for each in done}
 
 
-def test_small_files_become_one_and_old_ones_leave_storage(kept):
+def test_small_files_become_one_and_those_before_stay_for_readers(kept):
     _, _, _, done = kept
     skills = done["silver.skills"]
 
-    assert skills.steps == ("optimize", "vacuum")
+    assert skills.steps == ("optimize",)
     assert (skills.before.n_files, skills.before.n_small) == (12, 12)
     assert (skills.after.n_files, skills.after.n_rows, skills.care) == (1, 12, ())
-    # the twelve files were merged a moment ago, so they stay for readers
     assert skills.after.stored_bytes > skills.after.n_bytes
 
 
@@ -187,7 +186,7 @@ def test_account_of_every_table_is_kept_and_shown_in_the_report(kept, spark):
     skills = told["silver.skills"]
     assert (skills["files_before"], skills["files_after"]) == (12, 1)
     assert skills["deleted_share_after"] == 0.0
-    assert skills["steps"] == ["optimize", "vacuum"]
+    assert skills["steps"] == ["optimize"]
     assert skills["left_out"].startswith("analyze: ")
     assert shown.as_of == "2026-03-01 02:00 UTC"
     assert {each.name: each for each in shown.tables} == done

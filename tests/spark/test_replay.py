@@ -37,6 +37,8 @@ LATE = HEADER + "".join(
     f"{who},i{n},{n % 2},2026-02-0{n}T10:00:00Z\n" for n in (1, 2, 3) for who in ("ann", "ben")
 )
 COMPARED = (CANONICAL_LEARNING_EVENTS, RESPONSE_BEHAVIOUR, USERS, SAKT_SEQUENCES, WDIRT_FEATURES)
+# made from the random key, or by which file came in when
+VOLATILE = {"event_id", "event_ids", "batch_id", "split", "bucket"}
 INGEST = TASKS["ingest_bronze"]
 
 
@@ -109,10 +111,6 @@ class Lake:
     def key(self, student: str) -> str:
         keys = self.store.read(STUDENT_KEYS).filter(f"student_id = '{student}'")
         return keys.select("student_key").first()[0]
-
-
-# made from the random key, or from which file came in when
-VOLATILE = {"event_id", "batch_id", "split", "fold", "bucket"}
 
 
 @pytest.fixture(scope="module")

@@ -69,8 +69,9 @@ def _deleted_share(
 
 
 def _stored(folder: Path) -> int:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sum(path.stat().st_size for path in files if _LOG not in path.parts)
+    """Size of all data files, without the log and the checksums that hidden files hold."""
+    files = (path for path in folder.rglob("*") if path.is_file() and _LOG not in path.parts)
+    return sum(path.stat().st_size for path in files if not path.name.startswith("."))
 
 
 def steps_for(table: Table, files: TableFiles, settings: MaintenanceSettings) -> list[Step]:
