@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table as Grid
 
 from deepkt_irt.errors import UsageError
 from deepkt_irt.jobs import maintain_tables as maintenance
@@ -110,27 +108,7 @@ def maintain(
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in done], indent=2, allow_nan=False))
     else:
-        Console(highlight=False).print(_grid(done))
-
-
-def _grid(tables: list[operations.TableUpkeep]) -> Grid:
-    """Tables that needed something, or still do; with all of them in the last line."""
-    grid = Grid("table", "rows", "files", "small", "in storage", "done", "needs care", box=None)
-    shown = [each for each in operations.in_order(tables) if each.steps or each.care]
-    for each in shown:
-        before, after = each.before, each.after
-        grid.add_row(
-            each.name,
-            f"{after.n_rows:,}",
-            operations.change(before.n_files, after.n_files),
-            operations.change(before.n_small, after.n_small),
-            operations.size(after.stored_bytes or after.n_bytes),
-            ", ".join(each.steps),
-            "; ".join(each.care),
-        )
-    totals = dict(operations.totals(tables))
-    grid.add_row("all", totals["rows"], totals["files"], totals["of them small"], "", "", "")
-    return grid
+        typer.echo(operations.render_text(done))
 
 
 COMMANDS = (replay, maintain)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import AS_OF, rows
+from deepkt_irt.cli import main
 from deepkt_irt.jobs import maintain_tables
 from deepkt_irt.jobs.context import Place
 from deepkt_irt.jobs.opening import Target
@@ -212,3 +213,21 @@ def test_what_unity_catalog_does_is_left_to_it(worn, spark, tmp_path):
     assert by_name["silver.skills"].steps == ()
     assert by_name["silver.skills"].care == ("12 small files of 12",)
     assert by_name["silver.users"].steps == ("purge",)
+
+
+def test_command_shows_each_table_that_needed_something(worn, tmp_path, capfd):
+    lake = shutil.copytree(worn, tmp_path / "lake")
+    capfd.readouterr()
+
+    main(["maintain", "--lake", str(lake), "--as-of", "2026-03-01T02:00"])
+    shown = capfd.readouterr().out
+    main(["maintain", "--lake", str(lake), "--as-of", "2026-03-02T02:00", "--json"])
+    told = capfd.readouterr().out
+
+    lines = shown.splitlines()
+    assert "silver.skills: 12 \N{RIGHTWARDS ARROW} 1 files; optimize" in lines
+    # 12 skills, 99 students, and the row that is not overdue
+    assert lines[-1].startswith("In all 3 tables, 112 rows, 3 files, 3 small files, ")
+    again = {each["name"]: each for each in json.loads(told[told.index("[\n") :])}
+    assert again["silver.skills"]["after"]["n_files"] == 1
+    assert again["ops.table_health"]["after"]["n_rows"] == 3

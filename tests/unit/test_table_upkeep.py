@@ -14,6 +14,7 @@ from deepkt_irt.reporting.operations import (
     change,
     in_order,
     in_words,
+    render_text,
     size,
     totals,
 )
@@ -166,7 +167,7 @@ def test_totals_are_of_all_tables_and_storage_only_where_it_is_known():
         "tables": "2",
         "rows": "200",
         "files": "2",
-        "of them small": "2",
+        "small files": "2",
         "in the last versions": "9.8 KiB",
         "in storage": "9.8 KiB",
     }
@@ -204,3 +205,13 @@ def test_line_of_a_table_says_what_changed_was_done_and_is_still_needed():
     )
     assert in_words(upkeep("gold.items")) == "gold.items: 1 files; nothing to do"
     assert change(3, 3) == "3"
+
+
+def test_text_leaves_out_tables_that_needed_nothing_and_ends_with_the_totals():
+    worn = upkeep("c.worn", replace(TIDY, n_files=12, n_small=12), care=("12 small files of 12",))
+
+    assert render_text([upkeep("a.tidy"), worn]).splitlines() == [
+        "c.worn: 12 files; nothing to do; needs care: 12 small files of 12",
+        "In all 2 tables, 200 rows, 13 files, 13 small files, 9.8 KiB in the last versions, "
+        "9.8 KiB in storage.",
+    ]

@@ -85,7 +85,7 @@ def totals(tables: Sequence[TableUpkeep]) -> tuple[tuple[str, str], ...]:
         ("tables", f"{len(after):,}"),
         ("rows", f"{sum(each.n_rows for each in after):,}"),
         ("files", f"{sum(each.n_files for each in after):,}"),
-        ("of them small", f"{sum(each.n_small for each in after):,}"),
+        ("small files", f"{sum(each.n_small for each in after):,}"),
         ("in the last versions", size(sum(each.n_bytes for each in after))),
         *((("in storage", size(sum(stored))),) if stored else ()),
     )
@@ -116,3 +116,10 @@ def in_words(done: TableUpkeep) -> str:
     expired = f"; {done.expired:,} rows were past their retention" if done.expired else ""
     needs = f"; needs care: {', '.join(done.care)}" if done.care else ""
     return f"{done.name}: {files}; {did}{expired}{needs}"
+
+
+def render_text(tables: Sequence[TableUpkeep]) -> str:
+    """A line for each table that needed something, those that need care first, and the totals."""
+    shown = [each for each in in_order(tables) if each.steps or each.expired or each.care]
+    together = ", ".join(f"{figure} {label}" for label, figure in totals(tables))
+    return "\n".join([*map(in_words, shown), f"In all {together}."])
