@@ -64,6 +64,7 @@ from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.responses_csv import parse_mapping
 from deepkt_irt.sources.simulator import simulate, write_district
+from deepkt_irt.stream_command import COMMANDS as STREAM_COMMANDS
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.store import open_lake_folder
@@ -76,7 +77,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (*LAKE_COMMANDS, *MODEL_COMMANDS, *BUNDLE_COMMANDS, *AZURE_COMMANDS):
+for command in (
+    *LAKE_COMMANDS,
+    *STREAM_COMMANDS,
+    *MODEL_COMMANDS,
+    *BUNDLE_COMMANDS,
+    *AZURE_COMMANDS,
+):
     app.command()(command)
 
 FromOption = Annotated[
@@ -129,7 +136,13 @@ def run(
     chosen = source_named(source)
     folder = open_lake_folder(lake)
     hold(ctx, folder, wait)
-    land(chosen, data, folder / "landing", mapping=parse_mapping(mapping) if mapping else None)
+    land(
+        chosen,
+        data,
+        folder / "landing",
+        mapping=parse_mapping(mapping) if mapping else None,
+        limits=parse_settings(set_ or ()).ingest,
+    )
     _run_all(folder, as_of=as_of, from_=from_, only=only, assignments=set_, quiet=quiet)
 
 

@@ -191,7 +191,8 @@ class Runner:
             if table.qualified_name not in written | _RECORDS
         }
         code = {"package": package_version("deepkt-irt")}
-        settings = {"settings": self.settings.model_dump(mode="json")}
+        # when a stream works is no reason to work out anything anew
+        settings = {"settings": self.settings.model_dump(mode="json", exclude={"stream"})}
         # what is left of changes before an erasure no longer tells who was touched
         erasures = {"erasures": self.store.version(ERASURES)}
         facts = {

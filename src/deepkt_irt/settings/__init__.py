@@ -19,6 +19,7 @@ from deepkt_irt.settings.lake import (
     SequenceSettings,
     SimulatorSettings,
     SplitSettings,
+    StreamSettings,
 )
 from deepkt_irt.settings.maintenance import MaintenanceSettings
 from deepkt_irt.settings.privacy import PrivacySettings, RetentionSettings
@@ -66,6 +67,7 @@ __all__ = [
     "Settings",
     "SimulatorSettings",
     "SplitSettings",
+    "StreamSettings",
     "WideDeepSettings",
 ]
 
@@ -74,6 +76,7 @@ class Settings(Frozen):
     """Everything a run may be told."""
 
     ingest: IngestSettings = IngestSettings()
+    stream: StreamSettings = StreamSettings()
     split: SplitSettings = SplitSettings()
     sequence: SequenceSettings = SequenceSettings()
     calibration: CalibrationSettings = CalibrationSettings()
