@@ -311,10 +311,10 @@ class TableStore:
         """Say how long a vacuum leaves files that the table no longer has; Delta's default is 7."""
         name, wanted = self.sql_name(table), f"interval {days} days"
         if (self.detail(table)["properties"] or {}).get(_KEEP, "interval 7 days") != wanted:
-            self._spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('{_KEEP}' = '{wanted}')")
+            self.upkeep(table, f"ALTER TABLE {name} SET TBLPROPERTIES ('{_KEEP}' = '{wanted}')")
 
     def upkeep(self, table: Table, statement: str) -> None:
-        """Run a statement on a table's files that changes none of its rows.
+        """Run a statement that changes none of a table's rows.
 
         Raises:
             AnotherRun: If another run wrote the table meanwhile.
