@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import QualityViolation
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.sources.canonical import OWNER, REJECTED, RESPONSES, Canonical, owned_by
+from deepkt_irt.sources.canonical import OWNER, REJECTED, RESPONSES, Canonical, owned_by, owner
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -47,8 +48,10 @@ def found_in_bronze(ctx: JobContext) -> Found:
     new = {table: rows for table, rows in changed.items() if rows is not None}
     if len(new) < len(changed):
         return Found(whole, None)
-    owners = _kept_as_values(ctx, _touched(ctx, raw, new))
-    parts = [_of_owners(name, raw, owners) for name in _sources_in(new)]
+    touched = union([_touched(ctx, raw, new), *_replayed(ctx, whole.responses)]).distinct()
+    owners = _kept_as_values(ctx, touched)
+    concerned = sorted(row[0] for row in owners.select("source").distinct().collect())
+    parts = [_of_owners(name, raw, owners) for name in concerned]
     nothing = Canonical(
         responses=ctx.spark.createDataFrame([], RESPONSES),
         items=whole.items,
@@ -81,6 +84,18 @@ def _touched(
         touched.append(owners.select(F.lit(name).alias("source"), OWNER))
         touched.append(ctx.spark.createDataFrame([(name, "")], _OWNERS))
     return union(touched).distinct()
+
+
+def _replayed(ctx: JobContext, responses: "DataFrame") -> "list[DataFrame]":
+    """Whom a replay asks for: by what bronze says now, and by what silver said until now."""
+    if ctx.replay is None:
+        return []
+    now = ctx.replay.answered(responses).select("source", owner("student_id"))
+    before = ctx.replay.answered(ctx.read(CANONICAL_LEARNING_EVENTS)).select("student_key")
+    keys = ctx.read(STUDENT_KEYS).join(before, "student_key", "left_semi")
+    asked = now.unionByName(keys.select("source", owner("student_id"))).distinct()
+    ctx.progress(f"{asked.count():,} students {ctx.replay} are worked out again")
+    return [asked]
 
 
 def _kept_as_values(ctx: JobContext, owners: "DataFrame") -> "DataFrame":
