@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import QualityViolation
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.sources.canonical import OWNER, REJECTED, RESPONSES, Canonical, owned_by, owner
+from deepkt_irt.sources.canonical import OWNER, Canonical, owned_by, owner
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS
@@ -52,14 +52,9 @@ def found_in_bronze(ctx: JobContext) -> Found:
     owners = _kept_as_values(ctx, touched)
     concerned = sorted(row[0] for row in owners.select("source").distinct().collect())
     parts = [_of_owners(name, raw, owners) for name in concerned]
-    nothing = Canonical(
-        responses=ctx.spark.createDataFrame([], RESPONSES),
-        items=whole.items,
-        skills=whole.skills,
-        rejected=ctx.spark.createDataFrame([], REJECTED),
-    )
-    part = _together([nothing, *parts])
-    return Found(Canonical(part.responses, whole.items, whole.skills, part.rejected), owners)
+    responses = union([whole.responses.filter("false"), *(part.responses for part in parts)])
+    rejected = union([whole.rejected.filter("false"), *(part.rejected for part in parts)])
+    return Found(Canonical(responses, whole.items, whole.skills, rejected), owners)
 
 
 def _sources_in(raw: "Mapping[str, DataFrame]") -> list[str]:
@@ -77,7 +72,7 @@ def _touched(
     """The owners whom new rows concern, and nobody, of each source that has new rows."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    touched = [ctx.spark.createDataFrame([], _OWNERS)]
+    touched = [ctx.spark.createDataFrame([("", "")], _OWNERS).filter("false")]
     for name in _sources_in(new):
         scope = source_named(name).scope
         owners = scope.touched(_of_source(raw, name), _of_source(new, name))

@@ -121,9 +121,14 @@ class TableStore:
     def read(self, table: Table) -> "DataFrame":
         """The table's rows; a table not yet written reads as empty, and is not created by it."""
         if not self.exists(table):
-            return self._spark.createDataFrame([], schema_of(table))
+            return self._no_rows(table)
         self._bring_up_to_date(table)
         return self._spark.table(self.sql_name(table))
+
+    def _no_rows(self, table: Table) -> "DataFrame":
+        """No rows, in a way that Spark sees, so that joins with them cost nothing."""
+        columns = (f"CAST(NULL AS {column.type}) AS `{column.name}`" for column in table.columns)
+        return self._spark.sql(f"SELECT {', '.join(columns)} WHERE false")
 
     def _bring_up_to_date(self, table: Table) -> None:
         """Add columns that a table made by an earlier version lacks, if they may be null.
@@ -347,8 +352,10 @@ class TableStore:
             The contract's columns; None if the table keeps no record of changes, which from now
             on it does.
         """
-        if self.version(table) == after:
-            return self._spark.createDataFrame([], schema_of(table))
+        if (version := self.version(table)) == after:
+            return self._no_rows(table)
+        if version is None or version < after:  # made anew since
+            return None
         if not self._property(table, _CHANGE_FEED):
             self._set_property(table, _CHANGE_FEED)
             return None
