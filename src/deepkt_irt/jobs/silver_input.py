@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import QualityViolation
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.reading import held
 from deepkt_irt.sources.canonical import OWNER, Canonical, owned_by, owner
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
@@ -49,7 +50,8 @@ def found_in_bronze(ctx: JobContext) -> Found:
     if len(new) < len(changed):
         return Found(whole, None)
     touched = union([_touched(ctx, raw, new), *_replayed(ctx, whole.responses)]).distinct()
-    owners = _kept_as_values(ctx, touched)
+    few = held(touched, at_most=_FEW)
+    owners = touched if few is None else few
     concerned = sorted(row[0] for row in owners.select("source").distinct().collect())
     parts = [_of_owners(name, raw, owners) for name in concerned]
     responses = union([whole.responses.filter("false"), *(part.responses for part in parts)])
@@ -91,12 +93,6 @@ def _replayed(ctx: JobContext, responses: "DataFrame") -> "list[DataFrame]":
     asked = now.unionByName(keys.select("source", owner("student_id"))).distinct()
     ctx.progress(f"{asked.count():,} students {ctx.replay} are worked out again")
     return [asked]
-
-
-def _kept_as_values(ctx: JobContext, owners: "DataFrame") -> "DataFrame":
-    """The same rows, worked out now if they are few."""
-    some = owners.limit(_FEW + 1).toPandas()
-    return owners if len(some) > _FEW else ctx.spark.createDataFrame(some, _OWNERS)
 
 
 def _of_owners(name: str, raw: "Mapping[str, DataFrame]", owners: "DataFrame") -> Canonical:
