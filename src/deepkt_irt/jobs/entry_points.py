@@ -5,7 +5,9 @@ import argparse
 from deepkt_irt.jobs import apply_access as access_rules
 from deepkt_irt.jobs import forget_student as forgetting
 from deepkt_irt.jobs import integration, serving_endpoint
+from deepkt_irt.jobs import maintain_tables as maintenance
 from deepkt_irt.jobs import pull_sources as pulling
+from deepkt_irt.jobs import replay_students as replaying
 from deepkt_irt.jobs import stream_events as streaming
 from deepkt_irt.jobs.opening import open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
@@ -18,7 +20,8 @@ def task_script(task: Task) -> Script:
 
     def run(flags: argparse.Namespace) -> None:
         settings, as_of = parse_settings(flags.set), parse_as_of(flags.as_of)
-        open_runner(target_of(flags), settings=settings, as_of=as_of).run([task], force=True)
+        runner = open_runner(target_of(flags), settings=settings, as_of=as_of)
+        runner.run([task], always=True, force=flags.full_refresh)
 
     def add_flags(parser: argparse.ArgumentParser) -> None:
         if task.uses_models or task.trains:
@@ -34,6 +37,11 @@ def task_script(task: Task) -> Script:
                 metavar="NAME=PATH,…",
                 help="experiments by model or prompt",
             )
+        parser.add_argument(
+            "--full-refresh",
+            action="store_true",
+            help="work out everything, not just what changed since the last run",
+        )
         parser.add_argument("--as-of", help="instant the run speaks about, ISO 8601; default: now")
         parser.add_argument(
             "--set",
@@ -62,6 +70,8 @@ verify_sources = task_script(TASKS["verify_sources"])
 apply_access = script(access_rules.apply_access, access_rules.add_flags)
 pull_sources = script(pulling.pull_sources, pulling.add_flags)
 forget_student = script(forgetting.forget_student, forgetting.add_flags)
+maintain_tables = script(maintenance.maintain_tables, maintenance.add_flags)
+replay_students = script(replaying.replay_students, replaying.add_flags)
 stream_events = script(streaming.stream_events, streaming.add_flags)
 seed_district = script(integration.seed_district)
 verify_district = script(integration.verify_district, writes=False)
