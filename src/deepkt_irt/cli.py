@@ -137,7 +137,13 @@ def run(
     chosen = source_named(source)
     folder = open_lake_folder(lake)
     hold(ctx, folder, wait)
-    land(chosen, data, folder / "landing", mapping=parse_mapping(mapping) if mapping else None)
+    land(
+        chosen,
+        data,
+        folder / "landing",
+        mapping=parse_mapping(mapping) if mapping else None,
+        limits=parse_settings(set_ or ()).ingest,
+    )
     _run_all(folder, as_of=as_of, from_=from_, only=only, assignments=set_, quiet=quiet)
 
 

@@ -7,6 +7,7 @@ it takes its place. Cut off anywhere, the same is done again from the file as it
 import csv
 import io
 import json
+import shutil
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -19,11 +20,13 @@ from deepkt_irt.governance.erasure import BY_COLUMN, Note, searches
 from deepkt_irt.governance.redaction import redacted
 from deepkt_irt.jobs.erasing import Person, Site, theirs
 from deepkt_irt.jobs.landing_batches import STAGE, Key, files_below
+from deepkt_irt.settings import IngestSettings
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import Document
 from deepkt_irt.sources.reader import content_hash
 from deepkt_irt.sources.removal import Removed, json_texts, without
+from deepkt_irt.sources.zip_files import take_all_apart
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
 
@@ -51,7 +54,7 @@ def rewrite_files(site: Site, person: Person) -> list[Note]:
         A note per file that held the student.
     """
     place = site.opened.place
-    changed = _new_landing_files(place.landing, person)
+    changed = _new_landing_files(place.landing, person, site.settings.ingest)
     _forget_refused(site, person, changed)
     _account(site, person, changed)
     truth = _new_truth_files(site.lake, person) if site.lake else []
@@ -69,11 +72,12 @@ def rewrite_files(site: Site, person: Person) -> list[Note]:
     ]
 
 
-def _new_landing_files(landing: Path, person: Person) -> list[Rewritten]:
-    for path in (landing / person.source).rglob("_*"):
-        if path.name.endswith(_ENDS):
-            path.unlink()
+def _new_landing_files(landing: Path, person: Person, limits: IngestSettings) -> list[Rewritten]:
     source = source_named(person.source)
+    for path in sorted((landing / person.source).rglob("_*")):
+        if path.name.endswith(_ENDS):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    take_all_apart(landing / source.name, source, limits)
     changed = []
     for key, path in files_below(landing).items():
         layout = layout_of_landed(source, path) if key[0] == person.source else None
@@ -184,6 +188,7 @@ def _account(site: Site, person: Person, changed: list[Rewritten]) -> None:
         now = {
             "content_hash": content_hash(each.new),
             "n_bytes": each.new.stat().st_size,
+            "modified_ns": each.new.stat().st_mtime_ns,
             "rows_read": n_left,
             "rows_kept": n_kept,
             "rows_quarantined": n_left - n_kept,

@@ -8,6 +8,7 @@ from deepkt_irt.jobs import (
     report_help,
     report_items,
     report_policies,
+    report_sources,
     report_students,
 )
 from deepkt_irt.jobs import report_parts as parts
@@ -33,6 +34,7 @@ _READS = tuple(
             *report_help.READS,
             *report_policies.READS,
             *report_explanations.READS,
+            *report_sources.READS,
             MODEL_EVALUATIONS,
             INGEST_AUDIT,
             QUARANTINE,
@@ -74,6 +76,7 @@ def _report_data(ctx: JobContext) -> ReportData:
     return ReportData(
         overview=overview,
         files=files,
+        sources=report_sources.source_report(ctx.read),
         refusals=parts.refusals(ctx),
         items=tuple(known.values()),
         calibration=calibration,

@@ -6,6 +6,7 @@ from deepkt_irt.reporting.explanation_report import ExplanationReport
 from deepkt_irt.reporting.help_today import ClassHelp
 from deepkt_irt.reporting.item_data import Attention, Curve, Item, ItemDossier, MissingItems
 from deepkt_irt.reporting.policy_report import PolicyReport
+from deepkt_irt.reporting.source_report import SourceReport
 from deepkt_irt.reporting.student_data import Student
 from deepkt_irt.settings import HelpSettings
 
@@ -174,6 +175,7 @@ class ReportData:
         explanations: How they came out, and how their material is found.
         streaming: What the stream did lately; None if it took in nothing.
         missing: Sentences that say plainly what the data does not hold.
+        sources: Which are stopped, and which of their columns changed.
     """
 
     overview: Overview
@@ -200,3 +202,4 @@ class ReportData:
     )
     streaming: StreamNote | None = None
     missing: tuple[str, ...] = field(default=())
+    sources: SourceReport = field(default_factory=SourceReport)

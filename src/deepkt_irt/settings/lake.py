@@ -19,6 +19,18 @@ class IngestSettings(Frozen):
     """Reading landing files."""
 
     max_field_characters: int = Field(100_000, ge=100, description="longer fields are quarantined")
+    max_unpacked_bytes: int = Field(
+        16 * 2**30, ge=1, description="more out of one gz or zip file: it is refused"
+    )
+    max_unpacked_ratio: int = Field(
+        200, ge=1, description="unpacked by packed bytes; more, and above 64 MiB: it is refused"
+    )  # logs of answers pack 5 to 50 times, a file of one character 1,032 times
+    changed_type_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="rows of a delivery refused for one column, from which its type has changed",
+    )
 
 
 class StreamSettings(Frozen):
