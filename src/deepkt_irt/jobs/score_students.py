@@ -101,7 +101,9 @@ def score_students(ctx: JobContext) -> Metrics:
 
 
 def _outdated(ctx: JobContext, every: "DataFrame", champion: str) -> "DataFrame | None":
-    """Students to be scored by themselves; None: all are, as after a new champion."""
+    """Students to be scored by themselves; None: all, as after a new champion or if asked to."""
+    if ctx.changes(CANONICAL_LEARNING_EVENTS) is None:
+        return None
     scored = ctx.read(SAKT_PREDICTIONS)
     any_row = scored.select("model_version").first()
     if any_row is None or any_row[0] != champion:
