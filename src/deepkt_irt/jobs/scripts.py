@@ -17,7 +17,7 @@ from deepkt_irt.jobs.lake_lock import sole_writer
 from deepkt_irt.jobs.names import parse_names
 from deepkt_irt.jobs.opening import Target
 
-_FOR_PEOPLE = {"--help", "-h", "--lake", "--wait"}
+_FOR_PEOPLE = {"--help", "-h", "--lake", "--wait", "--full-refresh"}
 
 
 @dataclass(frozen=True)
