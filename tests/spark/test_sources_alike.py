@@ -15,9 +15,15 @@ from deepkt_irt.sources.catalogue import SOURCES
 from deepkt_irt.sources.landing import land
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS
+from deepkt_irt.tables.rosters import (
+    CLASS_MEMBERSHIPS,
+    CLASSES,
+    ROSTER_STUDENTS,
+    ROSTER_TEACHERS,
+)
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS, USERS
 from deepkt_irt.tables.store import TableStore
-from made_up_sources import ANN, ANSWER, BEN, files, student
+from made_up_sources import ANN, ANSWER, BEN, NO_RESPONSES, files, student
 
 pytestmark = pytest.mark.spark
 
@@ -74,7 +80,7 @@ def test_every_file_of_every_source_is_taken_in_whole_and_once(lake):
     assert all(read == kept > refused == 0 for read, kept, refused in lake.accounts().values())
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", [name for name in SOURCES if name not in NO_RESPONSES])
 def test_every_source_gives_two_responses_a_student_in_frames_of_one_shape(lake, source):
     found = SOURCES[source].canonical(lake.raw(source))
 
@@ -88,6 +94,15 @@ def test_every_source_gives_two_responses_a_student_in_frames_of_one_shape(lake,
     told = [str(row) for frame in (found.items, found.skills) for row in frame.collect()]
     assert told
     assert [text for text in told if ANSWER in text] == []
+
+
+@pytest.mark.parametrize("source", NO_RESPONSES)
+def test_source_without_responses_gives_empty_frames_of_the_same_shape(lake, source):
+    found = SOURCES[source].canonical(lake.raw(source))
+
+    for name, ddl in SHAPES.items():
+        assert getattr(found, name).dtypes == [tuple(part.split()) for part in ddl.split(",")]
+        assert getattr(found, name).count() == 0
 
 
 @pytest.mark.nightly
@@ -111,3 +126,49 @@ def test_forgotten_student_stands_in_no_statement_and_others_stay(spark, tmp_pat
     assert made.store.read(CANONICAL_LEARNING_EVENTS).count() == 2
     made.run("ingest_bronze")  # neither refuses the file nor reads it again
     assert made.accounts() == {("xapi", "statements.jsonl"): (5, 5, 0)}
+
+
+def _left(lake, *tables):
+    """What tables say of users of the roster, by table."""
+    found = {}
+    for table in tables:
+        column = "user_id" if "user_id" in table.column_names else "student_key"
+        found[table.name] = sorted(
+            {each for (each,) in rows(lake.store.read(table), column) if each}
+        )
+    return found
+
+
+def test_student_of_a_roster_is_known_placed_and_forgotten_with_all_it_was_matched_with(
+    spark, tmp_path
+):
+    made = Lake(spark, tmp_path, [SOURCES["responses_csv"], SOURCES["one_roster"]])
+    made.run("ingest_bronze", "transform_silver")
+    keys = dict(rows(made.store.read(STUDENT_KEYS), "student_id", "student_key"))
+    assert set(keys) == {ANN, BEN}  # nobody else of the roster
+    (a_class,) = made.store.read(CLASSES).collect()
+    assert (a_class.n_students, a_class.n_known, a_class.grades) == (2, 2, ["07"])
+    users = made.store.read(USERS)
+    assert rows(users, "grades", "school_keys") == [(["07"], [a_class.school_key])] * 2
+    (teacher,) = made.store.read(ROSTER_TEACHERS).collect()
+    assert (teacher.teacher, teacher.class_key) == ("miller@district.example", a_class.class_key)
+    tables = (bronze.RAW_ROSTERS, ROSTER_STUDENTS, CLASS_MEMBERSHIPS, USERS)
+    everybody = sorted(keys.values())
+    assert _left(made, *tables[2:]) == {"class_memberships": everybody, "users": everybody}
+
+    site = erasing.Site(Opened(spark, made.store, made.place), made.folder, Settings(), AS_OF)
+    request_erasure(site, ANN, "one_roster")
+    (proof,) = forget_all(site, Target(lake=made.folder))
+
+    rewritten = {line["place"] for line in proof.report["rewritten"]}
+    ofs = ("demographics", "enrollments", "roles", "users")
+    assert rewritten == {"responses_csv/answers.csv", *(f"one_roster/{of}.csv" for of in ofs)}
+    assert _left(made, *tables) == {
+        "raw_rosters": [BEN, "t-1"],  # nor the guardian, whose record names the student
+        "roster_students": [BEN],
+        "class_memberships": [keys[BEN]],
+        "users": [keys[BEN]],
+    }
+    assert rows(made.store.read(STUDENT_KEYS), "student_id") == [(BEN,)]
+    made.run("ingest_bronze", "transform_silver")
+    assert _left(made, USERS) == {"users": [keys[BEN]]}

@@ -1,4 +1,4 @@
-"""Task transform_silver: bronze rows to events, users, items, skills, splits and behaviour."""
+"""Task transform_silver: bronze to events, users, items, skills, splits, behaviour and classes."""
 
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -7,14 +7,16 @@ from deepkt_irt.errors import QualityViolation
 from deepkt_irt.governance.pseudonyms import new_student_keys
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.task import Metrics, task
-from deepkt_irt.silver import dimensions
+from deepkt_irt.silver import dimensions, roster_records, rosters
 from deepkt_irt.silver.behaviour import PATTERNS, response_behaviour
 from deepkt_irt.silver.events import DELIVERED_BEFORE, events, identified, named, refused
 from deepkt_irt.silver.splits import user_splits
 from deepkt_irt.sources.canonical import Canonical
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
+from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.ops import QUARANTINE
+from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, CLASSES, ROSTER_STUDENTS, ROSTER_TEACHERS
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
     ITEMS,
@@ -37,6 +39,10 @@ _WRITES = (
     USER_SPLITS,
     ITEMS,
     SKILLS,
+    ROSTER_STUDENTS,
+    ROSTER_TEACHERS,
+    CLASSES,
+    CLASS_MEMBERSHIPS,
     QUARANTINE,
 )
 
@@ -48,8 +54,9 @@ def transform_silver(ctx: JobContext) -> Metrics:
     Safe to run again: each table is replaced in one commit; a student's key is made once and
     never changes. Responses that name no student, repeat an event or contradict one go to
     ops.quarantine. How questions were answered is judged beside all events so far, and responses
-    that are no evidence of ability are marked, not taken out. Stops with QualityViolation,
-    leaving the old tables, if no event is left.
+    that are no evidence of ability are marked, not taken out. A roster makes nobody a student: who
+    is known by no answer is counted, and stands in restricted.roster_students. Stops with
+    QualityViolation, leaving the old tables, if no event is left.
     """
     found = _canonical(ctx)
     students = named(found.responses)
@@ -67,8 +74,9 @@ def transform_silver(ctx: JobContext) -> Metrics:
     behaviour = response_behaviour(ctx.read(CANONICAL_LEARNING_EVENTS), ctx.settings.behaviour)
     ctx.overwrite(RESPONSE_BEHAVIOUR, behaviour)
     _quarantine(ctx, _union([refused(owned), found.rejected]))
-    dropped = _dimensions(ctx, found)
-    return {**_metrics(ctx), "skill_edges_dropped": dropped}
+    met, people = _rosters(ctx)
+    dropped = _dimensions(ctx, found, people)
+    return {**_metrics(ctx), "skill_edges_dropped": dropped, **met}
 
 
 def _canonical(ctx: JobContext) -> Canonical:
@@ -113,12 +121,33 @@ def _quarantine(ctx: JobContext, rejected: "DataFrame") -> None:
     ctx.replace(QUARANTINE, rows.drop("before"), where=f"stage = '{_STAGE}'")
 
 
-def _dimensions(ctx: JobContext, found: Canonical) -> int:
+def _rosters(ctx: JobContext) -> tuple[Metrics, "DataFrame | None"]:
+    """Write what rosters say; returns figures, and what users gain: None where there is none."""
+    if not (_has_rows(ctx, bronze.RAW_ROSTERS) or _has_rows(ctx, ROSTER_STUDENTS)):
+        return {}, None
+    by, keys = ctx.settings.roster, ctx.read(STUDENT_KEYS)
+    told = roster_records.records(ctx.read(bronze.RAW_ROSTERS))
+    ctx.overwrite(ROSTER_STUDENTS, roster_records.students(told, keys, by=by.student))
+    students = ctx.read(ROSTER_STUDENTS)
+    ctx.overwrite(ROSTER_TEACHERS, rosters.teachers(told, by=by.teacher))
+    ctx.overwrite(CLASSES, rosters.classes(told, students))
+    ctx.overwrite(CLASS_MEMBERSHIPS, rosters.memberships(told, students))
+    outcomes = students.groupBy("known_source", "outcome").count().collect()
+    figures = {f"roster_{row[1]}_{row[0]}": float(row[2]) for row in outcomes}
+    return figures, rosters.people(told, students)
+
+
+def _has_rows(ctx: JobContext, table: Table) -> bool:
+    return ctx.version(table) is not None and not ctx.read(table).isEmpty()
+
+
+def _dimensions(ctx: JobContext, found: Canonical, people: "DataFrame | None") -> int:
     """Write users, splits, items and skills; returns how many prerequisites were unusable."""
     written = ctx.read(CANONICAL_LEARNING_EVENTS)
     present = written.select("student_key").distinct()
     groups = dimensions.student_groups(found.responses, ctx.read(STUDENT_KEYS))
-    ctx.overwrite(USERS, dimensions.users(written, groups))
+    users = dimensions.users(written, groups)
+    ctx.overwrite(USERS, rosters.with_people(users, people))
     students = ctx.read(STUDENT_KEYS).join(present, "student_key")
     ctx.overwrite(USER_SPLITS, user_splits(students, ctx.settings.split))
     ctx.overwrite(ITEMS, dimensions.items(found.items, written))

@@ -16,6 +16,7 @@ from deepkt_irt.settings.items import (
 from deepkt_irt.settings.lake import (
     BehaviourSettings,
     IngestSettings,
+    RosterSettings,
     SequenceSettings,
     SimulatorSettings,
     SplitSettings,
@@ -58,6 +59,7 @@ __all__ = [
     "RecommendationSettings",
     "RetentionSettings",
     "RewardSettings",
+    "RosterSettings",
     "SaktSettings",
     "ScoringSettings",
     "SequenceSettings",
@@ -72,6 +74,7 @@ class Settings(Frozen):
     """Everything a run may be told."""
 
     ingest: IngestSettings = IngestSettings()
+    roster: RosterSettings = RosterSettings()
     split: SplitSettings = SplitSettings()
     sequence: SequenceSettings = SequenceSettings()
     calibration: CalibrationSettings = CalibrationSettings()
