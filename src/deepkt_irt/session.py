@@ -209,6 +209,8 @@ def _local_settings(profile: Profile, memory: str) -> dict[str, str]:
         "spark.sql.shuffle.partitions": "2" if profile == "small" else "4",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "1",
+        # a merge goes over its source twice, and what differs is worked out once
+        "spark.databricks.delta.merge.materializeSource": "all",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

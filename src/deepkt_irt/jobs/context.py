@@ -1,7 +1,7 @@
 """What a task sees of the world: its declared tables and models, its settings and its instant."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -105,6 +105,8 @@ class JobContext:
         as_of: Instant the run speaks about, timezone-aware UTC.
         run_id: The pipeline run.
         place: Where files and models live.
+        since: Version of each table read when the task last succeeded under these settings;
+            None: work out everything.
         on_progress: Receives one short line at a time.
     """
 
@@ -118,10 +120,11 @@ class JobContext:
         run_id: str,
         place: Place,
         spark: "SparkSession",
+        since: Mapping[str, int] | None = None,
         on_progress: Callable[[str], None] = log.info,
     ) -> None:
         self._store, self._task, self._place = store, task, place
-        self._on_progress = on_progress
+        self._on_progress, self._since = on_progress, since
         self.spark, self.settings, self.as_of, self.run_id = spark, settings, as_of, run_id
         self.access = Access()
 
@@ -227,6 +230,24 @@ class JobContext:
             raise UndeclaredAccess(self._task.name, "reads", table.qualified_name)
         return self._store.version(table)
 
+    def changes(self, table: Table) -> "DataFrame | None":
+        """Rows of a declared table that came, went or changed since the task last succeeded.
+
+        Returns:
+            The contract's columns, a changed row as it was and as it is; empty if the table is
+            as it was. None if that is not known: at the first run, after other settings, another
+            version of the package or an erasure, and whenever everything is to be worked out.
+        """
+        if table not in self._task.reads:
+            raise UndeclaredAccess(self._task.name, "reads", table.qualified_name)
+        if self._since is None:
+            return None
+        if not self._store.exists(table):
+            return self._store.read(table)
+        after = self._since.get(table.qualified_name)
+        # a table made since then is new as a whole
+        return self._store.read(table) if after is None else self._store.changes(table, after=after)
+
     def full_name(self, table: Table) -> str:
         """`catalog.schema.table`, as services beside Spark call it.
 
@@ -246,6 +267,12 @@ class JobContext:
     def replace(self, table: Table, frame: "DataFrame", *, where: str) -> None:
         """Replace the rows that match a SQL condition in one transaction."""
         self._written(table, lambda: self._store.replace(table, frame, where=where))
+
+    def refresh(
+        self, table: Table, frame: "DataFrame", *, within: Sequence["DataFrame"] | None
+    ) -> None:
+        """Make the rows in a scope those of a frame in one transaction, writing what differs."""
+        self._written(table, lambda: self._store.refresh(table, frame, within=within))
 
     def append(self, table: Table, frame: "DataFrame", *, app_id: str, version: int) -> None:
         """Add rows once: the same application id and version again adds nothing."""

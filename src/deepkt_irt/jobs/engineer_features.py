@@ -1,5 +1,7 @@
 """Task engineer_features: vocabularies and the sequences models learn from."""
 
+from typing import TYPE_CHECKING
+
 from deepkt_irt.gold.sequences import indexed, windows
 from deepkt_irt.gold.units import units
 from deepkt_irt.gold.vocabulary import new_entries
@@ -11,7 +13,11 @@ from deepkt_irt.tables.gold import (
     SKILL_VOCABULARY,
     WDIRT_FEATURES,
 )
+from deepkt_irt.tables.quality import matching
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USER_SPLITS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 @task(
@@ -28,9 +34,10 @@ from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, U
     writes=(ITEM_VOCABULARY, SKILL_VOCABULARY, SAKT_SEQUENCES, WDIRT_FEATURES),
 )
 def engineer_features(ctx: JobContext) -> Metrics:
-    """Index new items and skills, and rebuild the sequences and units of all students.
+    """Index new items and skills; make sequences and units of students whose events changed.
 
-    Safe to run again: indexes once given never change, the others are each replaced in one commit.
+    Safe to run again: indexes once given never change, the others are each written in one commit.
+    Everything is made anew where what changed is not known.
     """
     for dimension, vocabulary, name in (
         (ITEMS, ITEM_VOCABULARY, "item_id"),
@@ -38,14 +45,24 @@ def engineer_features(ctx: JobContext) -> Metrics:
     ):
         ids = ctx.read(dimension).select(name)
         ctx.insert_new(vocabulary, new_entries(ids, ctx.read(vocabulary), added_at=ctx.as_of))
+    students = _students_changed(ctx)
     events = ctx.read(CANONICAL_LEARNING_EVENTS)
+    if students is not None:
+        events = matching(events, students)
     steps = indexed(events, ctx.read(ITEM_VOCABULARY), ctx.read(SKILL_VOCABULARY))
     splits = ctx.read(USER_SPLITS)
-    ctx.overwrite(SAKT_SEQUENCES, windows(steps, splits, ctx.settings.sequence))
-    ctx.overwrite(WDIRT_FEATURES, units(steps, events, splits))
+    made = windows(steps, splits, ctx.settings.sequence)
+    ctx.refresh(SAKT_SEQUENCES, made, within=students)
+    ctx.refresh(WDIRT_FEATURES, units(steps, events, splits), within=students)
     return {
         "items": ctx.read(ITEM_VOCABULARY).count(),
         "skills": ctx.read(SKILL_VOCABULARY).count(),
         "windows": ctx.read(SAKT_SEQUENCES).count(),
         "units": ctx.read(WDIRT_FEATURES).count(),
     }
+
+
+def _students_changed(ctx: JobContext) -> "list[DataFrame] | None":
+    """The students of whom an event came, went or changed; None: all are made anew."""
+    changed = ctx.changes(CANONICAL_LEARNING_EVENTS)
+    return None if changed is None else [changed.select("student_key").distinct()]

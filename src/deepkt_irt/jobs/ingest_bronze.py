@@ -124,6 +124,7 @@ def _refused(ctx: JobContext, landed: list[Landed], batch_id: int) -> "DataFrame
             "table_name": table_of[F.concat_ws("/", "source", "file")],
             "batch_id": F.lit(batch_id).cast("bigint"),
             "quarantined_at": F.lit(ctx.as_of),
+            "owner": F.lit(None).cast("string"),
         }
     )
 

@@ -8,9 +8,9 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -22,13 +22,16 @@ from deepkt_irt.jobs.context import JobContext, Place
 from deepkt_irt.jobs.task import Metrics, Task
 from deepkt_irt.settings import Settings
 from deepkt_irt.sources.reader import content_hash
-from deepkt_irt.tables.ops import PIPELINE_RUNS
+from deepkt_irt.tables.ops import ERASURES, PIPELINE_RUNS
 from deepkt_irt.tables.store import TableStore
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 log = logging.getLogger(__name__)
+
+_RECORDS = frozenset({PIPELINE_RUNS.qualified_name})  # changes with every run
+_CHANGES_KEPT = timedelta(days=6)  # a day less than Delta keeps files of changes by default
 
 
 class Reporter(Protocol):
@@ -92,15 +95,15 @@ class Runner:
         Raises:
             DeepktError: As raised by the task that failed; its run is on record.
         """
-        last = {} if force else self._last_fingerprints()
+        last = {} if force else self._last_runs()
         for task in tasks:
-            fingerprint = self._fingerprint(task)
-            if not force and last.get(task.name) == fingerprint and not _always_runs(task):
+            state, before = self._state(task), last.get(task.name)
+            if before and before.fingerprint == state.fingerprint and not _always_runs(task):
                 self.reporter.skipped(task)
                 continue
-            self._run_one(task, fingerprint)
+            self._run_one(task, state, since=_still_known(before, state))
 
-    def _run_one(self, task: Task, fingerprint: str) -> None:
+    def _run_one(self, task: Task, state: "_State", since: dict[str, int] | None) -> None:
         context = JobContext(
             store=self.store,
             task=task,
@@ -109,11 +112,12 @@ class Runner:
             run_id=self.run_id,
             place=self.place,
             spark=self.spark,
+            since=since,
             on_progress=lambda text: self.reporter.line(task, text),
         )
         self.reporter.started(task)
         started, clock = datetime.now(UTC), time.monotonic()
-        record = _Record(task.name, fingerprint, started, context)
+        record = _Record(task.name, state, started, context)
         try:
             metrics = task.function(context)
         except (
@@ -144,7 +148,9 @@ class Runner:
             "rows_out": access.rows_written,
             "metrics": {name: float(value) for name, value in sorted(metrics.items())},
             "error": error,
-            "fingerprint": record.fingerprint,
+            "fingerprint": record.state.fingerprint,
+            "basis": record.state.basis,
+            "input_versions": record.state.versions,
         }
         frame = self.store.frame(PIPELINE_RUNS, pd.DataFrame([row]))
         key = f"{self.run_id}/{record.task}/{record.started_at.isoformat()}"
@@ -160,30 +166,37 @@ class Runner:
             total += self._rows[key]
         return total
 
-    def _last_fingerprints(self) -> dict[str, str]:
-        """Fingerprint of each task's latest run that succeeded."""
+    def _last_runs(self) -> dict[str, "_State"]:
+        """State of each task's latest run that succeeded."""
         from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
         runs = self.store.read(PIPELINE_RUNS).filter("outcome = 'succeeded'")
-        latest = runs.groupBy("task").agg(F.max(F.struct("started_at", "fingerprint")))
-        return {row[0]: row[1]["fingerprint"] for row in latest.collect()}
+        state = F.struct("fingerprint", "basis", "input_versions", "started_at")
+        latest = runs.groupBy("task").agg(F.max_by(state, "started_at").alias("state"))
+        return {row["task"]: _State(*row["state"]) for row in latest.collect()}
 
-    def _fingerprint(self, task: Task) -> str:
-        """Hash of all that decides a task's result; what it writes itself is left out."""
-        inputs = {
-            table.qualified_name: self.store.version(table)
-            for table in task.reads
-            if table not in task.writes and table is not PIPELINE_RUNS
-        }
+    def _state(self, task: Task) -> "_State":
+        """All that decides a task's result; what it writes itself is left out."""
+        versions = {table.qualified_name: self.store.version(table) for table in task.reads}
+        written = {table.qualified_name for table in task.writes}
+        code = {"package": package_version("deepkt-irt")}
+        settings = {"settings": self.settings.model_dump(mode="json")}
+        # what is left of changes before an erasure no longer tells who was touched
+        erasures = {"erasures": self.store.version(ERASURES)}
         facts = {
             "task": task.name,
-            "package": package_version("deepkt-irt"),
-            "settings": self.settings.model_dump(mode="json"),
-            "inputs": inputs,
+            **code,
+            **settings,
+            "inputs": {n: v for n, v in versions.items() if n not in written | _RECORDS},
             "as_of": self.as_of.isoformat() if self.as_of_given else None,
             "content": content_files(self.place.content) if task.reads_content else {},
         }
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return _State(
+            fingerprint=_hash(facts),
+            basis=_hash({**code, **settings, **erasures}),
+            versions={name: version for name, version in versions.items() if version is not None},
+            started_at=datetime.now(UTC),
+        )
 
 
 def content_files(folder: Path) -> dict[str, str]:
@@ -197,11 +210,41 @@ def content_files(folder: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class _State:
+    """What a task was run on.
+
+    Attributes:
+        fingerprint: Hash of all that decides its result; the same again is not run.
+        basis: Hash of all but the inputs; null in records of earlier versions.
+        versions: Delta version of each table it reads; null as above.
+        started_at: Wall clock, UTC.
+    """
+
+    fingerprint: str
+    basis: str | None
+    versions: dict[str, int] | None
+    started_at: datetime
+
+
+@dataclass(frozen=True)
 class _Record:
     task: str
-    fingerprint: str
+    state: _State
     started_at: datetime
     context: JobContext
+
+
+def _still_known(before: _State | None, now: _State) -> dict[str, int] | None:
+    """Versions from which the changes since a run can be told; None if they cannot."""
+    if before is None or before.basis != now.basis:
+        return None
+    # the clocks of a session and of a record may differ in how they name UTC
+    age = now.started_at.replace(tzinfo=None) - before.started_at.replace(tzinfo=None)
+    return before.versions if age < _CHANGES_KEPT else None
+
+
+def _hash(facts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _always_runs(task: Task) -> bool:

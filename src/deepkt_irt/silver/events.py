@@ -106,6 +106,7 @@ def refused(identified_responses: "DataFrame") -> "DataFrame":
         "reason",
         "received",
         "batch_id",
+        F.coalesce(F.trim("student_id"), F.lit("")).alias("owner"),
     )
 
 

@@ -52,4 +52,6 @@ def _answers_known(found: "DataFrame") -> "DataFrame":
     return found.withColumns({name: F.coalesce(name, without_hint) for name in shown})
 
 
-SOURCE = Source(name="assistments", layouts=(SKILL_BUILDER,), canonical=canonical)
+SOURCE = Source(
+    name="assistments", layouts=(SKILL_BUILDER,), canonical=canonical, scope=responses.SCOPE
+)

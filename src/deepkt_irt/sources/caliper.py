@@ -17,7 +17,7 @@ from deepkt_irt.sources.statement_values import (
     text,
     title,
 )
-from deepkt_irt.sources.statements import canonical
+from deepkt_irt.sources.statements import SCOPE, canonical
 
 _ROLES = {
     ("AssessmentItemEvent", "Completed"): "response",
@@ -97,4 +97,6 @@ def _skills(event: Mapping[str, Any], item: Mapping[str, Any]) -> list[Skill]:
     ]
 
 
-SOURCE = Source(name="caliper", layouts=(layout(list_name="data", flat=flat),), canonical=canonical)
+SOURCE = Source(
+    name="caliper", layouts=(layout(list_name="data", flat=flat),), canonical=canonical, scope=SCOPE
+)

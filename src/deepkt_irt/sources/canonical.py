@@ -1,11 +1,11 @@
 """What every source hands to silver: four frames of one shape, with ids as the source has them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 RESPONSES = """
     source string, student_id string, student_group string, class_id string,
@@ -25,7 +25,7 @@ SKILLS = """
 """
 REJECTED = """
     source string, table_name string, file string, row bigint, column string, reason string,
-    received string, batch_id bigint
+    received string, batch_id bigint, owner string
 """
 
 
@@ -42,6 +42,49 @@ class Canonical:
 Raw = Mapping[str, "DataFrame"]  # bronze frames of one source by qualified table name
 
 
+@dataclass(frozen=True)
+class Scope:
+    """How to work out again only what new rows can change.
+
+    Attributes:
+        touched: All bronze frames and those of the new rows, to the owners (column `owner`, each
+            once) whose responses or refused rows the new rows can change.
+        of_owners: Bronze frames and owners to the frames from which `canonical` makes the same
+            responses and refused rows of these owners as from all; it may make others' beside.
+    """
+
+    touched: Callable[[Raw, Raw], "DataFrame"]
+    of_owners: Callable[[Raw, "DataFrame"], Raw]
+
+
+OWNER = "owner"
+"""Column that says whose a row is: student id in the source, or what else is worked out as a whole;
+empty where nobody is named."""
+
+
+def owner(student_id: str) -> "Column":
+    """A student's id as an owner; empty where it is missing."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    return F.coalesce(F.trim(student_id), F.lit("")).alias(OWNER)
+
+
+def owned_by(frame: "DataFrame", owners: "DataFrame", student_id: str) -> "DataFrame":
+    """The rows of some owners, and those that name nobody.
+
+    Args:
+        frame: Rows of one source.
+        owners: Column `owner`, each once.
+        student_id: The frame's column that names the student.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    asked = F.broadcast(owners.select(F.col(OWNER).alias("_asked")))
+    placed = frame.withColumn("_owner", owner(student_id))
+    theirs = placed.join(asked, F.col("_owner") == F.col("_asked"), "left")
+    return theirs.filter("_asked IS NOT NULL OR _owner = ''").select(*frame.columns)
+
+
 def conform(frame: "DataFrame", ddl: str) -> "DataFrame":
     """The frame with exactly a shape's columns; what it lacks is null, types are cast."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
@@ -55,10 +98,10 @@ def conform(frame: "DataFrame", ddl: str) -> "DataFrame":
 
 
 def rejected_rows(raw: "DataFrame", *, table_name: str, column: str, reason: str) -> "DataFrame":
-    """Bronze rows as REJECTED rows: what was wrong, and the row as received as JSON.
+    """Bronze rows as REJECTED rows: what was wrong, whose it is, and what was received as JSON.
 
     Args:
-        raw: Bronze rows, with provenance.
+        raw: Bronze rows, with provenance and student_id.
         table_name: Bronze table they stand in.
         column: Column at fault.
         reason: SQL expression that gives the reason.
@@ -75,4 +118,5 @@ def rejected_rows(raw: "DataFrame", *, table_name: str, column: str, reason: str
         F.expr(reason).alias("reason"),
         F.to_json(F.struct(*received)).alias("received"),
         F.col("_batch_id").alias("batch_id"),
+        owner("student_id"),
     )

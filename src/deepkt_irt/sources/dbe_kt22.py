@@ -149,4 +149,4 @@ def _prerequisites(content: "DataFrame") -> "DataFrame":
     return directed.groupBy("skill_id").agg(F.array_sort(F.collect_set("before")).alias("found"))
 
 
-SOURCE = Source(name="dbe_kt22", layouts=LAYOUTS, canonical=canonical)
+SOURCE = Source(name="dbe_kt22", layouts=LAYOUTS, canonical=canonical, scope=responses.SCOPE)

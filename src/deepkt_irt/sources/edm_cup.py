@@ -6,16 +6,21 @@ an open response or help; one that was only opened is no event. A unit-test scor
 event of kind `assessment`.
 """
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from deepkt_irt.sources.canonical import (
     ITEMS,
+    OWNER,
     REJECTED,
     RESPONSES,
     SKILLS,
     Canonical,
     Raw,
+    Scope,
     conform,
+    owned_by,
+    owner,
 )
 from deepkt_irt.sources.layout import Field, Layout, Source, epoch_seconds, share
 from deepkt_irt.tables import bronze
@@ -126,6 +131,52 @@ def canonical(raw: Raw) -> Canonical:
         skills=_skills(problems, raw[bronze.RAW_CONTENT.qualified_name]),
         rejected=conform(unknown, REJECTED),
     )
+
+
+_LOG = "assignment_log_id"
+# bronze tables whose rows are of an assignment log, and what they call it
+_OF_LOGS = {
+    bronze.RAW_ASSIGNMENT_DETAILS.qualified_name: _LOG,
+    bronze.RAW_ACTION_LOGS.qualified_name: _LOG,
+    bronze.RAW_UNIT_TEST_SCORES.qualified_name: _LOG,
+    bronze.RAW_ASSIGNMENT_RELATIONSHIPS.qualified_name: "unit_test_assignment_log_id",
+}
+
+
+def touched(raw: Raw, new: Raw) -> "DataFrame":
+    """The assignment logs that new rows are of, and the students of these logs.
+
+    New rows about a problem are of the logs in which it was worked on: its skill is the events'.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    problems = new[bronze.RAW_PROBLEM_DETAILS.qualified_name].select("problem_id").distinct()
+    logs = [new[table].select(F.col(name).alias(_LOG)) for table, name in _OF_LOGS.items()]
+    for table in (bronze.RAW_ACTION_LOGS, bronze.RAW_UNIT_TEST_SCORES):
+        worked_on = raw[table.qualified_name].join(F.broadcast(problems), "problem_id", "left_semi")
+        logs.append(worked_on.select(_LOG))
+    every = reduce(lambda a, b: a.unionByName(b), logs).distinct()
+    details = raw[bronze.RAW_ASSIGNMENT_DETAILS.qualified_name]
+    students = details.join(F.broadcast(every), _LOG, "left_semi").select(owner("student_id"))
+    return students.unionByName(every.select(F.col(_LOG).alias(OWNER))).distinct()
+
+
+def of_owners(raw: Raw, owners: "DataFrame") -> Raw:
+    """All rows of some students' assignment logs, and of some logs; the catalogue as a whole."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    details = raw[bronze.RAW_ASSIGNMENT_DETAILS.qualified_name]
+    theirs = owned_by(details, owners, "student_id").select(F.col(_LOG).alias("log"))
+    logs = theirs.unionByName(owners.select(F.col(OWNER).alias("log"))).distinct()
+    known = F.broadcast(logs)
+    own = {
+        table: raw[table].join(known, F.col(name) == F.col("log"), "left_semi")
+        for table, name in _OF_LOGS.items()
+    }
+    return {**raw, **own}
+
+
+SCOPE = Scope(touched, of_owners)
 
 
 def _seconds(column: str) -> "Column":
@@ -289,6 +340,7 @@ def _with_student(events: "DataFrame", details: "DataFrame") -> tuple["DataFrame
         ).alias("reason"),
         received.alias("received"),
         "batch_id",
+        F.col("assignment_id").alias(OWNER),
     )
     return known, unknown
 
@@ -340,5 +392,5 @@ def _skills(problems: "DataFrame", content: "DataFrame") -> "DataFrame":
     return conform(skills.withColumn("prerequisite_ids", F.coalesce("found", empty)), SKILLS)
 
 
-SOURCE = Source(name="edm_cup", layouts=LAYOUTS, canonical=canonical)
-SIMULATED = Source(name="simulator", layouts=LAYOUTS, canonical=canonical)
+SOURCE = Source(name="edm_cup", layouts=LAYOUTS, canonical=canonical, scope=SCOPE)
+SIMULATED = Source(name="simulator", layouts=LAYOUTS, canonical=canonical, scope=SCOPE)

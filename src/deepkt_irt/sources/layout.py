@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from deepkt_irt.sources.canonical import Canonical, Raw
+from deepkt_irt.sources.canonical import Canonical, Raw, Scope
 from deepkt_irt.tables.contract import Table
 
 Rule = Callable[[str], str | None]
@@ -93,12 +93,14 @@ class Source:
         name: As given to --source.
         layouts: Its files; the first that matches a name counts.
         canonical: Bronze frames of the source to canonical ones.
+        scope: How to work out again only what new rows can change.
         mapped: Whether the layout depends on a mapping kept beside each file.
     """
 
     name: str
     layouts: tuple[Layout, ...]
     canonical: Callable[[Raw], Canonical]
+    scope: Scope
     mapped: bool = False
 
     def layout_of(self, name: str) -> Layout | None:

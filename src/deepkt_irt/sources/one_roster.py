@@ -17,7 +17,9 @@ from deepkt_irt.sources.canonical import (
     SKILLS,
     Canonical,
     Raw,
+    Scope,
     conform,
+    owner,
     rejected_rows,
 )
 from deepkt_irt.sources.layout import Field, Layout, Source, instant
@@ -163,8 +165,21 @@ def _dangling(told: "DataFrame") -> "DataFrame":
         known = there.select(F.trim(F.coalesce("sourced_id", "user_id")).alias("known")).distinct()
         missing = enrolments.join(known, F.trim(column) == F.col("known"), "left_anti")
         reason = f"concat('no {file}.csv has ', {column})"
+        missing = missing.withColumn("student_id", F.lit(None).cast("string"))  # the whole roster's
         refused.append(rejected_rows(missing, table_name=_TABLE, column=column, reason=reason))
     return refused[0].unionByName(refused[1])
 
 
-SOURCE = Source(name="one_roster", layouts=LAYOUTS, canonical=canonical)
+def touched(_: Raw, new: Raw) -> "DataFrame":
+    """No student: a roster is judged as a whole."""
+    return new[_TABLE].filter("false").select(owner("user_id"))
+
+
+def of_owners(raw: Raw, _: "DataFrame") -> Raw:
+    """The whole roster, of which nobody owns a part."""
+    return raw
+
+
+SOURCE = Source(
+    name="one_roster", layouts=LAYOUTS, canonical=canonical, scope=Scope(touched, of_owners)
+)

@@ -10,7 +10,10 @@ from deepkt_irt.sources.canonical import (
     SKILLS,
     Canonical,
     Raw,
+    Scope,
     conform,
+    owned_by,
+    owner,
     rejected_rows,
 )
 from deepkt_irt.sources.layout import EPOCH_MILLISECONDS_FROM
@@ -68,6 +71,19 @@ def canonical(raw: Raw) -> Canonical:
         skills=_skills(typed),
         rejected=conform(reduce(lambda a, b: a.unionByName(b), refused), REJECTED),
     )
+
+
+def touched(_: Raw, new: Raw) -> "DataFrame":
+    """The students that new rows name."""
+    return new[_TABLE].select(owner("student_id")).distinct()
+
+
+def of_owners(raw: Raw, owners: "DataFrame") -> Raw:
+    """All responses of some students, and those that name nobody."""
+    return {**raw, _TABLE: owned_by(raw[_TABLE], owners, "student_id")}
+
+
+SCOPE = Scope(touched, of_owners)
 
 
 def instant(value: "Column") -> "Column":

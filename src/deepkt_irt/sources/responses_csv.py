@@ -7,7 +7,7 @@ from pathlib import Path
 from deepkt_irt.errors import BadFile, UsageError
 from deepkt_irt.sources.layout import Field, Layout, Source, graded, instant, number, share
 from deepkt_irt.sources.reader import read_header, read_rows
-from deepkt_irt.sources.responses import canonical
+from deepkt_irt.sources.responses import SCOPE, canonical
 from deepkt_irt.tables.bronze import RAW_RESPONSES
 
 # header names met in the wild, the likeliest first; compared by their letters and digits alone
@@ -200,5 +200,6 @@ SOURCE = Source(
     name="responses_csv",
     layouts=(Layout(table=RAW_RESPONSES, patterns=("*.csv",), fields=()),),
     canonical=canonical,
+    scope=SCOPE,
     mapped=True,
 )

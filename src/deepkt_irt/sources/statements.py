@@ -9,7 +9,17 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from deepkt_irt.sources import responses
-from deepkt_irt.sources.canonical import ITEMS, REJECTED, Canonical, Raw, conform, rejected_rows
+from deepkt_irt.sources.canonical import (
+    ITEMS,
+    REJECTED,
+    Canonical,
+    Raw,
+    Scope,
+    conform,
+    owned_by,
+    owner,
+    rejected_rows,
+)
 from deepkt_irt.sources.statement_values import SKILL_SEPARATOR
 from deepkt_irt.tables.bronze import RAW_RESPONSES, RAW_STATEMENTS
 
@@ -49,6 +59,52 @@ def canonical(raw: Raw) -> Canonical:
     )
 
 
+def touched(raw: Raw, new: Raw) -> "DataFrame":
+    """The students that new statements name, and those of statements with ids that these name.
+
+    A new statement may void one of another student, or be what an older one voids.
+    """
+    named = _ids(new[_TABLE])
+    related = _with_ids(raw[_TABLE], named)
+    return related.unionByName(new[_TABLE]).select(owner("student_id")).distinct()
+
+
+def of_owners(raw: Raw, owners: "DataFrame") -> Raw:
+    """All statements of some students or of nobody, and of others what decides whether those count.
+
+    Whether a statement counts depends on those with the same id, on what voids it and on what it
+    voids.
+    """
+    own = owned_by(raw[_TABLE], owners, "student_id")
+    decides = _with_ids(raw[_TABLE], _ids(own))
+    return {**raw, _TABLE: own.unionByName(decides).distinct()}
+
+
+SCOPE = Scope(touched, of_owners)
+
+
+def _id(column: str) -> "Column":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    return F.lower(F.trim(column))  # UUIDs, whatever their case
+
+
+def _ids(statements: "DataFrame") -> "DataFrame":
+    """Ids of statements, and of those that they void."""
+    voids = statements.filter("role = 'void'").select(_id("object_id").alias("id"))
+    return statements.select(_id("statement_id").alias("id")).unionByName(voids).distinct()
+
+
+def _with_ids(statements: "DataFrame", ids: "DataFrame") -> "DataFrame":
+    """The statements with one of some ids, and those that void one of them."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    known = F.broadcast(ids)
+    same = statements.join(known, _id("statement_id") == known["id"], "left_semi")
+    voids = statements.filter("role = 'void'")
+    return same.unionByName(voids.join(known, _id("object_id") == known["id"], "left_semi"))
+
+
 def _judged(raw: "DataFrame") -> "DataFrame":
     """Each statement with what makes its response, and what speaks against it.
 
@@ -64,7 +120,7 @@ def _judged(raw: "DataFrame") -> "DataFrame":
             "student": F.trim("student_id"),
             "item": F.trim("object_id"),
             "enrolment": F.coalesce(F.trim("registration"), F.lit("")),
-            "id": F.lower(F.trim("statement_id")),  # UUIDs, whatever their case
+            "id": _id("statement_id"),
             "time": responses.instant(F.trim("answered_at")),
             "is_void": F.col("role").eqNullSafe("void"),
         }

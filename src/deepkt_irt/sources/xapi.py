@@ -18,7 +18,7 @@ from deepkt_irt.sources.statement_values import (
     text,
     title,
 )
-from deepkt_irt.sources.statements import canonical
+from deepkt_irt.sources.statements import SCOPE, canonical
 
 # by the last part of a verb's IRI, since profiles give the same verb several homes
 _ROLES = {
@@ -125,5 +125,8 @@ def _class(context: Mapping[str, Any]) -> str:
 
 
 SOURCE = Source(
-    name="xapi", layouts=(layout(list_name="statements", flat=flat),), canonical=canonical
+    name="xapi",
+    layouts=(layout(list_name="statements", flat=flat),),
+    canonical=canonical,
+    scope=SCOPE,
 )

@@ -23,6 +23,7 @@ def _raw(name: str, comment: str, *columns: Column) -> Table:
         columns=(*columns, *PROVENANCE),
         key=("_source", "_file", "_row"),
         append_only=True,
+        change_feed=True,  # silver works out again whom new rows are of
     )
 
 

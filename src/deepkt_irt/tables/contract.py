@@ -66,7 +66,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Table:
-    """A table declared once; the store enforces it on every write."""
+    """A table declared once; the store enforces it on every write.
+
+    Attributes:
+        change_feed: Whether Delta tells which rows came, went or changed since a version.
+        deletion_vectors: Whether a row that goes is marked, so that its file is not written anew.
+    """
 
     layer: Layer
     name: str
@@ -76,6 +81,7 @@ class Table:
     checks: tuple[Check, ...] = ()
     cluster_by: tuple[str, ...] = ()
     change_feed: bool = False
+    deletion_vectors: bool = False
     append_only: bool = False
 
     def __post_init__(self) -> None:

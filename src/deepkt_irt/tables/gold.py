@@ -46,6 +46,7 @@ SAKT_SEQUENCES = Table(
         Column("answered_at", "array<timestamp>", "UTC; null where unknown", nullable=True),
     ),
     key=("student_key", "window_index"),
+    deletion_vectors=True,
 )
 
 WDIRT_FEATURES = Table(
@@ -71,6 +72,7 @@ WDIRT_FEATURES = Table(
         Column("bucket", "int", "of silver.user_splits; an order that no pseudonym changes"),
     ),
     key=("student_key", "unit_id"),
+    deletion_vectors=True,
 )
 
 MODEL_EVALUATIONS = Table(

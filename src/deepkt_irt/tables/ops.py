@@ -24,6 +24,18 @@ PIPELINE_RUNS = Table(
             privacy=Privacy.PERSONAL,
         ),
         Column("fingerprint", "string", "hash of inputs, settings and code version"),
+        Column(
+            "basis",
+            "string",
+            "hash of settings, code version and erasures; null in runs of earlier versions",
+            nullable=True,
+        ),
+        Column(
+            "input_versions",
+            "map<string,bigint>",
+            "Delta version of each table the task reads, at its start; null as above",
+            nullable=True,
+        ),
     ),
     key=("run_id", "task", "started_at"),
     checks=(Check("outcome_known", "outcome IN ('succeeded', 'failed')"),),
@@ -78,10 +90,19 @@ QUARANTINE = Table(
         Column("column", "string", "column at fault; null if the whole row", nullable=True),
         Column("reason", "string", "what is wrong, quoting the value", privacy=Privacy.PERSONAL),
         Column("received", "string", "the row as received", privacy=Privacy.IDENTIFIER),
+        Column(
+            "owner",
+            "string",
+            "whose row it is: student id in the source, else the assignment log of an unknown "
+            "student, else empty; null where nobody looked",
+            nullable=True,
+            privacy=Privacy.IDENTIFIER,
+        ),
         Column("batch_id", "bigint", "ingest batch"),
         Column("quarantined_at", "timestamp", "as-of instant of the run, UTC"),
     ),
     key=("stage", "source", "file", "row", "reason"),
+    deletion_vectors=True,
 )
 
 ERASURES = Table(

@@ -47,6 +47,7 @@ ROSTER_TEACHERS = Table(
     comment="Who teaches which class, as a roster says; beside restricted.class_teachers.",
     columns=(
         _MEMBERSHIP,
+        Column("source", "string", "source system of the roster"),
         _CLASS,
         Column(
             "teacher",

@@ -146,6 +146,8 @@ CANONICAL_LEARNING_EVENTS = Table(
         Check("score_is_share", "score BETWEEN 0 AND 1"),
         Check("latency_positive", "latency_ms > 0"),
     ),
+    change_feed=True,  # sequences are made anew of students whose events changed
+    deletion_vectors=True,
 )
 
 USERS = Table(
@@ -182,6 +184,7 @@ USERS = Table(
         Column("last_answered_at", "timestamp", "UTC; null if only order is known", nullable=True),
     ),
     key=("student_key",),
+    deletion_vectors=True,
 )
 
 ITEMS = Table(
@@ -233,6 +236,7 @@ USER_SPLITS = Table(
     ),
     key=("student_key",),
     checks=(Check("split_known", "split IN ('train', 'validation', 'test')"),),
+    deletion_vectors=True,
 )
 
 _SEEN = "null: cannot be judged"
@@ -306,6 +310,7 @@ RESPONSE_BEHAVIOUR = Table(
             "OR coalesce(answer_before_attempt, false)",
         ),
     ),
+    deletion_vectors=True,
 )
 
 TABLES = (

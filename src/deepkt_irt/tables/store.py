@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import BackendUnavailable, QualityViolation, SchemaMismatch, UsageError
 from deepkt_irt.tables.contract import Layer, Privacy, Table
-from deepkt_irt.tables.quality import conformed
+from deepkt_irt.tables.quality import GONE, conformed, differing, matching
 from deepkt_irt.tables.registry import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
 _VIOLATION = re.compile(r"\[(DELTA_(?:NOT_NULL_CONSTRAINT_VIOLATED|VIOLATE_CONSTRAINT\w*))\](.*)")
+_CHANGE_FEED = "delta.enableChangeDataFeed"
 _KEEP = "delta.deletedFileRetentionDuration"
 _UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
 
@@ -163,6 +164,33 @@ class TableStore:
         ready = conformed(table, frame)
         self._run(table, lambda: ready.writeTo(self.sql_name(table)).overwrite(F.expr(where)))
 
+    def refresh(
+        self, table: Table, frame: "DataFrame", *, within: "Sequence[DataFrame] | None"
+    ) -> None:
+        """Make the rows in a scope those of a frame in one transaction, writing what differs.
+
+        Args:
+            table: Where to.
+            frame: All rows the scope shall have; rows outside of it are passed over.
+            within: Frames whose columns are some of the table's; a row that equals a row of one
+                of them is in the scope. None: all rows are, and are written anew.
+
+        Raises:
+            SchemaMismatch: If the frame differs from the contract.
+            QualityViolation: If a row breaks a declared check.
+        """
+        if within is None:
+            self.overwrite(table, frame)
+            return
+        self.create(table)
+        now = matching(conformed(table, frame), within)
+        before = matching(self._spark.table(self.sql_name(table)), within)
+        then = (
+            f"MATCHED AND new.{GONE} THEN DELETE WHEN MATCHED THEN UPDATE SET * "
+            f"WHEN NOT MATCHED AND NOT new.{GONE} THEN INSERT *"
+        )
+        self._merge(table, differing(table, before, now), on=table.key, then=then)
+
     def append(self, table: Table, frame: "DataFrame", *, app_id: str, version: int) -> None:
         """Add rows once: the same application id and version again adds nothing.
 
@@ -256,13 +284,20 @@ class TableStore:
         if not self.exists(table):
             return
         name = self.sql_name(table)
-        vectors = f"SHOW TBLPROPERTIES {name} ('delta.enableDeletionVectors')"
-        if "true" in {row["value"] for row in self._spark.sql(vectors).toLocalIterator()}:
+        if self._property(table, "delta.enableDeletionVectors"):
             self._spark.sql(f"REORG TABLE {name} APPLY (PURGE)")
         # a property, because serverless takes no session setting that allows RETAIN 0 HOURS
         self._spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('{_KEEP}' = 'interval 0 hours')")
         self._spark.sql(f"VACUUM {name}")
         self._spark.sql(f"ALTER TABLE {name} UNSET TBLPROPERTIES ('{_KEEP}')")
+
+    def _property(self, table: Table, name: str) -> bool:
+        """Whether a Delta property of a table is true."""
+        shown = self._spark.sql(f"SHOW TBLPROPERTIES {self.sql_name(table)} ('{name}')")
+        return "true" in {row["value"] for row in shown.toLocalIterator()}
+
+    def _set_property(self, table: Table, name: str) -> None:
+        self._spark.sql(f"ALTER TABLE {self.sql_name(table)} SET TBLPROPERTIES ('{name}' = 'true')")
 
     def frame(self, table: Table, rows: "pd.DataFrame") -> "DataFrame":
         """A Spark frame with the contract's schema from a pandas frame."""
@@ -274,6 +309,24 @@ class TableStore:
     def tables_named(self, names: set[str]) -> list[Table]:
         """The contracts of some existing tables, in the registry's order."""
         return [table for table in TABLES if table.qualified_name in names & self._known]
+
+    def changes(self, table: Table, *, after: int) -> "DataFrame | None":
+        """Rows that came, went or changed after a version, as they are and as they were.
+
+        Returns:
+            The contract's columns; None if the table keeps no record of changes, which from now
+            on it does.
+        """
+        if self.version(table) == after:
+            return self._spark.createDataFrame([], _schema(table))
+        if not self._property(table, _CHANGE_FEED):
+            self._set_property(table, _CHANGE_FEED)
+            return None
+        reader = self._spark.read.format("delta").option("readChangeFeed", "true")
+        reader = reader.option("startingVersion", str(after + 1))
+        path = self.folder(table)
+        found = reader.load(str(path)) if path else reader.table(self.sql_name(table))
+        return found.select(*table.column_names)
 
     def version(self, table: Table) -> int | None:
         """Latest Delta version of the table; None if it does not exist."""
@@ -379,6 +432,7 @@ def table_properties(table: Table) -> dict[str, str]:
         "delta.appendOnly": "false",  # erasure deletes rows of append-only tables, too
         "delta.dataSkippingStatsColumns": ",".join(safe),
         "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+        "delta.enableDeletionVectors": str(table.deletion_vectors).lower(),
         "deepkt.key": ",".join(table.key),
     }
 

@@ -1,0 +1,116 @@
+"""What transform_silver starts from: what bronze says, of everybody or of whom new rows concern."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from deepkt_irt.errors import QualityViolation
+from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.sources.canonical import OWNER, REJECTED, RESPONSES, Canonical, owned_by
+from deepkt_irt.sources.catalogue import source_named
+from deepkt_irt.tables import bronze
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_OWNERS = f"source string, {OWNER} string"
+_FEW = 200_000  # owners that are kept as values, since working them out takes a scan each time
+
+
+@dataclass(frozen=True)
+class Found:
+    """What bronze says.
+
+    Attributes:
+        canonical: Responses and refused rows of the owners; items and skills of the whole.
+        owners: Columns source and owner, each pair once: whose responses and refused rows these
+            are, with an empty owner for what names nobody. None: everybody's.
+    """
+
+    canonical: Canonical
+    owners: "DataFrame | None"
+
+
+def found_in_bronze(ctx: JobContext) -> Found:
+    """What every source in bronze says, put together; what new rows cannot change is left out.
+
+    Raises:
+        QualityViolation: If bronze is empty.
+    """
+    raw = {table.qualified_name: ctx.read(table) for table in bronze.TABLES}
+    names = _sources_in(raw)
+    if not names:
+        raise QualityViolation("bronze", "there are no rows; run ingest_bronze on some files first")
+    whole = _together([source_named(n).canonical(_of_source(raw, n)) for n in names])
+    changed = {table.qualified_name: ctx.changes(table) for table in bronze.TABLES}
+    new = {table: rows for table, rows in changed.items() if rows is not None}
+    if len(new) < len(changed):
+        return Found(whole, None)
+    owners = _kept_as_values(ctx, _touched(ctx, raw, new))
+    parts = [_of_owners(name, raw, owners) for name in _sources_in(new)]
+    nothing = Canonical(
+        responses=ctx.spark.createDataFrame([], RESPONSES),
+        items=whole.items,
+        skills=whole.skills,
+        rejected=ctx.spark.createDataFrame([], REJECTED),
+    )
+    part = _together([nothing, *parts])
+    return Found(Canonical(part.responses, whole.items, whole.skills, part.rejected), owners)
+
+
+def _sources_in(raw: "Mapping[str, DataFrame]") -> list[str]:
+    sources = union([frame.select("_source").distinct() for frame in raw.values()])
+    return sorted(row[0] for row in sources.distinct().collect())
+
+
+def _of_source(raw: "Mapping[str, DataFrame]", name: str) -> "dict[str, DataFrame]":
+    return {table: frame.filter(frame["_source"] == name) for table, frame in raw.items()}
+
+
+def _touched(
+    ctx: JobContext, raw: "Mapping[str, DataFrame]", new: "Mapping[str, DataFrame]"
+) -> "DataFrame":
+    """The owners whom new rows concern, and nobody, of each source that has new rows."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    touched = [ctx.spark.createDataFrame([], _OWNERS)]
+    for name in _sources_in(new):
+        scope = source_named(name).scope
+        owners = scope.touched(_of_source(raw, name), _of_source(new, name))
+        touched.append(owners.select(F.lit(name).alias("source"), OWNER))
+        touched.append(ctx.spark.createDataFrame([(name, "")], _OWNERS))
+    return union(touched).distinct()
+
+
+def _kept_as_values(ctx: JobContext, owners: "DataFrame") -> "DataFrame":
+    """The same rows, worked out now if they are few."""
+    some = owners.limit(_FEW + 1).toPandas()
+    return owners if len(some) > _FEW else ctx.spark.createDataFrame(some, _OWNERS)
+
+
+def _of_owners(name: str, raw: "Mapping[str, DataFrame]", owners: "DataFrame") -> Canonical:
+    """What a source says of some owners."""
+    source = source_named(name)
+    theirs = owners.filter(owners["source"] == name).select(OWNER)
+    part = source.canonical(source.scope.of_owners(_of_source(raw, name), theirs))
+    return Canonical(
+        responses=owned_by(part.responses, theirs, "student_id"),
+        items=part.items,
+        skills=part.skills,
+        rejected=owned_by(part.rejected, theirs, OWNER),
+    )
+
+
+def _together(each: list[Canonical]) -> Canonical:
+    return Canonical(
+        responses=union([one.responses for one in each]),
+        items=union([one.items for one in each]),
+        skills=union([one.skills for one in each]),
+        rejected=union([one.rejected for one in each]),
+    )
+
+
+def union(frames: "list[DataFrame]") -> "DataFrame":
+    """The rows of frames of one shape."""
+    return reduce(lambda a, b: a.unionByName(b), frames)
