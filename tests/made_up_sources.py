@@ -158,7 +158,6 @@ def _one_roster() -> dict[str, str]:
             {"sourcedId": f"e-{own}", "classSourcedId": "c-1", "userSourcedId": user, "role": role}
             for own, user, role in roles
         ],
-        "demographics": [{"sourcedId": name, "sex": "female"} for name in (ANN, BEN)],
     }
     return {
         f"{kind}.csv": _table(*rows, header=tuple(dict.fromkeys(n for row in rows for n in row)))

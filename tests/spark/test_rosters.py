@@ -7,7 +7,7 @@ import pytest
 from conftest import rows
 from deepkt_irt.silver import rosters
 from deepkt_irt.silver.events import class_key
-from deepkt_irt.silver.roster_records import records, students
+from deepkt_irt.silver.roster_records import account, records, students
 from deepkt_irt.sources.one_roster import canonical
 from deepkt_irt.tables.bronze import RAW_ROSTERS
 from deepkt_irt.tables.silver import STUDENT_KEYS
@@ -97,21 +97,21 @@ def test_manifest_says_what_is_whole_whatever_the_status_of_its_records(delivere
     assert standing(users) == [("a", None), ("b", "2026-02-02")]  # an empty export ends nobody
 
 
-@pytest.mark.parametrize(
-    ("by", "value"),
-    [
-        ("sourced_id", {"user_id": "ann"}),
-        ("username", {"user_id": "1", "username": " ann "}),
-        ("identifier", {"user_id": "1", "identifier": "ann"}),
-        ("user_id:LMS", {"user_id": "1", "user_ids": "{SIS:7},{ LMS : ann }"}),
-    ],
-)
-def test_student_is_known_by_the_value_the_setting_names(delivered, frame, by, value):
-    told = records(delivered([("users", {"role": "student"} | value)]))
-    known = students(told, _keys(frame, ("xapi", "https://lms.example|ann", "k")), by=by)
+def test_whole_roster_that_names_a_deleted_record_again_brings_it_back(delivered):
+    gone = user("a", **changed("tobedeleted", 9))
 
-    assert rows(known, "user_id", "known_source", "student_key", "outcome") == [
-        (value["user_id"], "xapi", "k", "matched")
+    told = records(delivered([user("a")], [gone], [user("a")]))
+
+    assert standing(told) == [("a", None)]
+
+
+def test_person_is_known_by_the_value_the_setting_names(delivered):
+    ids = {"user_ids": "{SIS:7},{ LMS : l-1 }", "identifier": "4711", "username": " ann "}
+    told = records(delivered([("users", {"user_id": "1", "email": "Ann@x.org"} | ids)]))
+
+    named = ("sourced_id", "username", "email", "identifier", "user_id:LMS", "user_id:MIS")
+    assert rows(told.select(*map(account, named)), "*") == [
+        ("1", "ann", "ann@x.org", "4711", "l-1", None)
     ]
 
 
@@ -145,9 +145,12 @@ def test_nobody_is_guessed_where_two_have_one_value_here_or_there(delivered, fra
 def test_who_left_gives_way_to_who_has_the_name_now(delivered, frame):
     told = records(delivered([user("1", username="ann")], [user("2", username="ann")]))
 
-    known = students(told, _keys(frame, ("s", "ann", "k")), by="username")
+    known = students(told, _keys(frame, ("xapi", "https://x.org|ann", "k")), by="username")
 
-    assert rows(known, "user_id", "outcome") == [("1", "unmatched"), ("2", "matched")]
+    assert rows(known, "user_id", "known_source", "student_key", "outcome") == [
+        ("1", "xapi", None, "unmatched"),
+        ("2", "xapi", "k", "matched"),
+    ]
 
 
 def _school():
@@ -166,9 +169,10 @@ def test_membership_lasts_from_the_first_day_told_of_to_the_first_end(delivered,
     days = {"begin_date": "2026-02-01", "end_date": "2026-03-01"}
     people = [user(name, org_ids="d,s", grades="07") for name in ("a", "b", "c", "d", "e")]
     enrolled = [enrolment("1", "a"), enrolment("2", "b", **days), enrolment("3", "c")]
-    enrolled += [enrolment("4", "d"), enrolment("5", "stranger")]
+    enrolled += [enrolment("4", "d", begin_date="2026-02-09"), enrolment("5", "stranger")]
     gone = changed("tobedeleted", 2)
-    ended = [enrolment("3", "c", **gone), enrolment("4", "d", begin_date="2026-02-09", **gone)]
+    bare = ("enrollments", {"sourced_id": "3"} | gone)
+    ended = [bare, enrolment("4", "d", **gone)]
     told = records(delivered([*_school(), *people, *enrolled], ended))
     known = students(told, _keys(frame, *(("s", n, f"key-{n}") for n in "abcd")), by="sourced_id")
 
@@ -208,12 +212,18 @@ def test_teachers_are_those_with_an_account_that_is_open(delivered, spark):
     ]
 
 
-def test_enrolment_of_nobody_or_in_no_class_is_refused_with_its_reason(delivered):
-    raw = delivered([*_school(), user("a"), enrolment("1", "a"), enrolment("2", "x", "y")])
+def test_enrolment_of_nobody_or_in_no_class_is_refused_unless_it_is_to_be_deleted(delivered):
+    bare = ("enrollments", {"sourced_id": "9"})
+    gone = ("enrollments", {"sourced_id": "8", "status": "tobedeleted"})
+    raw = delivered(
+        [*_school(), user("a"), enrolment("1", "a"), enrolment("2", "x", "y"), gone, bare]
+    )
 
     refused = canonical({RAW_ROSTERS.qualified_name: raw}).rejected
 
-    assert rows(refused, "file", "row", "column", "reason") == [
-        ("2026-02-01/enrollments.csv", 2, "class_id", "no classes.csv has y"),
-        ("2026-02-01/enrollments.csv", 2, "user_id", "no users.csv has x"),
+    assert rows(refused, "row", "column", "reason", "owner") == [
+        (2, "class_id", "no classes.csv has y", ""),
+        (2, "user_id", "no users.csv has x", ""),
+        (4, "class_id", "class_id is empty", ""),
+        (4, "user_id", "user_id is empty", ""),
     ]

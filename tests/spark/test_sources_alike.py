@@ -161,7 +161,7 @@ def test_student_of_a_roster_is_known_placed_and_forgotten_with_all_it_was_match
     (proof,) = forget_all(site, Target(lake=made.folder))
 
     rewritten = {line["place"] for line in proof.report["rewritten"]}
-    ofs = ("demographics", "enrollments", "roles", "users")
+    ofs = ("enrollments", "roles", "users")
     assert rewritten == {"responses_csv/answers.csv", *(f"one_roster/{of}.csv" for of in ofs)}
     assert _left(made, *tables) == {
         "raw_rosters": [BEN, "t-1"],  # nor the guardian, whose record names the student

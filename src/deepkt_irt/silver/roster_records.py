@@ -35,23 +35,27 @@ def records(raw: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     told = _placed(raw)
-    changed = F.col("date_last_modified").try_cast("timestamp")
-    newest = F.struct(changed.alias("changed"), "place", "_row")
+    told = told.join(F.broadcast(_bulks(told)), ["source", "kind"], "left").withColumns(
+        {
+            "changed": F.col("date_last_modified").try_cast("timestamp"),
+            "gone": F.coalesce(F.lower("status").isin(*_ENDED), F.lit(False)),  # noqa: FBT003
+            # a whole file starts anew: changes from before it do not compare with it
+            "n_bulks": F.size(F.filter("bulks", lambda bulk: bulk["place"] <= F.col("place"))),
+        }
+    )
+    newest = ("n_bulks", "changed", "place", "_row")
     values = [name for name in RAW_ROSTERS.column_names if name not in ("kind", "_row")]
     last = told.groupBy(*_RECORD).agg(
-        F.max_by(F.struct(changed.alias("changed"), *values), newest).alias("last"),
-        F.max("place").alias("place"),
+        # what is to be deleted may come with nothing but its id
+        F.max_by(F.struct(*values), F.struct(~F.col("gone"), *newest)).alias("last"),
+        F.max_by(F.struct("gone", "changed", "_ingested_at"), F.struct(*newest)).alias("end"),
+        F.get(F.any_value("bulks"), F.max("n_bulks")).alias("bulk_after"),
     )
-    bulks = _bulks(told)
-    after = F.filter("bulks", lambda bulk: bulk["place"] > F.col("place"))
-    marked = F.lower("last.status").isin(*_ENDED)
     ended = F.coalesce(
-        F.when(marked, F.coalesce("last.changed", "last._ingested_at")),
-        F.get(after, F.lit(0))["found_at"],
+        F.when(F.col("end.gone"), F.coalesce("end.changed", "end._ingested_at")),
+        "bulk_after.found_at",
     )
-    return last.join(bulks, ["source", "kind"], "left").select(
-        *_RECORD, "last.*", F.to_date(ended).alias("ended_on")
-    )
+    return last.select(*_RECORD, "last.*", F.to_date(ended).alias("ended_on"))
 
 
 def _placed(raw: "DataFrame") -> "DataFrame":

@@ -1,9 +1,8 @@
 """OneRoster 1.1 and 1.2: the CSV files a student information system says who is in which class by.
 
 A roster has no responses. What it tells of classes and students is worked out in silver, because
-what a record says depends on the deliveries before and after it. Names, addresses, passwords and
-demographics are not read; of files that nothing is made of, only ids are, so that a forgotten
-student leaves them, too.
+what a record says depends on the deliveries before and after it. Names, telephone numbers and
+passwords are not read; files that nothing is made of, such as demographics, have no layout.
 """
 
 import re
@@ -62,7 +61,6 @@ _DAYS = (
     Field("beginDate", "begin_date", required=False, rule=_day),
     Field("endDate", "end_date", required=False, rule=_day),
 )
-_OF_USER = (Field("userSourcedId", "user_id", filled=True),)
 
 
 def _file(name: str, *fields: Field, id_column: str = "sourced_id") -> Layout:
@@ -86,11 +84,6 @@ _MANIFEST = Layout(
     patterns=("manifest.csv", "manifest-*.csv", "manifest_*.csv"),
     fields=(Field("propertyName", "property", filled=True), Field("value", "value")),
     constants={"kind": "manifest"},
-)
-_UNUSED = (  # read for their ids alone
-    *("categories", "classResources", "courseResources", "lineItemLearningObjectiveIds"),
-    *("lineItems", "lineItemScoreScales", "resources", "resultLearningObjectiveIds"),
-    *("resultScoreScales", "scoreScales"),
 )
 
 LAYOUTS = (
@@ -125,21 +118,21 @@ LAYOUTS = (
         _read("grades", "grades"),
         id_column="user_id",
     ),
-    _file("roles", *_OF_USER, Field("role", "role", filled=True), *_DAYS,
-          _read("orgSourcedId", "org_ids")),
     _file(
-        "enrollments",
-        *_OF_USER,
-        Field("classSourcedId", "class_id", filled=True),
+        "roles",
+        Field("userSourcedId", "user_id", filled=True),
         Field("role", "role", filled=True),
         *_DAYS,
+        _read("orgSourcedId", "org_ids"),
     ),
-    _file("demographics", id_column="user_id"),
-    _file("userProfiles", *_OF_USER),
-    _file("userResources", *_OF_USER),
-    _file("results", Field("studentSourcedId", "user_id", filled=True)),
-    *(_file(name) for name in _UNUSED),
-)  # fmt: skip
+    _file(  # one to be deleted may come with nothing but its id, and has to be heard
+        "enrollments",
+        Field("userSourcedId", "user_id"),
+        Field("classSourcedId", "class_id"),
+        Field("role", "role"),
+        *_DAYS,
+    ),
+)
 
 
 def canonical(raw: Raw) -> Canonical:
@@ -158,14 +151,19 @@ def _dangling(told: "DataFrame") -> "DataFrame":
     """Enrolments that name what no file has, by the column at fault."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    enrolments = told.filter("kind = 'enrollments'")
+    standing = (
+        "kind = 'enrollments' AND NOT lower(coalesce(status, '')) IN ('tobedeleted', 'inactive')"
+    )
+    enrolments = told.filter(standing).withColumn(
+        "student_id",
+        F.lit(None).cast("string"),  # nobody's, as the roster is judged as a whole
+    )
     refused = []
     for column, file in _REFERENCES.items():
         there = told.filter(F.col("kind") == file)
         known = there.select(F.trim(F.coalesce("sourced_id", "user_id")).alias("known")).distinct()
         missing = enrolments.join(known, F.trim(column) == F.col("known"), "left_anti")
-        reason = f"concat('no {file}.csv has ', {column})"
-        missing = missing.withColumn("student_id", F.lit(None).cast("string"))  # the whole roster's
+        reason = f"coalesce(concat('no {file}.csv has ', {column}), '{column} is empty')"
         refused.append(rejected_rows(missing, table_name=_TABLE, column=column, reason=reason))
     return refused[0].unionByName(refused[1])
 
