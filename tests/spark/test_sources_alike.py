@@ -156,6 +156,16 @@ def test_student_of_a_roster_is_known_placed_and_forgotten_with_all_it_was_match
     everybody = sorted(keys.values())
     assert _left(made, *tables[2:]) == {"class_memberships": everybody, "users": everybody}
 
+    # changes of a roster reach students who answered nothing since
+    changed = f"active,{AS_OF.isoformat()}"
+    (tmp_path / "users-2.csv").write_text(
+        f"sourcedId,status,dateLastModified,username,grades\n{BEN},{changed},{BEN},08\n"
+    )
+    land(SOURCES["one_roster"], tmp_path / "users-2.csv", made.place.landing, mapping=None)
+    made.run("ingest_bronze", "transform_silver")
+    grades = dict(rows(made.store.read(USERS), "student_key", "grades"))
+    assert grades == {keys[ANN]: ["07"], keys[BEN]: ["08"]}
+
     site = erasing.Site(Opened(spark, made.store, made.place), made.folder, Settings(), AS_OF)
     request_erasure(site, ANN, "one_roster")
     (proof,) = forget_all(site, Target(lake=made.folder))
