@@ -128,57 +128,76 @@ def test_forgotten_student_stands_in_no_statement_and_others_stay(spark, tmp_pat
     assert made.accounts() == {("xapi", "statements.jsonl"): (5, 5, 0)}
 
 
-def _left(lake, *tables):
-    """What tables say of users of the roster, by table."""
+@pytest.fixture
+def rostered(spark, tmp_path):
+    """A lake with a learning system and a roster of its students."""
+    made = Lake(spark, tmp_path, [SOURCES["responses_csv"], SOURCES["one_roster"]])
+    made.run("ingest_bronze", "transform_silver")
+    return made
+
+
+def _keys(lake):
+    return dict(rows(lake.store.read(STUDENT_KEYS), "student_id", "student_key"))
+
+
+def _users(lake, *tables):
+    """Of whom tables tell, by table."""
     found = {}
     for table in tables:
         column = "user_id" if "user_id" in table.column_names else "student_key"
-        found[table.name] = sorted(
-            {each for (each,) in rows(lake.store.read(table), column) if each}
-        )
+        told = rows(lake.store.read(table).filter(f"{column} IS NOT NULL"), column)
+        found[table.name] = sorted({each for (each,) in told})
     return found
 
 
-def test_student_of_a_roster_is_known_placed_and_forgotten_with_all_it_was_matched_with(
-    spark, tmp_path
-):
-    made = Lake(spark, tmp_path, [SOURCES["responses_csv"], SOURCES["one_roster"]])
-    made.run("ingest_bronze", "transform_silver")
-    keys = dict(rows(made.store.read(STUDENT_KEYS), "student_id", "student_key"))
-    assert set(keys) == {ANN, BEN}  # nobody else of the roster
-    (a_class,) = made.store.read(CLASSES).collect()
+def test_students_of_a_roster_are_placed_and_nobody_else_becomes_a_student(rostered):
+    keys = _keys(rostered)
+    assert set(keys) == {ANN, BEN}
+    (a_class,) = rostered.store.read(CLASSES).collect()
     assert (a_class.n_students, a_class.n_known, a_class.grades) == (2, 2, ["07"])
-    users = made.store.read(USERS)
+    users = rostered.store.read(USERS)
     assert rows(users, "grades", "school_keys") == [(["07"], [a_class.school_key])] * 2
-    (teacher,) = made.store.read(ROSTER_TEACHERS).collect()
+    (teacher,) = rostered.store.read(ROSTER_TEACHERS).collect()
     assert (teacher.teacher, teacher.class_key) == ("miller@district.example", a_class.class_key)
-    tables = (bronze.RAW_ROSTERS, ROSTER_STUDENTS, CLASS_MEMBERSHIPS, USERS)
-    everybody = sorted(keys.values())
-    assert _left(made, *tables[2:]) == {"class_memberships": everybody, "users": everybody}
+    members = rostered.store.read(CLASS_MEMBERSHIPS)
+    assert rows(members, "student_key", "class_key") == sorted(
+        (key, a_class.class_key) for key in keys.values()
+    )
 
-    # changes of a roster reach students who answered nothing since
-    changed = f"active,{AS_OF.isoformat()}"
+
+@pytest.mark.nightly
+def test_change_of_a_roster_reaches_a_student_without_new_answers(rostered, tmp_path):
+    keys, changed = _keys(rostered), f"active,{AS_OF.isoformat()}"
     (tmp_path / "users-2.csv").write_text(
         f"sourcedId,status,dateLastModified,username,grades\n{BEN},{changed},{BEN},08\n"
     )
-    land(SOURCES["one_roster"], tmp_path / "users-2.csv", made.place.landing, mapping=None)
-    made.run("ingest_bronze", "transform_silver")
-    grades = dict(rows(made.store.read(USERS), "student_key", "grades"))
+    land(SOURCES["one_roster"], tmp_path / "users-2.csv", rostered.place.landing, mapping=None)
+
+    rostered.run("ingest_bronze", "transform_silver")
+
+    grades = dict(rows(rostered.store.read(USERS), "student_key", "grades"))
     assert grades == {keys[ANN]: ["07"], keys[BEN]: ["08"]}
 
-    site = erasing.Site(Opened(spark, made.store, made.place), made.folder, Settings(), AS_OF)
-    request_erasure(site, ANN, "one_roster")
-    (proof,) = forget_all(site, Target(lake=made.folder))
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("source", ["one_roster", "responses_csv"])
+def test_forgotten_student_leaves_the_roster_and_what_it_was_matched_with(spark, rostered, source):
+    key = _keys(rostered)[BEN]
+    opened = Opened(spark, rostered.store, rostered.place)
+    site = erasing.Site(opened, rostered.folder, Settings(), AS_OF)
+    request_erasure(site, ANN, source)
+
+    (proof,) = forget_all(site, Target(lake=rostered.folder))
+
+    of_roster = {f"one_roster/{name}.csv" for name in ("enrollments", "roles", "users")}
     rewritten = {line["place"] for line in proof.report["rewritten"]}
-    ofs = ("enrollments", "roles", "users")
-    assert rewritten == {"responses_csv/answers.csv", *(f"one_roster/{of}.csv" for of in ofs)}
-    assert _left(made, *tables) == {
+    assert rewritten == {"responses_csv/answers.csv"} | of_roster
+    assert _users(rostered, bronze.RAW_ROSTERS, ROSTER_STUDENTS, CLASS_MEMBERSHIPS, USERS) == {
         "raw_rosters": [BEN, "t-1"],  # nor the guardian, whose record names the student
         "roster_students": [BEN],
-        "class_memberships": [keys[BEN]],
-        "users": [keys[BEN]],
+        "class_memberships": [key],
+        "users": [key],
     }
-    assert rows(made.store.read(STUDENT_KEYS), "student_id") == [(BEN,)]
-    made.run("ingest_bronze", "transform_silver")
-    assert _left(made, USERS) == {"users": [keys[BEN]]}
+    assert _keys(rostered) == {BEN: key}
+    rostered.run("ingest_bronze", "transform_silver")
+    assert _users(rostered, USERS) == {"users": [key]}
