@@ -194,7 +194,7 @@ def _listed(values: "Column | str") -> "Column":
     """A list with commas as an array, trimmed, without empty parts; of null, an empty one."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    parts = F.transform(F.split(values, ","), lambda part: F.trim(part))
+    parts = F.split(F.trim(values), r"\s*,\s*")
     return F.coalesce(F.filter(parts, lambda part: part != ""), no_ids())
 
 
