@@ -110,6 +110,7 @@ class FakeWorkspace:
         yield r"/api/2\.0/fs/create-download-url", "POST", lambda **_: Answer()
         yield r"/api/2\.0/fs/files(/Volumes/.+)", "PUT", self._put_file
         yield r"/api/2\.0/fs/files(/Volumes/.+)", "GET", self._get_file
+        yield r"/api/2\.0/fs/directories/Volumes/.+", "PUT", lambda **_: Answer()
 
     def _me(self, *, query: dict, body: bytes) -> Answer:
         return Answer({"userName": self.user, "id": "1"})

@@ -39,6 +39,8 @@ from deepkt_irt.jobs.opening import (
 from deepkt_irt.jobs.pipeline import LOCAL_ORDER
 from deepkt_irt.jobs.task import Task
 from deepkt_irt.jobs.trace import read_trace
+from deepkt_irt.lake_commands import COMMANDS as LAKE_COMMANDS
+from deepkt_irt.lake_commands import WaitOption, existing, hold
 from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
 from deepkt_irt.progress import ScreenReporter, reporter_of, screen
 from deepkt_irt.rag.index import KINDS
@@ -53,6 +55,7 @@ from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.responses_csv import parse_mapping
 from deepkt_irt.sources.simulator import simulate, write_district
+from deepkt_irt.stream_command import COMMANDS as STREAM_COMMANDS
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.store import open_lake_folder
@@ -65,7 +68,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (*MODEL_COMMANDS, *BUNDLE_COMMANDS, *AZURE_COMMANDS):
+for command in (
+    *LAKE_COMMANDS,
+    *STREAM_COMMANDS,
+    *MODEL_COMMANDS,
+    *BUNDLE_COMMANDS,
+    *AZURE_COMMANDS,
+):
     app.command()(command)
 
 LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]
@@ -86,17 +95,20 @@ OnlyOption = Annotated[str | None, typer.Option("--only", metavar="TASK", help="
 
 @app.command()
 def demo(
+    ctx: typer.Context,
     lake: LakeOption = Path("lake"),
     students: Annotated[int, typer.Option(help="Simulated students.")] = 300,
     items: Annotated[int, typer.Option(help="Simulated items.")] = 160,
     seed: Annotated[int, typer.Option(help="Determines every simulated value.")] = 7,
     as_of: AsOfOption = None,
     set_: SetOption = None,
+    wait: WaitOption = 0.0,
     quiet: QuietOption = False,
 ) -> None:
     """Simulate a district with known truth, run everything on it, and write the report."""
     settings = checked(SimulatorSettings, n_students=students, n_items=items, seed=seed)
     folder = open_lake_folder(lake)
+    hold(ctx, folder, wait)
     with tempfile.TemporaryDirectory() as scratch:
         district = simulate(settings)
         write_district(district, Path(scratch), truth_folder=folder / "truth")
@@ -106,6 +118,7 @@ def demo(
 
 @app.command()
 def run(
+    ctx: typer.Context,
     source: Annotated[str, typer.Option(help=f"One of: {', '.join(SOURCES)}.")],
     data: Annotated[Path, typer.Option(help="File or folder to read.")],
     mapping: Annotated[
@@ -117,23 +130,34 @@ def run(
     from_: FromOption = None,
     only: OnlyOption = None,
     set_: SetOption = None,
+    wait: WaitOption = 0.0,
     quiet: QuietOption = False,
 ) -> None:
     """Run everything on your own files; again with more files, only those are read."""
     chosen = source_named(source)
     folder = open_lake_folder(lake)
-    land(chosen, data, folder / "landing", mapping=parse_mapping(mapping) if mapping else None)
+    hold(ctx, folder, wait)
+    land(
+        chosen,
+        data,
+        folder / "landing",
+        mapping=parse_mapping(mapping) if mapping else None,
+        limits=parse_settings(set_ or ()).ingest,
+    )
     _run_all(folder, as_of=as_of, from_=from_, only=only, assignments=set_, quiet=quiet)
 
 
 @app.command()
 def report(
+    ctx: typer.Context,
     lake: LakeOption = Path("lake"),
     out: Annotated[Path | None, typer.Option(help="Also write the page here.")] = None,
+    wait: WaitOption = 0.0,
     quiet: QuietOption = False,
 ) -> None:
     """Write the report page of a lake again."""
-    folder = _existing(lake)
+    folder = existing(lake)
+    hold(ctx, folder, wait)
     _run_all(folder, only="publish_report", quiet=quiet)
     if out is not None:
         try:
@@ -151,7 +175,7 @@ def trace(
 ) -> None:
     """Show one student: the evidence, what it says, and what to practise next."""
     settings = parse_settings([])
-    runner = open_runner(Target(lake=_existing(lake)), settings=settings)
+    runner = open_runner(Target(lake=existing(lake)), settings=settings)
     found = read_trace(
         runner.store.read, student_id=student_id, topic=topic, settings=settings.behaviour
     )
@@ -167,7 +191,7 @@ def item(
     as_json: JsonOption = False,
 ) -> None:
     """Show one item: how it behaves, what is amiss with it, and what to do."""
-    runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
+    runner = open_runner(Target(lake=existing(lake)), settings=parse_settings([]))
     found = read_dossier(runner.store.read, item_)
     _show(item_dossier, found, as_json=as_json)
 
@@ -191,7 +215,7 @@ def gaming(
     if student_id is not None and class_ is not None:
         raise UsageError("give --student-id or --class, not both")
     settings = checked(BehaviourSettings, min_responses=min_responses)
-    runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
+    runner = open_runner(Target(lake=existing(lake)), settings=parse_settings([]))
     found = read_gaming(runner.store.read, settings=settings, student_id=student_id, class_=class_)
     _show(gaming_view, found, as_json=as_json)
 
@@ -205,7 +229,7 @@ def compare_recs(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the rule and the bandit would recommend to one student, and why."""
-    target, settings = Target(lake=_existing(lake)), parse_settings([])
+    target, settings = Target(lake=existing(lake)), parse_settings([])
     runner = open_runner(target, settings=settings)
     found = read_comparison(runner.store.read, open_models(target), settings, student_id)
     _show(compare_view, found, as_json=as_json)
@@ -213,6 +237,7 @@ def compare_recs(
 
 @app.command()
 def forget(
+    ctx: typer.Context,
     student_id: Annotated[
         str | None, typer.Option(help="Student id, as in the source's files; else what is open.")
     ] = None,
@@ -220,10 +245,12 @@ def forget(
     officer: Annotated[str, typer.Option(help="Who signs the erasure off.")] = "",
     lake: LakeOption = Path("lake"),
     set_: SetOption = None,
+    wait: WaitOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a student from every table, file and log, and prove it; completes what was cut off."""
-    target = Target(lake=_existing(lake))
+    target = Target(lake=existing(lake))
+    hold(ctx, existing(lake), wait)
     site = site_of(target, set_=set_ or [], as_of=None)
     if student_id is not None:
         request_erasure(site, student_id, source, officer)
@@ -242,7 +269,7 @@ def ask(
 ) -> None:
     """Show what the content library has on a question, word for word, with what to cite it by."""
     settings = parse_settings(set_ or [])
-    runner = open_runner(Target(lake=_existing(lake)), settings=settings)
+    runner = open_runner(Target(lake=existing(lake)), settings=settings)
     store = runner.store
     place = ContentPlace(store.read, store.full_name, runner.place.embedders)
     found = read_answer(place, settings.content, question, k=k, mode=mode, kind=kind)
@@ -263,7 +290,7 @@ def explain(
     """Show why a student is recommended what comes next, and what each sentence rests on."""
     if audience not in (None, "teacher", "student"):
         raise UsageError(f"--audience {audience!r}: there are teacher, student")
-    runner = open_runner(Target(lake=_existing(lake)), settings=parse_settings([]))
+    runner = open_runner(Target(lake=existing(lake)), settings=parse_settings([]))
     found = read_explanations(runner.store.read, student_id, audience=audience)
     _show(explanation_view, found, as_json=as_json)
 
@@ -357,12 +384,6 @@ def _chosen(from_: str | None, only: str | None) -> list[Task]:
     if only:
         return [LOCAL_ORDER[names.index(only)]]
     return list(LOCAL_ORDER[names.index(from_) :] if from_ else LOCAL_ORDER)
-
-
-def _existing(lake: Path) -> Path:
-    if not (lake / "tables").is_dir():
-        raise UsageError(f"there is no lake at {lake}; make one with deepkt demo or deepkt run")
-    return lake.resolve()
 
 
 def _table_facts(table: Table) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 DeepktError                  caught only by the command line: exit code 1
 ├── UsageError               a setting, flag or name is wrong or contradictory: exit code 2
 ├── BadFile                  an input file cannot be read as what it should be
+├── SourceStopped            a source could not go on; the others were carried through
 ├── SchemaMismatch           a frame differs from its declared table
 ├── QualityViolation         a declared check failed on too many rows
 ├── UndeclaredAccess         a task touched a table or model it did not declare
@@ -10,6 +11,7 @@ DeepktError                  caught only by the command line: exit code 1
 ├── ModelRefused             a trained model leaks, or is none that may be registered
 ├── NoConvergence            an estimator stopped before it converged
 ├── NoData                   there is nothing to work on
+├── AnotherRun               another run writes, or meanwhile wrote, what this one writes
 └── BackendUnavailable       an outside system did not answer or cannot be written
 """
 
@@ -25,10 +27,22 @@ class UsageError(DeepktError):
 
 
 class BadFile(DeepktError):
-    """An input file cannot be read as what it should be."""
+    """An input file cannot be read as what it should be.
 
-    def __init__(self, file: str, problem: str, fix: str) -> None:
-        super().__init__(f"{file}: {problem}; {fix}")
+    The message quotes the file, which may hold anything: it stays one line that can be printed.
+    """
+
+    def __init__(self, file: str, problem: str, fix: str, columns: Sequence[str] = ()) -> None:
+        super().__init__(_printable(f"{file}: {_shortened(problem)}; {fix}"))
+        self.columns = tuple(columns)  # those it lacks
+
+
+class SourceStopped(DeepktError):
+    """A source could not go on; all that the others brought was carried through."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        what = "a source is" if len(lines) == 1 else f"{len(lines)} sources are"
+        super().__init__(f"{what} stopped, the others were carried through: {' | '.join(lines)}")
 
 
 class SchemaMismatch(DeepktError):
@@ -76,5 +90,23 @@ class NoData(DeepktError):
     """There is nothing to work on."""
 
 
+class AnotherRun(DeepktError):
+    """Another run writes, or meanwhile wrote, what this one writes."""
+
+
 class BackendUnavailable(DeepktError):
     """An outside system did not answer or cannot be written."""
+
+
+_LONGEST_PROBLEM = 600  # characters
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST_PROBLEM // 2
+    return text if len(text) <= _LONGEST_PROBLEM else f"{text[:half]} … {text[-half:]}"
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

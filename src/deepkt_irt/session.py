@@ -33,18 +33,28 @@ _MIN_JAVA = 17
 # beside C1: its default fills within a minute of varied work and then nothing is compiled.
 _JVM_OPTIONS = {
     "small": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+    "medium": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
     "large": "-XX:+UseSerialGC",
 }
 
 # What plans of small tables cost is mostly not their rows: planning anew between stages, a plan
-# drawn for a page nobody opens, a look at statistics of files that are all read anyway.
+# drawn for a page nobody opens.
 _SMALL_PLANS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.ui.explainMode": "simple",
-    "spark.databricks.delta.stats.skipping": "false",
+}
+# Compiling a query takes longer than it saves where its rows are few.
+_NO_COMPILING = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 
-Profile = Literal["small", "large"]
+Profile = Literal["small", "medium", "large"]
+_SETTINGS_OF: dict[Profile, dict[str, str]] = {
+    "small": {**_SMALL_PLANS, **_NO_COMPILING},
+    "medium": _SMALL_PLANS,
+    "large": {},
+}
 
 
 def on_databricks() -> bool:
@@ -155,7 +165,8 @@ def local_session(
     """Start Spark with Delta in this process, or return the one already running.
 
     Args:
-        profile: `small` starts fast, `large` works fast on millions of rows.
+        profile: `small` starts fast, for tens of thousands of rows; `medium` is faster on
+            hundreds of thousands, `large` on millions.
         memory: Heap of the JVM, in Spark's notation.
         more: Spark settings beside ours.
 
@@ -206,7 +217,7 @@ def _local_settings(profile: Profile, memory: str) -> dict[str, str]:
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2" if profile == "small" else "4",
+        "spark.sql.shuffle.partitions": "4" if profile == "large" else "2",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "1",
         # a merge goes over its source twice, and what differs is worked out once
@@ -214,7 +225,7 @@ def _local_settings(profile: Profile, memory: str) -> dict[str, str]:
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        **(_SMALL_PLANS if profile == "small" else {}),
+        **_SETTINGS_OF[profile],
     }
 
 

@@ -15,6 +15,7 @@ from deepkt_irt.jobs.task import TASKS, Task
 
 CHOICES = Choices(user="jo.smith@example.org", placeholders=True)
 ROOT, DAILY, WEEKLY = "databricks.yml", "daily_ingestion.job.yml", "weekly_training.job.yml"
+STREAMING = "streaming_ingestion.job.yml"
 
 # rule, file, text in it, what a careless change makes of it
 MISTAKES = {
@@ -156,6 +157,25 @@ MISTAKES = {
         "pause_status: UNPAUSED",
     ),
     "no scheduler": ("one_scheduler", ROOT, "default: data_factory", "default: workflows"),
+    "stream in every developer's copy": (
+        "stream_is_alone",
+        ROOT,
+        "leaves them to the daily job.\n    default: PAUSED",
+        "leaves them to the daily job.\n    default: UNPAUSED",
+    ),
+    "stream that a clock starts, too": (
+        "stream_is_alone",
+        STREAMING,
+        "      health:\n",
+        "      trigger: {periodic: {interval: 1, unit: DAYS}}\n      health:\n",
+    ),
+    "stream whose backlog nobody watches": (
+        "stream_is_alone",
+        STREAMING,
+        "STREAMING_BACKLOG_FILES",
+        "RUN_DURATION_SECONDS",
+    ),
+    "stream with retries": ("stream_is_alone", STREAMING, "max_retries: 0", "max_retries: 2"),
     "two runs at once": (
         "job_can_be_operated",
         DAILY,

@@ -1,6 +1,7 @@
 """What is asked of a workspace, asked of one that speaks its REST calls, faults included."""
 
 import json
+import zipfile
 
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -200,6 +201,20 @@ def test_land_again_uploads_nothing_and_refuses_other_content(deployment, worksp
         deployment.land(source, answers, mapping=None)
 
     assert len([call for call in workspace.calls if call.startswith("PUT")]) == before
+
+
+def test_land_zip_uploads_the_files_it_holds(deployment, workspace, answers):
+    packed = answers.with_name("day.zip")
+    with zipfile.ZipFile(packed, "w") as out:
+        out.write(answers, "export/answers.csv")
+
+    for _ in range(2):
+        landed = deployment.land(source_named("responses_csv"), packed, mapping=None)
+
+    names = ("_answers.csv.mapping.json", "answers.csv")
+    assert landed == [f"{LANDING}/day.zip/{name}" for name in names]
+    assert list(workspace.files) == landed
+    assert workspace.files[landed[1]].decode() == ANSWERS
 
 
 def test_land_refuses_a_bad_file_before_anything_is_sent(deployment, workspace, answers):

@@ -27,7 +27,7 @@ from deepkt_irt.settings import Settings, SimulatorSettings
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.simulator import simulate, write_district
-from deepkt_irt.tables.bronze import RAW_ACTION_LOGS, RAW_RESPONSES
+from deepkt_irt.tables.bronze import RAW_ACTION_LOGS, RAW_PROBLEM_DETAILS, RAW_RESPONSES
 from deepkt_irt.tables.ops import ERASURES, INGEST_AUDIT, PIPELINE_RUNS, QUARANTINE
 from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.silver import (
@@ -342,3 +342,21 @@ def test_rows_older_than_their_retention_go(site):
 
     assert delete_overdue(later) == {QUARANTINE.qualified_name: refused}
     assert site.read(QUARANTINE).isEmpty()
+
+
+def test_student_in_a_column_that_nobody_knows_is_masked_and_the_row_stays(spark, store, frame):
+    came = {"_source": "edm_cup", "_file": "p.csv", "_batch_id": 0, "_ingested_at": AS_OF}
+    told = {"p1": f'{{"by": "{ANN}"}}', "p2": f'{{"by": "{CAT}"}}', "p3": None}
+    problems = [
+        {"problem_id": name, "extras": extras, "_row": n, **came}
+        for n, (name, extras) in enumerate(told.items())
+    ]
+    store.append(RAW_PROBLEM_DETAILS, frame(RAW_PROBLEM_DETAILS, problems), app_id="a", version=1)
+    lake = store.folder(RAW_PROBLEM_DETAILS).parents[2]
+    site = erasing.Site(Opened(spark, store, Place.of_lake(lake)), lake, Settings(), AS_OF)
+    person = erasing.Person("edm_cup", ANN, None, None, None, ())
+
+    forget_student._mask_texts(site, person)
+
+    found = rows(store.read(RAW_PROBLEM_DETAILS).na.fill(""), "problem_id", "extras")
+    assert found == [("p1", '{"by": "[erased]"}'), ("p2", told["p2"]), ("p3", "")]

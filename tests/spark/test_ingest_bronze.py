@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from deepkt_irt.azure.factory.world import World
 from deepkt_irt.errors import BadFile, QualityViolation
 from deepkt_irt.jobs import ingest_bronze as job
 from deepkt_irt.jobs.ingest_bronze import ingest_bronze
+from deepkt_irt.jobs.source_stops import Stops
 from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.settings import IngestSettings, Settings
 from deepkt_irt.sources.catalogue import source_named
@@ -82,7 +84,8 @@ def test_ingest_bronze_mixed_files_keeps_quarantines_and_accounts(ctx, store, pu
 
     metrics = ingest_bronze(ctx)
 
-    assert metrics == {"files_new": 2, "rows_read": 5, "rows_kept": 3, "rows_quarantined": 2}
+    counted = {"files_new": 2, "rows_read": 5, "rows_kept": 3, "rows_quarantined": 2}
+    assert {name: value for name, value in metrics.items() if value} == counted
     read = store.read(RAW_RESPONSES)
     columns = ("_source", "_file", "_row", "student_id", "item_id", "correct", "response_order")
     assert rows(read, *columns) == [
@@ -273,9 +276,10 @@ def test_ingest_bronze_checkpoint_deleted_reads_no_file_twice(ctx, store, put):
 
 def test_ingest_bronze_file_landing_after_the_look_round_is_read_too(ctx, store, put, monkeypatch):
     put("good.csv", GOOD)
-    looked = job.new_files(ctx)
+    stops = Stops()
+    looked = job.new_files(ctx, job.landing_files(ctx, stops), {}, stops)
     put("late.csv", MIXED)
-    monkeypatch.setattr(job, "new_files", lambda _: looked)
+    monkeypatch.setattr(job, "new_files", lambda *_: looked)
 
     ingest_bronze(ctx)
 
@@ -311,6 +315,28 @@ def test_ingest_bronze_folders_of_days_hold_files_of_one_name(ctx, store):
     assert {row[0] for row in rows(store.read(RAW_RESPONSES), "_file")} == {
         f"{d}responses.csv" for d in days
     }
+
+
+def test_ingest_bronze_zip_that_lands_as_it_is_has_an_account_for_every_file_in_it(ctx, store, put):
+    for place in ("a.zip", "2026-03-01/a.ZIP"):
+        path = ctx.landing / "responses_csv" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w") as out:
+            out.writestr("good.csv", GOOD)
+            out.writestr("export/mixed.csv", MIXED)
+            out.writestr("__MACOSX/good.csv", "x")
+    put("good.csv", GOOD)
+
+    assert ingest_bronze(ctx)["files_new"] == 5
+    assert ingest_bronze(ctx)["files_new"] == 0
+
+    assert accounts(store) == sorted(
+        ("responses_csv", f"{place}{name}", *counts)
+        for place in ("a.zip/", "2026-03-01/a.ZIP/", "")
+        for name, counts in (("good.csv", (2, 2, 0)), ("mixed.csv", (3, 1, 2)))
+        if place or name == "good.csv"
+    )
+    assert store.read(RAW_RESPONSES).count() == 8
 
 
 def test_ingest_bronze_takes_in_what_data_factory_copied(ctx, store, tmp_path):

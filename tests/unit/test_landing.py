@@ -1,8 +1,12 @@
 """Files are looked at before anything is copied, and copied whole or not at all."""
 
+import gzip
+
 import pytest
 
 from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError
+from deepkt_irt.settings import IngestSettings
+from deepkt_irt.sources import files
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import land, layout_of_landed, mapping_file
 
@@ -158,3 +162,22 @@ def test_land_unwritable_lake_says_so(data, tmp_path):
 
     with pytest.raises(BackendUnavailable, match="cannot be written"):
         land(CSV, write(data, ANSWERS), blocked, mapping=None)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"max_unpacked_bytes": 2**20}, r"more than the 1,048,576 allowed; .*max_unpacked_bytes"),
+        ({"max_unpacked_ratio": 100}, r"unpack to more than 100 times as many.*max_unpacked_ratio"),
+    ],
+)
+def test_land_gz_out_of_which_too_much_comes_is_refused(data, landing, monkeypatch, limits, said):
+    monkeypatch.setattr(files, "_SMALL", 2**16)
+    path = data / "answers.csv.gz"
+    path.write_bytes(gzip.compress(ANSWERS.encode() + b"u,i,1,1600000000,4\n" * 500_000))
+
+    with pytest.raises(BadFile, match=rf"answers\.csv\.gz: .*{said}"):
+        land(CSV, path, landing, mapping=None, limits=IngestSettings(**limits))
+
+    assert not landing.exists()
+    assert land(CSV, path, landing, mapping=None, limits=IngestSettings(max_unpacked_ratio=2_000))

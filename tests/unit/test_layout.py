@@ -13,7 +13,7 @@ def test_graded_usual_ways_to_write_it_pass(value):
     assert graded(value) is None
 
 
-@pytest.mark.parametrize("value", ["2", "-1", "0.5", "yes", "nan"])
+@pytest.mark.parametrize("value", ["2", "-1", "0.5", "yes", "nan", "1\t", "1\u00a0", "\uff11"])
 def test_graded_anything_else_says_what_is_expected(value):
     assert graded(value) == "expected 0 or 1"
 
@@ -26,6 +26,11 @@ def test_number_decimal_passes(value):
 @pytest.mark.parametrize("value", ["", "NA", "nan", "inf", "1,5", "0x10", "1_000", "٣x"])
 def test_number_other_text_is_refused(value):
     assert number(value) is not None
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1e400", "9" * 400, "٣", "\uff11", "7\t"])
+def test_number_what_no_double_holds_and_other_digits_are_refused(value):
+    assert number(value) == "expected a number"
 
 
 def test_share_only_zero_to_one_passes():
@@ -57,6 +62,19 @@ def test_instant_epoch_and_iso_8601_pass(value):
 )
 def test_instant_what_spark_could_not_read_is_refused(value):
     assert instant(value) is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0001-01-01", "1899-12-31T23:59:59Z", "2200-01-01", "9999-12-31T23:59:59Z", "7258118400"],
+)
+def test_instant_beyond_what_later_steps_can_count_is_refused(value):
+    assert instant(value) == "expected a time from 1900 to 2199; numbers from 1970 on"
+
+
+def test_instant_offset_that_spark_does_not_read_is_refused():
+    assert instant("2026-02-02T09:00:00+18:00") is None
+    assert instant("2026-02-02T09:00:00-18:30") == "expected an offset of at most 18 hours"
 
 
 def test_epoch_seconds_milliseconds_are_refused():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deepkt_irt.errors import BackendUnavailable, UsageError
-from deepkt_irt.jobs.opening import Target, checked, parse_as_of, parse_settings
+from deepkt_irt.jobs.opening import Target, checked, parse_as_of, parse_settings, profile_of
 from deepkt_irt.settings import SaktSettings, SequenceSettings, SimulatorSettings
 from deepkt_irt.tables.store import open_lake_folder
 
@@ -66,3 +66,22 @@ def test_open_lake_folder_unwritable_place_says_so(tmp_path):
 
     with pytest.raises(BackendUnavailable, match="cannot be written"):
         open_lake_folder(blocker / "lake")
+
+
+@pytest.mark.parametrize(
+    ("files", "profile"),
+    [
+        ({}, "small"),
+        ({"edm_cup/action_logs.csv": 11_000_000}, "small"),
+        ({"assistments/2009.csv.gz": 4_000_000}, "medium"),
+        ({"edm_cup/a.csv": 30_000_000, "edm_cup/2026-03-01/b.csv": 30_000_000}, "large"),
+        ({"one_roster/roster.zip": 10_000_000}, "large"),
+    ],
+)
+def test_profile_follows_the_size_of_what_landed_unpacked(tmp_path, files, profile):
+    for name, size in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.truncate(size)
+    assert profile_of(tmp_path) == profile

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deepkt_irt.errors import BadFile
+from deepkt_irt.sources import blocks, files
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import Field, Layout, graded, number
@@ -66,6 +67,11 @@ def refused(found):
         ("wide.csv", HEADER.encode("utf-16"), "binary"),
         ("plain.csv.gz", HEADER.encode(), "no gz file"),
         ("packed.csv", gzip.compress(HEADER.encode(), mtime=0), "gz file without .gz"),
+        ("twice.csv.gz", gzip.compress(gzip.compress(HEADER.encode())), "a gz file is packed in"),
+        ("lines.csv", b'"a\nb",user\n1,2\n', "it has a\\nb, user"),
+        ("mark.csv", b"\xe2\x80\xaeuser,item\n", r"it has \u202euser, item"),
+        ("long.csv", b"user,item,correct,%s\n" % (b"x" * 1_001), "name has 1,001 characters"),
+        ("wide.csv", b",".join(b"c%d" % n for n in range(2_000)), "… "),
     ],
 )
 def test_inspect_wrong_file_is_named_with_problem_and_fix(file, name, content, problem):
@@ -76,7 +82,11 @@ def test_inspect_wrong_file_is_named_with_problem_and_fix(file, name, content, p
     assert message.startswith(f"{name}: ")
     assert problem in message
     assert "; " in message.removeprefix(name)
-    assert "\n" not in message
+    assert message.isprintable()
+    assert len(message) < 1_000
+    lacking = ("user", "item", "correct") if name == "columns.csv" else found.value.columns
+    assert found.value.columns == lacking
+    assert set(lacking) <= {"user", "item", "correct"}
 
 
 def test_inspect_missing_file_is_named_with_its_path(tmp_path):
@@ -190,6 +200,29 @@ def test_records_unclosed_quote_keeps_what_it_swallowed(file):
     assert "t,i,1" in found[1].received
 
 
+def test_records_quote_open_for_too_long_is_refused_before_memory_ends(file, monkeypatch):
+    monkeypatch.setattr(blocks, "_WHOLE_FIELD", 1_000)
+    path = file(HEADER + 's,i,1\ns,"i,1\n' + "t,i,1\n" * 1_000)
+
+    with pytest.raises(BadFile, match=r"field larger than .*; close the quote"):
+        inspect(path, LAYOUT)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_line_without_an_end_is_refused_before_memory_ends(file, monkeypatch, name):
+    monkeypatch.setattr(files, "_LONGEST_LINE", 2**20)
+    content = HEADER.encode() + b"x" * 3 * 2**20
+
+    with pytest.raises(BadFile, match=r"more than 1 MiB without the end of a line; export"):
+        inspect(file(gzip.compress(content) if name.endswith(".gz") else content, name), LAYOUT)
+
+
+def test_records_columns_without_a_name_hide_none_of_each_other(file):
+    found = read(file("user,item,correct,,\ns,i,1,7,8\n"))
+
+    assert json.loads(kept(found)[0]["extras"]) == {"column 4": "7", "column 5": "8"}
+
+
 def test_records_value_of_wrong_kind_in_optional_column_is_refused(file):
     found = read(file("user,item,correct,ms\ns,i,1,fast\ns,i,1,-5\n"))
 
@@ -210,6 +243,19 @@ def test_records_row_number_goes_where_the_layout_says(file):
 
     assert [each["response_order"] for each in kept(found)] == ["1", "2"]
     assert kept(found)[0]["skill_separator"] == ";"
+
+
+def test_records_columns_that_no_layout_names_are_kept_in_every_file_of_edm_cup(file):
+    for layout in source_named("edm_cup").layouts:
+        named = [*(each.header for each in layout.fields), *layout.needed]
+        known = {"timestamp": "1600000000", "score": "1"}
+        row = [known.get(name, "" if "_date" in name or "_time" in name else "x") for name in named]
+
+        (found,) = read(
+            file(",".join([*named, "mood"]) + "\n" + ",".join([*row, "fine"]) + "\n"), layout=layout
+        )
+
+        assert json.loads(found.kept[layout.rest])["mood"] == "fine"
 
 
 def test_unread_columns_are_those_without_a_place():

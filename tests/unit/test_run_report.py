@@ -18,7 +18,9 @@ from deepkt_irt.reporting.explanation_report import (
     Spending,
 )
 from deepkt_irt.reporting.item_data import Attention
+from deepkt_irt.reporting.report_data import StreamNote
 from deepkt_irt.reporting.run_report import render
+from deepkt_irt.reporting.source_report import ColumnChange, SourceReport, StoppedSource
 from made_up_items import (
     ATTENTION,
     DOTS,
@@ -60,6 +62,16 @@ def test_page_names_flagged_items_with_reasons_and_action():
         ("148", "● good"),
         ("10", "○ too little data"),
     ]
+
+
+def test_page_says_how_long_files_waited_for_the_stream():
+    note = StreamNote(40, 60, 61_500, 12, 9.8, 41.2, "2026-03-01 01:52")
+
+    said = " ".join(section(render(report(streaming=note)), "data").split())
+
+    assert "40 rounds took in 60 files with 61,500 rows, the last at 2026-03-01 01:52 UTC" in said
+    assert "10 s in the middle, 41 s at worst. 12 events came in late" in said
+    assert "the stream" not in section(render(report()), "data")
 
 
 def test_page_says_how_many_more_are_flagged():
@@ -154,6 +166,26 @@ def test_page_says_how_explanations_came_out_and_how_their_material_is_found():
     found = section(render(report(explanations=unasked)), "explanations")
     assert "No model was ever asked." in found
     assert "None is." in found
+
+
+def test_page_says_loudly_which_sources_are_stopped_and_what_columns_did():
+    sources = SourceReport(
+        stopped=(StoppedSource("edm_cup", "2026-03-01 02:00 UTC", "a.csv: <x> is missing; mend"),),
+        changes=(
+            ColumnChange("s", "*.csv", "ms", "of another type", "2026-03-01/b.csv", 0.621),
+            ColumnChange("s", "*.csv", "mood", "added", "b.csv", 0.0),
+        ),
+    )
+    page = render(report(sources=sources))
+
+    head = page.split('<section id="data">')[0]
+    assert "Not all data is here." in head
+    assert "<b>edm_cup</b>, since 2026-03-01 02:00 UTC: a.csv: &lt;x&gt; is missing; mend" in head
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", section(page, "data"))
+    assert cells[:6] == ["s", "*.csv", "ms", "of another type", "62 %", "2026-03-01/b.csv"]
+    quiet = render(report())
+    assert "Not all data is here." not in quiet
+    assert "No column came, went or changed its type." in section(quiet, "data")
 
 
 def test_report_without_flagged_items_or_gaps_says_so():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from deepkt_irt.errors import BadFile
 from deepkt_irt.jobs.erasing import Person
 from deepkt_irt.jobs.erasing_files import _new_landing_files
+from deepkt_irt.settings import IngestSettings
 from deepkt_irt.sources.catalogue import SOURCES
 from deepkt_irt.sources.landing import land, layout_of_landed
 from deepkt_irt.sources.reader import inspect, records
@@ -59,7 +60,7 @@ def test_landed_twice_is_landed_once(source, tmp_path):
 
 
 @EVERY
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_damage_anywhere_is_refused_by_file_or_row_and_loses_nothing(
     source, data, tmp_path_factory
@@ -93,7 +94,7 @@ def test_erasure_takes_the_student_out_of_every_file_and_nobody_else(source, tmp
         work=logs(ANN),
     )
 
-    changed = _new_landing_files(landing, person)
+    changed = _new_landing_files(landing, person, IngestSettings())
 
     assert {each.path for each in changed} == {p for p, (text, _) in before.items() if ANN in text}
     for each in changed:

@@ -215,9 +215,34 @@ def one_scheduler(bundle: Resolved, _: Wheel) -> Problems:
     live = driver == "workflows" and bundle.tree.get("mode") != "development"
     expected = "UNPAUSED" if live else "PAUSED"
     for key, job in bundle.resources.get("jobs", {}).items():
-        for trigger in ("schedule", "trigger", "continuous"):
+        for trigger in ("schedule", "trigger"):
             if trigger in job and job[trigger].get("pause_status") != expected:
                 yield f"jobs.{key}.{trigger}", f"must be {expected} while {driver} drives"
+
+
+def stream_is_alone(bundle: Resolved, _: Wheel) -> Problems:
+    """Nothing but itself starts a continuous job; it runs in time-limited turns, in dev not at all.
+
+    Its tasks are not retried unless task_retry_mode says so: the job is begun anew.
+    """
+    in_development = bundle.tree.get("mode") == "development"
+    for key, job in bundle.resources.get("jobs", {}).items():
+        if "continuous" not in job:
+            continue
+        where = f"jobs.{key}"
+        status = job["continuous"].get("pause_status")
+        if status not in {"PAUSED", "UNPAUSED"} or (in_development and status != "PAUSED"):
+            allowed = "PAUSED" if in_development else "PAUSED or UNPAUSED"
+            yield f"{where}.continuous", f"pause_status must be {allowed}"
+        for other in ("schedule", "trigger"):
+            if other in job:
+                yield f"{where}.{other}", "a continuous job starts itself"
+        metrics = {rule.get("metric", "") for rule in job.get("health", {}).get("rules", [])}
+        if not any(metric.startswith("STREAMING_BACKLOG_") for metric in metrics):
+            yield where, "needs a health rule on its backlog"
+        for task in job.get("tasks", []):
+            if task.get("max_retries") != 0:
+                yield f"{where}.{task.get('task_key')}", "needs max_retries: 0, the job begins anew"
 
 
 def job_can_be_operated(bundle: Resolved, _: Wheel) -> Problems:
@@ -305,6 +330,7 @@ RULES: tuple[Callable[[Resolved, Wheel], Problems], ...] = (
     cluster_is_sound,
     cron_fires,
     one_scheduler,
+    stream_is_alone,
     job_can_be_operated,
     rights_name_somebody,
     schemas_are_open_to_readers,

@@ -130,9 +130,14 @@ class Deployment:
         folder = "/".join(("/Volumes", *names, source.name))
         with tempfile.TemporaryDirectory() as scratch:
             land(source, data, Path(scratch), mapping=mapping)
+            root = Path(scratch) / source.name
+            for held in (path for path in root.iterdir() if path.is_dir()):  # by a zip file
+                with _asking(f"make {folder}/{held.name}"):
+                    self.client.files.create_directory(f"{folder}/{held.name}")
             # the mapping's name has _ in front, so that it is there before its file
-            files = sorted((Path(scratch) / source.name).iterdir(), key=lambda p: p.name[0] != "_")
-            return sorted(self._upload(path, f"{folder}/{path.name}") for path in files)
+            files = sorted(filter(Path.is_file, root.rglob("*")), key=lambda p: p.name[0] != "_")
+            places = ((path, path.relative_to(root).as_posix()) for path in files)
+            return sorted(self._upload(path, f"{folder}/{place}") for path, place in places)
 
     def _upload(self, path: Path, target: str) -> str:
         from databricks.sdk.errors import NotFound  # noqa: PLC0415 - an extra

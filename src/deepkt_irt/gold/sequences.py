@@ -27,28 +27,34 @@ def indexed(
 ) -> "DataFrame":
     """Graded events with integer indexes instead of ids; none is lost to a missing index.
 
+    Args:
+        events: Rows of silver.canonical_learning_events.
+        item_vocabulary: Indexes of items.
+        skill_vocabulary: Indexes of skills, few enough for each task to hold them all.
+
     Returns:
-        student_key, event_id, sequence_number, item_index (0 if it has none), skill_indexes
-        (sorted, may be empty), correct (0 or 1), latency_ms, hint_count, attempt_count,
-        first_action, answered_at.
+        student_key, event_id, assignment_id, event_kind, sequence_number, item_index (0 if it has
+        none), skill_indexes (sorted, may be empty), correct (0 or 1), latency_ms, hint_count,
+        attempt_count, first_action, answered_at.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    graded = events.filter("correct IS NOT NULL")
-    tagged = graded.select("event_id", F.explode("skill_ids").alias("skill_id"))
-    skills = tagged.join(skill_vocabulary.select("skill_id", "skill_index"), "skill_id")
-    grouped = skills.groupBy("event_id").agg(
-        F.array_sort(F.collect_set("skill_index")).alias("skill_indexes")
-    )
+    entry = F.struct("skill_id", "skill_index")
+    index_of = skill_vocabulary.agg(F.map_from_entries(F.collect_list(entry)).alias("index_of"))
+    indexes = F.transform("skill_ids", lambda skill: F.try_element_at("index_of", skill))
+    known = F.array_sort(F.array_distinct(F.filter(indexes, lambda index: index.isNotNull())))
     return (
-        graded.join(item_vocabulary.select("item_id", "item_index"), "item_id", "left")
-        .join(grouped, "event_id", "left")
+        events.filter("correct IS NOT NULL")
+        .crossJoin(F.broadcast(index_of))
+        .join(item_vocabulary.select("item_id", "item_index"), "item_id", "left")
         .select(
             "student_key",
             "event_id",
+            "assignment_id",
+            "event_kind",
             "sequence_number",
             F.coalesce("item_index", F.lit(_UNKNOWN)).alias("item_index"),
-            F.coalesce("skill_indexes", F.array().cast("array<int>")).alias("skill_indexes"),
+            known.alias("skill_indexes"),
             F.col("correct").cast("int").alias("correct"),
             "latency_ms",
             "hint_count",

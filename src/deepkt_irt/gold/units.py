@@ -28,7 +28,7 @@ def units(steps: "DataFrame", events: "DataFrame", splits: "DataFrame") -> "Data
     tests = _tests(events)
     tested = tests.select("student_key").distinct()
     whole = _whole(steps.join(tested, "student_key", "left_anti"))
-    rows = _of_tests(steps, events, tests).unionByName(whole)
+    rows = _of_tests(steps, tests).unionByName(whole)
     return rows.join(splits.select("student_key", "split", "bucket"), "student_key")
 
 
@@ -46,21 +46,20 @@ def _tests(events: "DataFrame") -> "DataFrame":
     )
 
 
-def _of_tests(steps: "DataFrame", events: "DataFrame", tests: "DataFrame") -> "DataFrame":
+def _of_tests(steps: "DataFrame", tests: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    placed = steps.join(events.select("event_id", "assignment_id", "event_kind"), "event_id")
     practice = (
         tests.select(
             "student_key", "unit_id", "first_number", F.explode("practice_ids").alias("of")
         )
-        .join(placed.filter("event_kind = 'practice'"), "student_key")
+        .join(steps.filter("event_kind = 'practice'"), "student_key")
         .filter("assignment_id = of AND sequence_number < first_number")
         .withColumn("asked", F.lit(0))
     )
     asked = (
         tests.select("student_key", "unit_id")
-        .join(placed.filter("event_kind = 'assessment'"), "student_key")
+        .join(steps.filter("event_kind = 'assessment'"), "student_key")
         .filter("assignment_id = unit_id")
         .withColumn("asked", F.lit(1))
     )

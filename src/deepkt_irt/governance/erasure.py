@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from deepkt_irt.tables.bronze import EXTRAS
 from deepkt_irt.tables.contract import Column, Privacy, Table
 from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.rosters import ROSTER_STUDENTS
@@ -43,7 +44,7 @@ LISTS = frozenset({"agent_ids"})
 # identifiers of others, or values that stand beside a column above in the same row
 _BESIDE = frozenset(
     {
-        *("teacher", "teacher_id", "class_id", "answer", "student_group", "extras"),
+        *("teacher", "teacher_id", "class_id", "answer", "student_group", EXTRAS),
         *("attempt_id", "registration", "statement"),
         *("sourced_id", "username", "email", "identifier", "user_ids"),
     }
@@ -96,6 +97,8 @@ def _columns(table: Table) -> tuple[str, ...]:
     known = {column.name for column in by} | (_BESIDE if by or _is_of_staff(tagged) else set())
     unknown = [column.name for column in tagged if column.name not in known]
     unknown += [column.name for column in by if column.type != "string"]
+    if [column.name for column in tagged] == [EXTRAS]:
+        return ()  # of no student by itself: who stands in it is masked, as in any text
     if unknown:
         raise ValueError(
             f"{table.qualified_name}: say in governance/erasure.py how a student is found by "

@@ -6,6 +6,7 @@ from deepkt_irt.gold.sequences import indexed, windows
 from deepkt_irt.gold.units import units
 from deepkt_irt.gold.vocabulary import new_entries
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.reading import counts
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.tables.gold import (
     ITEM_VOCABULARY,
@@ -54,12 +55,12 @@ def engineer_features(ctx: JobContext) -> Metrics:
     made = windows(steps, splits, ctx.settings.sequence)
     ctx.refresh(SAKT_SEQUENCES, made, within=students)
     ctx.refresh(WDIRT_FEATURES, units(steps, events, splits), within=students)
-    return {
-        "items": ctx.read(ITEM_VOCABULARY).count(),
-        "skills": ctx.read(SKILL_VOCABULARY).count(),
-        "windows": ctx.read(SAKT_SEQUENCES).count(),
-        "units": ctx.read(WDIRT_FEATURES).count(),
-    }
+    return counts(
+        (ctx.read(ITEM_VOCABULARY), {"items": "true"}),
+        (ctx.read(SKILL_VOCABULARY), {"skills": "true"}),
+        (ctx.read(SAKT_SEQUENCES), {"windows": "true"}),
+        (ctx.read(WDIRT_FEATURES), {"units": "true"}),
+    )
 
 
 def _students_changed(ctx: JobContext) -> "list[DataFrame] | None":

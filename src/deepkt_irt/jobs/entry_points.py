@@ -5,6 +5,7 @@ import argparse
 from deepkt_irt.jobs import apply_access as access_rules
 from deepkt_irt.jobs import forget_student as forgetting
 from deepkt_irt.jobs import integration, serving_endpoint
+from deepkt_irt.jobs import stream_events as streaming
 from deepkt_irt.jobs.opening import open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.scripts import Script, add_model_names, script, target_of
@@ -56,12 +57,14 @@ recommend_items = task_script(TASKS["recommend_items"])
 build_vector_index = task_script(TASKS["build_vector_index"])
 explain_students = task_script(TASKS["explain_students"])
 publish_report = task_script(TASKS["publish_report"])
+verify_sources = task_script(TASKS["verify_sources"])
 apply_access = script(access_rules.apply_access, access_rules.add_flags)
 forget_student = script(forgetting.forget_student, forgetting.add_flags)
+stream_events = script(streaming.stream_events, streaming.add_flags)
 seed_district = script(integration.seed_district)
-verify_district = script(integration.verify_district)
+verify_district = script(integration.verify_district, writes=False)
 drop_district = script(integration.drop_district, add_model_names)
-serve_champions = script(serving_endpoint.serve_champions, serving_endpoint.add_flags)
+serve_champions = script(serving_endpoint.serve_champions, serving_endpoint.add_flags, writes=False)
 
 SCRIPTS: dict[str, Script] = {
     each.name: each for each in tuple(globals().values()) if isinstance(each, Script)

@@ -7,6 +7,7 @@ it takes its place. Cut off anywhere, the same is done again from the file as it
 import csv
 import io
 import json
+import shutil
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -20,11 +21,13 @@ from deepkt_irt.governance.erasure import BY_COLUMN, LISTS, Note, searches
 from deepkt_irt.governance.redaction import redacted
 from deepkt_irt.jobs.erasing import Person, Site, theirs
 from deepkt_irt.jobs.landing_batches import STAGE, Key, files_below
+from deepkt_irt.settings import IngestSettings
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import Document
 from deepkt_irt.sources.reader import content_hash
 from deepkt_irt.sources.removal import Removed, json_texts, without
+from deepkt_irt.sources.zip_files import take_all_apart
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
 
@@ -52,7 +55,7 @@ def rewrite_files(site: Site, person: Person) -> list[Note]:
         A note per file that held the student.
     """
     place = site.opened.place
-    changed = _new_landing_files(place.landing, person)
+    changed = _new_landing_files(place.landing, person, site.settings.ingest)
     _forget_refused(site, person, changed)
     _account(site, person, changed)
     truth = _new_truth_files(site.lake, person) if site.lake else []
@@ -70,16 +73,21 @@ def rewrite_files(site: Site, person: Person) -> list[Note]:
     ]
 
 
-def _new_landing_files(landing: Path, person: Person) -> list[Rewritten]:
-    return [each for name in person.sources for each in _new_files_of(landing, name, person)]
+def _new_landing_files(landing: Path, person: Person, limits: IngestSettings) -> list[Rewritten]:
+    return [
+        each for name in person.sources for each in _new_files_of(landing, name, person, limits)
+    ]
 
 
-def _new_files_of(landing: Path, name: str, person: Person) -> list[Rewritten]:
+def _new_files_of(
+    landing: Path, name: str, person: Person, limits: IngestSettings
+) -> list[Rewritten]:
     """The files of a source that held the student."""
-    for path in (landing / name).rglob("_*"):
-        if path.name.endswith(_ENDS):
-            path.unlink()
     source = source_named(name)
+    for path in sorted((landing / name).rglob("_*")):
+        if path.name.endswith(_ENDS):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    take_all_apart(landing / source.name, source, limits)
     changed = []
     for key, path in files_below(landing).items():
         layout = layout_of_landed(source, path) if key[0] == name else None

@@ -71,7 +71,7 @@ def material_of(
     """
     with tempfile.TemporaryDirectory(prefix="deepkt-evaluate-") as folder:
         lake = Path(folder)
-        land(source, data, lake / "landing", mapping=mapping)
+        land(source, data, lake / "landing", mapping=mapping, limits=settings.ingest)
         runner = open_runner(Target(lake=lake), settings=settings, reporter=reporter)
         runner.run([TASKS[task.__name__] for task in _TASKS])
         return read_material(runner.store.read)

@@ -34,8 +34,10 @@ from deepkt_irt.jobs.retention import delete_overdue
 from deepkt_irt.jobs.scripts import add_model_names, target_of
 from deepkt_irt.reporting.erasure import Proof
 from deepkt_irt.sources.catalogue import source_named
+from deepkt_irt.tables import bronze
+from deepkt_irt.tables.bronze import EXTRAS
 from deepkt_irt.tables.gold_bandit import BANDIT_REWARDS
-from deepkt_irt.tables.ops import PIPELINE_RUNS, QUARANTINE
+from deepkt_irt.tables.ops import PIPELINE_RUNS, QUARANTINE, STOPPED_SOURCES
 from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.rosters import ROSTER_STUDENTS
 from deepkt_irt.tables.silver import ERASURE_REQUESTS, STUDENT_KEYS
@@ -47,6 +49,12 @@ _PURGES_AT_ONCE = 4
 _RECOMMENDER = "recommender"
 # what an erasure that was cut off starts from
 _LAST = (ROSTER_STUDENTS, STUDENT_KEYS, ERASURE_REQUESTS)
+# texts that may name a student in rows that are not the student's
+_TEXTS = (
+    (PIPELINE_RUNS, "error"),
+    (STOPPED_SOURCES, "error"),
+    *((table, EXTRAS) for table in bronze.TABLES if EXTRAS in table.column_names),
+)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -161,10 +169,10 @@ def _forget(site: Site, target: Target, request: Request) -> Proof:
         site.note(request, _inventory(site, target, person))
     log.info("erasure %s: what is there is noted", request.erasure_id)
     site.note(request, rewrite_files(site, person))
-    _mask_errors(site, person)
     for search in plan:
         if search.table not in _LAST:
             erase(site, search, person)
+    _mask_texts(site, person)
     told = [table for table in TABLES if table not in _LAST and holds_persons(table)]
     with ThreadPoolExecutor(_PURGES_AT_ONCE) as pool:  # each mostly waits for small Spark jobs
         list(pool.map(site.opened.store.purge, told))
@@ -218,17 +226,18 @@ def _models(site: Site, target: Target, person: Person, *, rewarded: bool) -> li
     ]
 
 
-def _mask_errors(site: Site, person: Person) -> None:
-    """Mask the student in the error lines of earlier runs."""
+def _mask_texts(site: Site, person: Person) -> None:
+    """Mask the student in error lines, and in columns of others' rows that nobody knows."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    for value in _texts(person).values():
-        named = site.read(PIPELINE_RUNS).filter(F.col("error").rlike(whole(value)))
-        lines = named.toPandas()
-        if not lines.empty:
-            lines["error"] = [redacted(text, [value]) for text in lines["error"]]
-            store = site.opened.store
-            store.update_matching(PIPELINE_RUNS, store.frame(PIPELINE_RUNS, lines))
+    values, store = list(_texts(person).values()), site.opened.store
+    named = "|".join(map(whole, values))
+    for table, column in _TEXTS if values else ():
+        if store.exists(table):
+            lines = site.read(table).filter(F.col(column).rlike(named)).toPandas()
+            if not lines.empty:
+                lines[column] = [redacted(text, values) for text in lines[column]]
+                store.update_matching(table, store.frame(table, lines))
 
 
 def _texts(person: Person) -> dict[str, str]:

@@ -10,6 +10,7 @@ from deepkt_irt.errors import BadFile, QualityViolation
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.landing_batches import (
     STAGE,
+    Accounts,
     Batch,
     Key,
     Landed,
@@ -20,6 +21,8 @@ from deepkt_irt.jobs.landing_batches import (
     new_files,
     pending_batches,
 )
+from deepkt_irt.jobs.source_columns import keep_columns
+from deepkt_irt.jobs.source_stops import Stops, keep_stops
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.sources.batches import (
     REFUSED,
@@ -29,47 +32,71 @@ from deepkt_irt.sources.batches import (
     refused_batches,
     sql_schema,
 )
+from deepkt_irt.sources.evolution import Status, columns_of
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.contract import Table
-from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES, QUARANTINE
+from deepkt_irt.tables.ops import (
+    INGEST_AUDIT,
+    LANDED_FILES,
+    QUARANTINE,
+    SOURCE_COLUMNS,
+    STOPPED_SOURCES,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
 
-_TABLES = (*bronze.TABLES, LANDED_FILES, QUARANTINE, INGEST_AUDIT)
+_TABLES = (
+    *bronze.TABLES,
+    LANDED_FILES,
+    QUARANTINE,
+    INGEST_AUDIT,
+    SOURCE_COLUMNS,
+    STOPPED_SOURCES,
+)
 
 
 @task(reads=_TABLES, writes=_TABLES)
 def ingest_bronze(ctx: JobContext) -> Metrics:
     """Read new landing files into bronze; refused rows go to ops.quarantine.
 
-    Safe to run again: a file is read once, and a run that was cut off is completed. Stops before
-    reading anything if a file is damaged, lacks a column, or changed under a name already read;
-    the message names the file. Stops after writing the quarantine if all rows of a file were
-    refused. ops.ingest_audit shows per file read = kept + quarantined.
+    Safe to run again: a file is read once, and a run that was cut off is completed. A source stops
+    by itself, before anything more of it is read, if a file of it is damaged, lacks a column or
+    changed under a name already read, and after writing the quarantine if all rows of a file were
+    refused. The others go on; ops.stopped_sources names the file and what to do, and verify_sources
+    fails at the end. With no source left to go on, this task fails. ops.ingest_audit shows per file
+    read = kept + quarantined, ops.source_columns which columns came, went or changed.
     """
-    new = new_files(ctx)
+    stops = Stops()
+    there, accounts = landing_files(ctx, stops), accounts_by_file(ctx)
+    _stop_useless(ctx, there, accounts, stops)
+    new = new_files(ctx, there, accounts, stops)
     if new:
         find_batches(ctx)
-        for batch in pending_batches(ctx, new):
-            _take_in(ctx, batch)
-    accounts = accounts_by_file(ctx)
-    _refuse_skipped(ctx, new, accounts)
-    _refuse_useless(ctx, accounts)
-    taken = [accounts[each.key] for each in new]
+        for batch in pending_batches(ctx, new, accounts, stops):
+            _take_in(ctx, batch, stops)
+        accounts = accounts_by_file(ctx)
+        _stop_skipped(ctx, new, accounts, stops)
+    changed = keep_columns(ctx, accounts.values(), stops, keep_stops(ctx, stops))
+    stops.raise_if_all({source for source, _ in (*accounts, *there)})
+    taken = [accounts[each.key] for each in new if each.key in accounts]
     rows_read = sum(each["rows_read"] for each in taken)
     ctx.count_rows(rows_in=rows_read)
     return {
-        "files_new": len(new),
+        "files_new": len(taken),
         "rows_read": rows_read,
         "rows_kept": sum(each["rows_kept"] for each in taken),
         "rows_quarantined": sum(each["rows_quarantined"] for each in taken),
+        "columns_added": changed[Status.ADDED],
+        "columns_missing": changed[Status.MISSING_OPTIONAL] + changed[Status.MISSING_REQUIRED],
+        "columns_of_another_type": changed[Status.TYPE_CHANGED],
+        "sources_stopped": len(stops),
     }
 
 
-def _take_in(ctx: JobContext, batch: Batch) -> None:
+def _take_in(ctx: JobContext, batch: Batch, stops: Stops) -> None:
     """Write one batch: kept rows, refused rows, then the account that marks the files as read.
 
     Each append carries the batch's name, so that repeating it adds nothing.
@@ -78,13 +105,16 @@ def _take_in(ctx: JobContext, batch: Batch) -> None:
         files = [each for each in batch.files if each.table == table]
         rows = _kept(ctx, table, files, batch.number)
         ctx.append(table, rows, app_id=batch.app_id, version=1)
-    kept = _rows_kept(ctx, batch.files)
+    kept = _rows_kept(ctx, batch)
     short = [each for each in batch.files if kept.get(each.key, 0) != each.facts.n_records]
     if short:
         refused = _refused(ctx, short, batch.number)
         ctx.append(QUARANTINE, refused, app_id=batch.app_id, version=1)
     audit = _audit(ctx, batch.files, kept, batch.number)
     ctx.append(INGEST_AUDIT, audit, app_id=batch.app_id, version=1)
+    useless = [each for each in batch.files if each.facts.n_records and not kept.get(each.key)]
+    for each in useless:
+        _stop_for(ctx, each.key, each.facts.n_records, stops)
 
 
 def _kept(ctx: JobContext, table: Table, landed: list[Landed], batch_id: int) -> "DataFrame":
@@ -98,7 +128,7 @@ def _kept(ctx: JobContext, table: Table, landed: list[Landed], batch_id: int) ->
             for number in batch.column(0).to_pylist():
                 yield from kept_batches(parsings[number])
 
-    files = ctx.spark.range(len(landed)).mapInArrow(parse, sql_schema(kept_columns(parsings[0])))
+    files = ctx.spark.range(len(parsings)).mapInArrow(parse, sql_schema(kept_columns(parsings[0])))
     return files.withColumns(
         {"_batch_id": F.lit(batch_id).cast("bigint"), "_ingested_at": F.lit(ctx.as_of)}
     ).select(*table.column_names)
@@ -117,7 +147,7 @@ def _refused(ctx: JobContext, landed: list[Landed], batch_id: int) -> "DataFrame
 
     tables = {"/".join(each.key): each.table.qualified_name for each in landed}
     table_of = F.create_map(*(F.lit(text) for pair in tables.items() for text in pair))
-    files = ctx.spark.range(len(landed)).mapInArrow(parse, sql_schema(REFUSED))
+    files = ctx.spark.range(len(parsings)).mapInArrow(parse, sql_schema(REFUSED))
     return files.withColumns(
         {
             "stage": F.lit(STAGE),
@@ -130,16 +160,21 @@ def _refused(ctx: JobContext, landed: list[Landed], batch_id: int) -> "DataFrame
 
 
 def _parsings(ctx: JobContext, landed: list[Landed]) -> list[Parsing]:
-    """What a worker needs to know: no session, no context."""
+    """What a worker needs to know of each piece of some files: no session, no context."""
     limit = ctx.settings.ingest.max_field_characters
-    return [Parsing(each.source, each.file, each.path, each.layout, limit) for each in landed]
+    return [
+        Parsing(each.source, each.file, each.path, each.layout, limit, piece)
+        for each in landed
+        for piece in each.facts.pieces
+    ]
 
 
-def _rows_kept(ctx: JobContext, landed: list[Landed]) -> dict[Key, int]:
-    """Rows of some files found in their bronze tables, counted in one query."""
-    tables = dict.fromkeys(each.table for each in landed)
-    found = [ctx.read(table).select("_source", "_file") for table in tables]
-    return _counted(reduce(lambda a, b: a.unionByName(b), found), landed)
+def _rows_kept(ctx: JobContext, batch: Batch) -> dict[Key, int]:
+    """Rows of a batch's files found in their bronze tables, counted in one query."""
+    tables = dict.fromkeys(each.table for each in batch.files)
+    mine = f"_batch_id = {batch.number}"  # spares the files of all other batches
+    found = [ctx.read(table).filter(mine).select("_source", "_file") for table in tables]
+    return _counted(reduce(lambda a, b: a.unionByName(b), found), batch.files)
 
 
 def _counted(rows: "DataFrame", landed: list[Landed]) -> dict[Key, int]:
@@ -150,12 +185,22 @@ def _counted(rows: "DataFrame", landed: list[Landed]) -> dict[Key, int]:
     return {(row[0], row[1]): row[2] for row in counts}
 
 
+def _refused_by_column(ctx: JobContext, landed: list[Landed]) -> dict[Key, dict[str | None, int]]:
+    """Rows of some files in the quarantine by column at fault, in order; None: the whole row."""
+    names = sorted({each.file for each in landed})
+    rows = ctx.read(QUARANTINE).filter(f"stage = '{STAGE}'")
+    rows = rows.filter(rows["file"].isin(names)).groupBy("source", "file", "column").count()
+    found: dict[Key, dict[str | None, int]] = {}
+    for source, file, column, n in sorted(rows.collect(), key=lambda row: row["column"] or ""):
+        found.setdefault((source, file), {})[column] = n
+    return found
+
+
 def _audit(
     ctx: JobContext, landed: list[Landed], kept: dict[Key, int], batch_id: int
 ) -> "DataFrame":
     """Records counted in the files beside rows found in the tables."""
-    at_ingest = ctx.read(QUARANTINE).filter(f"stage = '{STAGE}'")
-    refused = _counted(at_ingest.select("source", "file"), landed)
+    by_column = _refused_by_column(ctx, landed)
     rows = [
         {
             "source": each.source,
@@ -165,37 +210,48 @@ def _audit(
             "n_bytes": each.facts.n_bytes,
             "rows_read": each.facts.n_records,
             "rows_kept": kept.get(each.key, 0),
-            "rows_quarantined": refused.get(each.key, 0),
+            "rows_quarantined": sum(by_column.get(each.key, {}).values()),
             "batch_id": batch_id,
             "ingested_at": ctx.as_of,
+            "layout": each.layout.label,
+            "columns": columns_of(each.layout, each.facts.header),
+            "refused_share": {
+                column: n / each.facts.n_records
+                for column, n in by_column.get(each.key, {}).items()
+                if column is not None
+            },
         }
         for each in landed
     ]
     return ctx.frame(INGEST_AUDIT, pd.DataFrame(rows))
 
 
-def _refuse_skipped(
-    ctx: JobContext, new: list[Landed], accounts: dict[Key, dict[str, int]]
-) -> None:
-    """Stop if a file has no account: the checkpoint takes it for read, the tables do not."""
+def _stop_skipped(ctx: JobContext, new: list[Landed], accounts: Accounts, stops: Stops) -> None:
+    """Stop a source if a file has no account: the checkpoint takes it for read, no table does."""
     for each in new:
-        if each.key not in accounts:
-            raise BadFile(
-                "/".join(each.key),
-                "the stream passed over it, as its checkpoint is newer than the tables",
-                f"delete {checkpoint_of(ctx)} and run again, no file is read twice",
-            )
+        with stops.met(*each.key):
+            if each.key not in accounts and each.source not in stops:
+                raise BadFile(
+                    "/".join(each.key),
+                    "the stream passed over it, as its checkpoint is newer than the tables",
+                    f"delete {checkpoint_of(ctx)} and run again, no file is read twice",
+                )
 
 
-def _refuse_useless(ctx: JobContext, accounts: dict[Key, dict[str, int]]) -> None:
-    """Stop if nothing of a file could be used: then it is the wrong file, not a bad row."""
-    for key in landing_files(ctx):
+def _stop_useless(ctx: JobContext, there: Iterable[Key], accounts: Accounts, stops: Stops) -> None:
+    """Stop a source while a file lies there of which nothing could be used."""
+    for key in there:
         account = accounts.get(key)
-        if account is None or account["rows_kept"] or not account["rows_read"]:
-            continue
+        if account and account["rows_read"] and not account["rows_kept"]:
+            _stop_for(ctx, key, account["rows_read"], stops)
+
+
+def _stop_for(ctx: JobContext, key: Key, n_rows: int, stops: Stops) -> None:
+    """Stop the source of a file without a usable row: it is the wrong file, not a bad row."""
+    with stops.met(*key):
         raise QualityViolation(
             "/".join(key),
-            f"all {account['rows_read']:,} rows were refused, {_first_reason(ctx, key)}; take the "
+            f"all {n_rows:,} rows were refused, {_first_reason(ctx, key)}; take the "
             "file out of the landing folder",
         )
 

@@ -8,16 +8,20 @@ is recognised.
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deepkt_irt.errors import BadFile
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.sources.catalogue import source_named
+from deepkt_irt.jobs.source_stops import Stops
+from deepkt_irt.sources.catalogue import SOURCES, source_named
+from deepkt_irt.sources.files import refuse_bomb
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import Layout
 from deepkt_irt.sources.reader import FileFacts, content_hash, inspect, unread_columns
+from deepkt_irt.sources.zip_files import is_zip, landed_zips, take_apart, zip_named
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES
 
@@ -25,9 +29,13 @@ _BINARY_FILE = "path string, modificationTime timestamp, length bigint, content 
 _ANY_AGE = "36500d"  # by default a stream passes over files a week older than the newest
 
 _DATE = r"\d{4}-\d\d-\d\d"  # Data Factory lands what it copied on a day in a folder of that day
+_ZIP = r"[^/]+\.(?i:zip)"  # what a zip file held is in a folder of its name
+_FOLDER = re.compile(f"{_DATE}(/{_ZIP})?|{_ZIP}")
 
 STAGE = "ingest_bronze"
 Key = tuple[str, str]  # source and file, as answers.csv or 2026-03-01/answers.csv
+Accounts = Mapping[Key, Mapping[str, Any]]
+"""Rows of ops.ingest_audit by file."""
 
 
 @dataclass(frozen=True)
@@ -51,75 +59,110 @@ class Landed:
 
 @dataclass(frozen=True)
 class Batch:
-    """Files found together; which those are never changes, so repeating is recognised."""
+    """Files of a source found together; which those are never changes, so repeating is recognised.
+
+    Of one source, so that one that is stopped is taken in later and the others are not again.
+    """
 
     number: int
     app_id: str
     files: list[Landed]
 
 
-def accounts_by_file(ctx: JobContext) -> dict[Key, dict[str, int]]:
-    """Rows read, kept and quarantined of every file read so far."""
-    counts = ("rows_read", "rows_kept", "rows_quarantined")
-    rows = ctx.read(INGEST_AUDIT).select("source", "file", *counts).collect()
-    return {(row[0], row[1]): {name: row[name] for name in counts} for row in rows}
+def accounts_by_file(ctx: JobContext) -> Accounts:
+    """The row of ops.ingest_audit of every file read so far."""
+    rows = (row.asDict() for row in ctx.read(INGEST_AUDIT).collect())
+    return {(row["source"], row["file"]): row for row in rows}
 
 
-def landing_files(ctx: JobContext) -> dict[Key, Path]:
-    """Files of a run's landing folder, as `files_below` finds them."""
-    return files_below(ctx.landing)
+def landing_files(ctx: JobContext, stops: Stops) -> dict[Key, Path]:
+    """Files of a run's landing folder, zip files taken apart.
+
+    A source that has something out of place, or a zip file that is refused, is stopped.
+    """
+    _take_apart(ctx, stops)
+    found = {}
+    for source, file, path in _below(ctx.landing):
+        with stops.met(source, file):
+            if _is_file(source, file, path):
+                found[source, file] = path
+    return found
+
+
+def _take_apart(ctx: JobContext, stops: Stops) -> None:
+    """Put folders in place of zip files that landed as they are, as Data Factory copies them."""
+    for source in (SOURCES[path.name] for path in ctx.landing.glob("*") if path.name in SOURCES):
+        for path in landed_zips(ctx.landing / source.name):
+            file = path.relative_to(ctx.landing / source.name).as_posix()
+            with stops.met(source.name, file):
+                passed_over = take_apart(path, source, ctx.settings.ingest)
+                if passed_over:
+                    ctx.progress(f"{source.name}/{file}: not taken out: {', '.join(passed_over)}")
 
 
 def files_below(landing: Path) -> dict[Key, Path]:
-    """Files as `landing/<source>/[<date>/]<file>`; names with `_` or `.` in front are passed over.
+    """Files as `landing/<source>/[<date>/][<zip>/]<file>`; hidden ones are passed over.
+
+    Hidden are names with `_` or `.` in front. A zip file is none before it is taken apart.
 
     Raises:
         BadFile: If something lies where no file of a source can lie.
     """
-    found = {}
-    levels = ("*", "*/*", "*/*/*")
+    return {each[:2]: each[2] for each in _below(landing) if _is_file(*each)}
+
+
+def _below(landing: Path) -> Iterator[tuple[str, str, Path]]:
+    """Source, file and path of all that lies in landing, but for what is passed over."""
+    levels = ("/".join("*" * depth) for depth in range(1, 5))
     for path in sorted(path for level in levels for path in landing.glob(level)):
         source, *inside = path.relative_to(landing).parts
-        if any(part.startswith(("_", ".")) for part in (source, *inside)):
-            continue
-        is_folder = not inside or (len(inside) == 1 and re.fullmatch(_DATE, inside[0]) is not None)
-        if path.is_dir() != is_folder:
-            problem = "in no source's folder" if is_folder else "a folder where a file should be"
-            fix = "files lie in landing/<source>/, or there in a folder like 2026-03-01; move it"
-            raise BadFile("/".join((source, *inside)), problem, fix)
-        if not is_folder:
-            found[source, "/".join(inside)] = path
-    return found
+        is_hidden = any(part.startswith(("_", ".")) for part in (source, *inside))
+        if not is_hidden and not (inside and is_zip(path)):
+            yield source, "/".join(inside), path
 
 
-def new_files(ctx: JobContext) -> list[Landed]:
+def _is_file(source: str, file: str, path: Path) -> bool:
+    """Whether something in landing is a file, and not the folder of a source, day or zip."""
+    is_folder = not file or _FOLDER.fullmatch(file) is not None
+    if path.is_dir() != is_folder:
+        problem = "in no source's folder" if is_folder else "a folder where a file should be"
+        fix = "files lie in landing/<source>/, or there in a folder like 2026-03-01; move it"
+        raise BadFile("/".join(filter(None, (source, file))), problem, fix)
+    return not is_folder
+
+
+def new_files(
+    ctx: JobContext, there: Mapping[Key, Path], accounts: Accounts, stops: Stops
+) -> list[Landed]:
     """Landing files not read yet, each looked at from end to end.
 
-    Raises:
-        BadFile: If one is damaged, or changed under a name already read.
+    A source is stopped if a file of it is damaged, or changed under a name already read.
     """
-    audit = ctx.read(INGEST_AUDIT).select("source", "file", "content_hash").collect()
-    known = {(row[0], row[1]): row[2] for row in audit}
     new = []
-    for key, path in landing_files(ctx).items():
-        if key not in known:
-            new.append(_looked_at(ctx, key))
-        elif content_hash(path) != known[key]:
-            raise BadFile(
-                "/".join(key),
-                "its content changed after it was read",
-                "restore it, and land the new content under a new name",
-            )
-    return new
+    for key, path in there.items():
+        if key[0] in stops:
+            continue
+        with stops.met(*key):
+            if key not in accounts:
+                new.append(_looked_at(ctx, key))
+            elif content_hash(path) != accounts[key]["content_hash"]:
+                raise BadFile(
+                    "/".join(key),
+                    "its content changed after it was read",
+                    "restore it, and land the new content under a new name",
+                )
+    return [each for each in new if each.source not in stops]
 
 
 def _looked_at(ctx: JobContext, key: Key) -> Landed:
     source, file = key
     path = ctx.landing / source / file
-    layout = layout_of_landed(source_named(source), path)
-    if layout is None:
-        raise BadFile(f"{source}/{file}", f"no file of source {source}", "take it out")
-    facts = inspect(path, layout)
+    with zip_named(path):
+        refuse_bomb(path, ctx.settings.ingest)
+        layout = layout_of_landed(source_named(source), path)
+        if layout is None:
+            raise BadFile(f"{source}/{file}", f"no file of source {source}", "take it out")
+        facts = inspect(path, layout)
     unread = unread_columns(layout, facts.header)
     if unread:
         ctx.progress(f"{source}/{file}: columns not read: {', '.join(unread)}")
@@ -141,19 +184,22 @@ def find_batches(ctx: JobContext) -> None:
         reader = reader.format("binaryFile").option("maxFileAge", _ANY_AGE)
     # the content is never asked for, so Spark reads names only
     paths = reader.option("recursiveFileLookup", "true").load(str(ctx.landing)).select("path")
-    end = F.split(F.substring_index("path", "/", -3), "/")  # one folder more than the source's
-    dated = F.get(end, F.lit(1)).rlike(f"^{_DATE}$")
-    found = paths.select(
-        F.when(dated, F.get(end, F.lit(0))).otherwise(F.element_at(end, -2)).alias("source"),
-        F.when(dated, F.substring_index("path", "/", -2))
-        .otherwise(F.substring_index("path", "/", -1))
-        .alias("file"),
-        F.lit(_next_batch(ctx)).cast("bigint").alias("batch_id"),
-        F.lit(ctx.as_of).alias("found_at"),
+    # from its end, the path is a file, [a zip's name], [a date], a source, and where landing is
+    seen = (
+        paths.selectExpr("reverse(split(path, '/')) AS part")
+        .selectExpr("part", f"IF(get(part, 1) RLIKE r'^{_ZIP}$', 2, 1) AS n")
+        .selectExpr("part", f"IF(get(part, n) RLIKE r'^{_DATE}$', n + 1, n) AS n")
+        .selectExpr("get(part, n) AS source", "reverse(slice(part, 1, n)) AS inside")
+        # Spark passes over such names by itself; that Auto Loader does is not promised
+        .filter("source NOT RLIKE r'^[_.]' AND NOT exists(inside, part -> part RLIKE r'^[_.]')")
+        .filter(f"element_at(inside, -1) NOT RLIKE r'^{_ZIP}$'")  # not taken apart yet
+        .select(
+            "source",
+            F.array_join("inside", "/").alias("file"),
+            F.lit(_next_batch(ctx)).cast("bigint").alias("batch_id"),
+            F.lit(ctx.as_of).alias("found_at"),
+        )
     )
-    # Spark passes over such names by itself; that Auto Loader does is not promised
-    hidden = [F.substring(name, 1, 1).isin("_", ".") for name in ("source", "file")]
-    seen = found.filter(~(hidden[0] | hidden[1] | F.col("file").rlike("/[_.]")))
     ctx.stream(LANDED_FILES, seen, checkpoint=_ready_checkpoint(ctx))
 
 
@@ -180,22 +226,34 @@ def _ready_checkpoint(ctx: JobContext) -> Path:
     return checkpoint
 
 
-def pending_batches(ctx: JobContext, looked: list[Landed]) -> Iterator[Batch]:
-    """Batches not taken in yet, oldest first.
+def pending_batches(
+    ctx: JobContext, looked: list[Landed], accounts: Accounts, stops: Stops
+) -> Iterator[Batch]:
+    """Batches not taken in yet, oldest first, but for those of sources that are stopped.
 
     A file that landed after the others were looked at is looked at now.
     """
-    expected, done = {each.key: each for each in looked}, set(accounts_by_file(ctx))
+    expected, done = {each.key: each for each in looked}, set(accounts)
     found = ctx.read(LANDED_FILES).select("batch_id", "source", "file").distinct().collect()
-    for number in sorted({row[0] for row in found}):
-        keys = sorted((row[1], row[2]) for row in found if row[0] == number)
-        content = f"{number}/" + "/".join(name for key in keys for name in key)
-        files = [
-            expected.get(key) or _looked_at(ctx, key)
-            for key in keys
-            if key not in done and (ctx.landing / key[0] / key[1]).exists()
-        ]
+    together: dict[tuple[int, str], list[Key]] = {}
+    for number, source, file in sorted(map(tuple, found)):
+        together.setdefault((number, source), []).append((source, file))
+    for (number, source), keys in together.items():
+        files = [] if source in stops else _to_take(ctx, keys, expected, done, stops)
         done.update(keys)
-        if files:
+        if files and source not in stops:
+            content = f"{number}/" + "/".join(name for key in keys for name in key)
             digest = hashlib.sha256(content.encode()).hexdigest()
             yield Batch(number, f"{STAGE}/{digest}", files)
+
+
+def _to_take(
+    ctx: JobContext, keys: list[Key], expected: dict[Key, Landed], done: set[Key], stops: Stops
+) -> list[Landed]:
+    """The files of a batch that are there and were not taken in yet."""
+    files = []
+    for key in keys:
+        if key not in done and (ctx.landing / key[0] / key[1]).exists():
+            with stops.met(*key):
+                files.append(expected.get(key) or _looked_at(ctx, key))
+    return files

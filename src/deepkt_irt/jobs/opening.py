@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 CATALOGS_VARIABLE = "DEEPKT_CATALOGS"
 NO_CHANGE = "defaults"
 _CATALOG = re.compile(r"[\w-]+", re.ASCII)
-_LARGE_LANDING_BYTES = 50_000_000  # from here on the optimising compiler pays for its start
+_MEDIUM_LANDING_BYTES = 15_000_000  # from here on compiled queries pay for their compiling,
+_LARGE_LANDING_BYTES = 50_000_000  # and from here on the optimising compiler for its start
+_UNPACKED_TIMES = 8  # what a byte of a compressed log unpacks to
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,12 @@ class Opened:
     place: Place
 
 
-def open_target(target: Target) -> Opened:
+def open_target(target: Target, *, lasting: bool = False) -> Opened:
     """A session on the target, its tables and its files.
+
+    Args:
+        target: Where to work.
+        lasting: Whether the session is to work for long, so that compiling queries pays.
 
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.
@@ -72,7 +78,10 @@ def open_target(target: Target) -> Opened:
     if folder is not None:
         lake = open_lake_folder(folder)
         place = (Place.of_folder if target.catalog else Place.of_lake)(lake, names)
-        spark = session.folder_session(profile=_profile(place.landing))
+        profile = profile_of(place.landing)
+        if lasting and profile == "small":
+            profile = "medium"
+        spark = session.folder_session(profile=profile)
         return Opened(spark, TableStore(spark, lake=lake, schemas=names.schemas), place)
     catalog = str(target.catalog)
     spark = session.workspace_session()
@@ -86,13 +95,14 @@ def open_runner(
     settings: Settings,
     as_of: datetime | None = None,
     reporter: Reporter | None = None,
+    lasting: bool = False,
 ) -> Runner:
-    """A runner over the target.
+    """A runner over the target, in a session that is to work for long or not.
 
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.
     """
-    opened = open_target(target)
+    opened = open_target(target, lasting=lasting)
     return Runner(
         spark=opened.spark,
         store=opened.store,
@@ -104,9 +114,14 @@ def open_runner(
     )
 
 
-def _profile(landing: Path) -> session.Profile:
+def profile_of(landing: Path) -> session.Profile:
+    """How to start local Spark for what lies in a landing folder, by its size unpacked."""
     files = (path for path in landing.rglob("*") if path.is_file())
-    return "large" if sum(path.stat().st_size for path in files) > _LARGE_LANDING_BYTES else "small"
+    packed = {".gz": _UNPACKED_TIMES, ".zip": _UNPACKED_TIMES}
+    n_bytes = sum(path.stat().st_size * packed.get(path.suffix, 1) for path in files)
+    if n_bytes > _LARGE_LANDING_BYTES:
+        return "large"
+    return "medium" if n_bytes > _MEDIUM_LANDING_BYTES else "small"
 
 
 def parse_as_of(text: str | None) -> datetime | None:

@@ -1,6 +1,7 @@
 """Every task of the pipeline: importing this module fills the task registry.
 
-The order of the imports is the order among tasks that do not depend on each other.
+The order of the imports is the order among tasks that do not depend on each other. So the last is
+verify_sources, which fails a run in which a source was stopped.
 """
 
 from deepkt_irt.jobs import (  # noqa: F401 - imported to register
@@ -16,6 +17,7 @@ from deepkt_irt.jobs import (  # noqa: F401 - imported to register
     train_sakt,
     train_wd_irt,
     transform_silver,
+    verify_sources,
 )
 from deepkt_irt.jobs.task import TASKS, Task, run_order
 

@@ -8,6 +8,7 @@ from deepkt_irt.jobs import (
     report_help,
     report_items,
     report_policies,
+    report_sources,
     report_students,
 )
 from deepkt_irt.jobs import report_parts as parts
@@ -19,7 +20,7 @@ from deepkt_irt.reporting.item_data import Attention, Curve
 from deepkt_irt.reporting.report_data import Overview, ReportData
 from deepkt_irt.reporting.run_report import render
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS
-from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
+from deepkt_irt.tables.ops import INGEST_AUDIT, PIPELINE_RUNS, QUARANTINE
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS, USER_SPLITS, USERS
 
 _STUDENTS = 12
@@ -33,9 +34,11 @@ _READS = tuple(
             *report_help.READS,
             *report_policies.READS,
             *report_explanations.READS,
+            *report_sources.READS,
             MODEL_EVALUATIONS,
             INGEST_AUDIT,
             QUARANTINE,
+            PIPELINE_RUNS,
         )
     )
 )
@@ -73,6 +76,7 @@ def _report_data(ctx: JobContext) -> ReportData:
     return ReportData(
         overview=overview,
         files=files,
+        sources=report_sources.source_report(ctx.read),
         refusals=parts.refusals(ctx),
         items=tuple(known.values()),
         calibration=calibration,
@@ -93,6 +97,7 @@ def _report_data(ctx: JobContext) -> ReportData:
         help_settings=ctx.settings.help,
         policy=report_policies.policy_report(ctx.read, ctx.settings),
         explanations=report_explanations.explanation_report(ctx.read),
+        streaming=parts.streaming(ctx),
         missing=missing,
     )
 
@@ -140,6 +145,7 @@ def _overview(ctx: JobContext, *, n_files: int) -> tuple[Overview, tuple[str, ..
         versions=tuple(
             (table.qualified_name, version)
             for table in _READS
+            if table is not PIPELINE_RUNS
             if (version := ctx.version(table)) is not None
         ),
     )

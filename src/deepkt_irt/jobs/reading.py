@@ -1,6 +1,7 @@
 """How views read tables, what they call items, and how they find the student asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import NoData
@@ -35,3 +36,24 @@ def item_label(name: str = "label") -> "Column":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     return F.coalesce("title", "source_item_id").alias(name)
+
+
+def counts(*asked: "tuple[DataFrame, Mapping[str, str]]") -> dict[str, float]:
+    """How many rows of some frames meet conditions, all in one query.
+
+    Args:
+        asked: Each a frame and SQL conditions by the name of the count.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    each = [
+        frame.agg(
+            F.map_from_arrays(
+                F.array(*map(F.lit, conditions)),
+                F.array(*(F.count_if(F.expr(text)) for text in conditions.values())),
+            ).alias("counts")
+        )
+        for frame, conditions in asked
+    ]
+    rows = reduce(lambda a, b: a.unionByName(b), each).collect()
+    return {name: float(count) for row in rows for name, count in row["counts"].items()}

@@ -10,7 +10,7 @@ from deepkt_irt.bandit.policies import LINUCB
 from deepkt_irt.jobs.bandit_learning import MODEL, judge_policies, keep, learn
 from deepkt_irt.jobs.bandit_rewards import note_rewards, pending
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.recommendation_input import READS, catalogue_of, students_of
+from deepkt_irt.jobs.recommendation_input import READS, Of, catalogue_of, students_of
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.knowledge_tracing.versions import Version
 from deepkt_irt.recommending import DECIDED, Recommender
@@ -68,18 +68,21 @@ def recommend_items(ctx: JobContext) -> Metrics:
     return _metrics(ctx, learnt.n_new, verdict.policy)
 
 
-def decide(ctx: JobContext, recommender: Recommender, version: Version) -> None:
+def decide(
+    ctx: JobContext, recommender: Recommender, version: Version, *, among: Of | None = None
+) -> None:
     """Write the decisions of this instant, and what they recommend.
 
     Args:
         ctx: Of the task.
         recommender: What decides.
         version: Of the recommender, as it is registered.
+        among: Students to decide about; None: all of them.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     logged = F.col("bucket") < ctx.settings.off_policy.logged_permille
-    students = students_of(ctx).withColumns(
+    students = students_of(among or ctx).withColumns(
         {"is_logged": logged, "asked_at": F.lit(ctx.as_of.isoformat())}
     )
     share = F.pmod("bucket", F.lit(_SHARES)).alias("share")
@@ -101,7 +104,9 @@ def decide(ctx: JobContext, recommender: Recommender, version: Version) -> None:
     ctx.replace(BANDIT_DECISIONS, decisions, where=at)
     # read back: to decide twice would take twice as long
     chosen = _of_now(ctx).filter("rank > 0")
-    ctx.overwrite(BANDIT_RECOMMENDATIONS, chosen.select(*BANDIT_RECOMMENDATIONS.column_names))
+    recommended = chosen.select(*BANDIT_RECOMMENDATIONS.column_names)
+    within = None if among is None else [among.students]
+    ctx.refresh(BANDIT_RECOMMENDATIONS, recommended, within=within)
 
 
 def _of_now(ctx: JobContext) -> "DataFrame":

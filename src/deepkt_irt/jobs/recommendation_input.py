@@ -1,5 +1,6 @@
 """What recommendations are decided from: items and skills, and one row a student."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +22,7 @@ from deepkt_irt.tables.gold_items import (
     ITEM_PARAMETERS,
     STUDENT_ABILITIES,
 )
+from deepkt_irt.tables.quality import matching
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
     ITEMS,
@@ -48,6 +50,7 @@ READS = (
 """Tables that decide on recommendations."""
 
 _DAY_SECONDS = 86_400.0
+_WHOLE = (STUDENT_ABILITIES,)  # which calibration is the latest is told by all of its rows
 
 
 class Known(Protocol):
@@ -66,6 +69,36 @@ class Known(Protocol):
     def read(self, table: Table) -> "DataFrame":
         """Rows of a table."""
         ...
+
+
+@dataclass(frozen=True)
+class Of:
+    """What is known, of some students alone.
+
+    Attributes:
+        known: Of all.
+        students: student_key of those meant.
+    """
+
+    known: Known
+    students: "DataFrame"
+
+    @property
+    def settings(self) -> Settings:
+        """Of the run."""
+        return self.known.settings
+
+    @property
+    def as_of(self) -> datetime:
+        """Instant that is spoken about, UTC."""
+        return self.known.as_of
+
+    def read(self, table: Table) -> "DataFrame":
+        """Rows of a table; of one about students, theirs."""
+        rows = self.known.read(table)
+        if table in _WHOLE or "student_key" not in table.column_names:
+            return rows
+        return matching(rows, [self.students])
 
 
 def catalogue_of(ctx: Known) -> tuple[Catalogue, ItemParameters]:

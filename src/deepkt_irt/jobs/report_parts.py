@@ -1,6 +1,6 @@
 """The parts of the report, counted in Spark; only counts and a few chosen students come here."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from deepkt_irt.jobs.context import JobContext
@@ -13,10 +13,11 @@ from deepkt_irt.reporting.report_data import (
     FileAccount,
     HeatMap,
     Refusal,
+    StreamNote,
 )
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_items import STUDENT_ABILITIES
-from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
+from deepkt_irt.tables.ops import INGEST_AUDIT, PIPELINE_RUNS, QUARANTINE
 from deepkt_irt.tables.silver import SKILLS
 
 ABILITY_BAND = 0.25
@@ -32,6 +33,36 @@ def files(ctx: JobContext) -> tuple[FileAccount, ...]:
         FileAccount(r["source"], r["file"], r["rows_read"], r["rows_kept"], r["rows_quarantined"])
         for r in rows
     )
+
+
+def streaming(ctx: JobContext) -> StreamNote | None:
+    """What the stream did in the day before the report; None if it took in nothing."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    since = ctx.as_of - timedelta(days=1)
+    rounds = ctx.read(PIPELINE_RUNS).filter(
+        (F.col("task") == "stream_events")
+        & (F.col("outcome") == "succeeded")
+        & F.col("as_of").between(F.lit(since), F.lit(ctx.as_of))
+    )
+    told = {name: F.col("metrics")[name] for name in ("files", "events_late")}
+    waited = {name: F.col("metrics")[f"to_silver_seconds_{name}"] for name in ("p50", "max")}
+    row = (
+        rounds.filter(told["files"] > 0)
+        .agg(
+            F.count("*").alias("n_rounds"),
+            F.sum(told["files"]).cast("bigint").alias("n_files"),
+            F.sum("rows_in").alias("n_rows"),
+            F.sum(told["events_late"]).cast("bigint").alias("n_late"),
+            F.percentile(waited["p50"], 0.5).alias("median_seconds"),
+            F.max(waited["max"]).alias("worst_seconds"),
+            F.date_format(F.max("as_of"), "yyyy-MM-dd HH:mm").alias("last"),
+        )
+        .collect()[0]
+    )
+    if row["median_seconds"] is None:
+        return None
+    return StreamNote(**row.asDict())
 
 
 def refusals(ctx: JobContext) -> tuple[Refusal, ...]:

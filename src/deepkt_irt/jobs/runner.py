@@ -180,7 +180,8 @@ class Runner:
         versions = {table.qualified_name: self.store.version(table) for table in task.reads}
         written = {table.qualified_name for table in task.writes}
         code = {"package": package_version("deepkt-irt")}
-        settings = {"settings": self.settings.model_dump(mode="json")}
+        # when a stream works is no reason to work out anything anew
+        settings = {"settings": self.settings.model_dump(mode="json", exclude={"stream"})}
         # what is left of changes before an erasure no longer tells who was touched
         erasures = {"erasures": self.store.version(ERASURES)}
         facts = {

@@ -1,6 +1,7 @@
 """Task score_students: next-answer predictions and mastery from the champion."""
 
 import tempfile
+from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,14 @@ from deepkt_irt.gold.mastery import reference_items, spread_items
 from deepkt_irt.gold.practice import practised
 from deepkt_irt.jobs.calibrated import marginal
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.score_basis import (
+    BASIS,
+    Chosen,
+    common_hash,
+    outdated,
+    skill_hashes,
+    with_basis,
+)
 from deepkt_irt.jobs.student_scoring import (
     EVENT_ROWS,
     INFLUENCE_ROWS,
@@ -53,6 +62,7 @@ _SHARES = 100  # of the students that are worked on together
         SKILLS,
         CANONICAL_LEARNING_EVENTS,
         ITEM_PARAMETERS,
+        SAKT_PREDICTIONS,
     ),
     writes=(SAKT_PREDICTIONS, SAKT_ATTENTION, STUDENT_MASTERY),
     uses_models=(MODEL,),
@@ -60,8 +70,10 @@ _SHARES = 100  # of the students that are worked on together
 def score_students(ctx: JobContext) -> Metrics:
     """Predict every answer before it, candidates to ask next, mastery, and what moves predictions.
 
-    Safe to run again: each table is replaced in one commit. Until a version has become
-    champion, as before the first weekly training, nobody is scored and the tables stay as they are.
+    Scores those students of whom something changed that their scores rest on: answers, the
+    champion, items of their skills. Safe to run again: each table is written in one commit,
+    predictions last, which say what they rest on. Until a version has become champion, as before
+    the first weekly training, nobody is scored and the tables stay as they are.
     """
     if ctx.models.champion(MODEL) is None:
         ctx.progress("no model has become champion yet, so that nobody is scored")
@@ -70,11 +82,23 @@ def score_students(ctx: JobContext) -> Metrics:
     with tempfile.TemporaryDirectory() as scratch:
         version, files = ctx.models.champion_files(MODEL, Path(scratch))
         known = {"model_version": version.number, "at": ctx.as_of}
-        ctx.overwrite(SAKT_PREDICTIONS, _predictions(ctx, catalogue, files, known))
-        ctx.overwrite(STUDENT_MASTERY, _mastery(ctx, catalogue, files, known))
-        ctx.overwrite(SAKT_ATTENTION, _attention(ctx, catalogue, files, known))
-    written = ctx.read(SAKT_SEQUENCES).select("student_key").distinct().count()
-    return {"students": written, "model_version": float(version.number)}
+        common = common_hash(package_version("deepkt-irt"), version.number)
+        every = with_basis(
+            _students(ctx), ctx.read(SAKT_SEQUENCES), skill_hashes(catalogue), common
+        )
+        most = ctx.settings.scoring.max_changed
+        few = outdated(every, ctx.read(SAKT_PREDICTIONS), at_most=most)
+        if few is not None and few.isEmpty():
+            return {"students": 0, "model_version": float(version.number)}
+        chosen = Chosen(every, few)
+        mastery = _mastery(ctx, chosen, catalogue, files, known)
+        ctx.refresh(STUDENT_MASTERY, mastery, within=chosen.scope)
+        attention = _attention(ctx, chosen, catalogue, files, known)
+        ctx.refresh(SAKT_ATTENTION, attention, within=chosen.scope)
+        predictions = _predictions(ctx, chosen, catalogue, files, known)
+        ctx.refresh(SAKT_PREDICTIONS, predictions, within=chosen.scope)
+    scored = chosen.basis.filter(f"{BASIS} IS NOT NULL").count()
+    return {"students": scored, "model_version": float(version.number)}
 
 
 def _catalogue(ctx: JobContext) -> Catalogue:
@@ -116,19 +140,40 @@ def _skill_matrix(pairs: pd.DataFrame, n_items: int) -> NDArray[np.int64]:
     return matrix
 
 
+def _students(ctx: JobContext) -> "DataFrame":
+    """By student, what scores rest on beside the sequence: skills that are open, and counts."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    counts = _practised(ctx)
+    others = [name for name in counts.columns if name not in ("student_key", "skill_index")]
+    own = counts.groupBy("student_key").agg(
+        F.array_sort(F.collect_list(F.struct("skill_index", *others))).alias("counts")
+    )
+    every = F.array_union(
+        F.coalesce("open_skills", F.array().cast("array<int>")),
+        F.coalesce("counts.skill_index", F.array().cast("array<int>")),
+    )
+    return (
+        _open_skills(ctx)
+        .join(own, "student_key", "full")
+        .withColumn("basis_skills", F.array_sort(every))
+    )
+
+
 def _predictions(
-    ctx: JobContext, catalogue: Catalogue, files: Path, known: dict[str, object]
+    ctx: JobContext, chosen: Chosen, catalogue: Catalogue, files: Path, known: dict[str, object]
 ) -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    sequences = ctx.read(SAKT_SEQUENCES)
-    opened = sequences.join(_open_skills(ctx), "student_key", "left")
+    sequences = chosen.of(ctx.read(SAKT_SEQUENCES))
+    opened = sequences.join(chosen.of(_open_skills(ctx)), "student_key", "left")
     seen = by_student(sequences, files, answered, EVENT_ROWS)
     asked = by_student(opened, files, offered(catalogue), EVENT_ROWS)
     items = ctx.read(ITEM_VOCABULARY).select("item_index", "item_id")
     return (
         seen.unionByName(asked)
         .join(items, "item_index")
+        .join(chosen.basis, "student_key")
         .drop("item_index")
         .withColumns(
             {
@@ -140,11 +185,11 @@ def _predictions(
 
 
 def _mastery(
-    ctx: JobContext, catalogue: Catalogue, files: Path, known: dict[str, object]
+    ctx: JobContext, chosen: Chosen, catalogue: Catalogue, files: Path, known: dict[str, object]
 ) -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    counts = _practised(ctx)
+    counts = chosen.of(_practised(ctx))
     moved = F.expr("n_earlier > 0 AND n_earlier < n_responses")
     per_student = counts.groupBy("student_key").agg(
         F.array_sort(F.collect_list(F.struct("skill_index", "n_responses"))).alias("practised"),
@@ -153,7 +198,7 @@ def _mastery(
         ),
         F.first("earlier_until").alias("earlier_until"),
     )
-    sequences = ctx.read(SAKT_SEQUENCES).join(per_student, "student_key")
+    sequences = chosen.of(ctx.read(SAKT_SEQUENCES)).join(per_student, "student_key")
     flat = sequences.withColumns(
         {
             "practised_skills": F.col("practised.skill_index"),
@@ -177,11 +222,12 @@ def _mastery(
 
 
 def _attention(
-    ctx: JobContext, catalogue: Catalogue, files: Path, known: dict[str, object]
+    ctx: JobContext, chosen: Chosen, catalogue: Catalogue, files: Path, known: dict[str, object]
 ) -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    found = by_student(ctx.read(SAKT_SEQUENCES), files, explained(catalogue), INFLUENCE_ROWS)
+    sequences = chosen.of(ctx.read(SAKT_SEQUENCES))
+    found = by_student(sequences, files, explained(catalogue), INFLUENCE_ROWS)
     skills = ctx.read(SKILL_VOCABULARY).select("skill_index", "skill_id")
     return found.join(skills, "skill_index").select(
         "student_key",

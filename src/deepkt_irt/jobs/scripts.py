@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepkt_irt.errors import DeepktError, UsageError
+from deepkt_irt.jobs.lake_lock import sole_writer
 from deepkt_irt.jobs.names import parse_names
 from deepkt_irt.jobs.opening import Target
 
-_FOR_PEOPLE = {"--help", "-h", "--lake"}
+_FOR_PEOPLE = {"--help", "-h", "--lake", "--wait"}
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class Script:
         doc: What the operator reads.
         run: Does the work as the flags say.
         add_flags: Adds the script's own flags to those of every script.
+        writes: Whether it needs a lake folder for itself.
     """
 
     name: str
     doc: str
     run: Callable[[argparse.Namespace], None]
     add_flags: Callable[[argparse.ArgumentParser], None]
+    writes: bool = True
 
     def parser(self) -> argparse.ArgumentParser:
         """The flags the script takes."""
@@ -43,6 +46,14 @@ class Script:
         parser.add_argument(
             "--schemas", default="", metavar="LAYER=NAME,…", help="schemas not named as their layer"
         )
+        if self.writes:
+            parser.add_argument(
+                "--wait",
+                type=float,
+                default=0.0,
+                metavar="SECONDS",
+                help="wait so long for another run to leave a lake folder; default: refuse at once",
+            )
         self.add_flags(parser)
         return parser
 
@@ -58,18 +69,28 @@ class Script:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
         logging.getLogger("py4j").setLevel(logging.WARNING)
         try:
-            self.run(self.parser().parse_args(sys.argv[1:]))
+            self._run_alone(self.parser().parse_args(sys.argv[1:]))
         except DeepktError as error:
             logging.getLogger(__name__).error("%s: %s", self.name, error)  # noqa: TRY400 - one line
             sys.exit(2 if isinstance(error, UsageError) else 1)
+
+    def _run_alone(self, flags: argparse.Namespace) -> None:
+        """Run as the only writer of a lake folder; what only reads needs no lock."""
+        if not self.writes:
+            self.run(flags)
+            return
+        with sole_writer(target_of(flags).folder, self.name, wait_seconds=flags.wait):
+            self.run(flags)
 
 
 def script(
     run: Callable[[argparse.Namespace], None],
     add_flags: Callable[[argparse.ArgumentParser], None] = lambda _: None,
+    *,
+    writes: bool = True,
 ) -> Script:
     """A script named and described by its function."""
-    return Script(run.__name__, inspect.getdoc(run) or "", run, add_flags)
+    return Script(run.__name__, inspect.getdoc(run) or "", run, add_flags, writes)
 
 
 def add_model_names(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from deepkt_irt.errors import QualityViolation
 from deepkt_irt.governance.pseudonyms import new_student_keys
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.reading import counts
 from deepkt_irt.jobs.silver_input import Found, found_in_bronze, union
 from deepkt_irt.jobs.silver_rosters import ROSTER_TABLES, Rostered, refresh_people, write_rosters
 from deepkt_irt.jobs.task import Metrics, task
@@ -141,26 +142,16 @@ def _dimensions(
 
 
 def _metrics(ctx: JobContext) -> Metrics:
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    def counts(frame: "DataFrame", **conditions: str) -> Metrics:
-        """Rows that meet each condition."""
-        asked = [F.count_if(F.expr(text)).alias(name) for name, text in conditions.items()]
-        row = frame.agg(*asked).first()
-        return {name: float(row[name]) if row else 0.0 for name in conditions}
-
     mine = ctx.read(QUARANTINE).filter(f"stage = '{_STAGE}'")
     seen = {f"responses_{pattern}": pattern for pattern in PATTERNS}
-    return {
-        **counts(ctx.read(CANONICAL_LEARNING_EVENTS), events="true", ungraded="correct IS NULL"),
-        **counts(ctx.read(ITEMS), items="true", items_not_in_catalogue="NOT in_catalogue"),
-        **counts(mine, rejected="true", duplicates=f"reason RLIKE '{DELIVERED_BEFORE}'"),
-        **counts(
+    return counts(
+        (ctx.read(CANONICAL_LEARNING_EVENTS), {"events": "true", "ungraded": "correct IS NULL"}),
+        (ctx.read(ITEMS), {"items": "true", "items_not_in_catalogue": "NOT in_catalogue"}),
+        (mine, {"rejected": "true", "duplicates": f"reason RLIKE '{DELIVERED_BEFORE}'"}),
+        (
             ctx.read(RESPONSE_BEHAVIOUR),
-            responses_judged="true",
-            responses_excluded="is_excluded",
-            **seen,
+            {"responses_judged": "true", "responses_excluded": "is_excluded", **seen},
         ),
-        "students": ctx.read(USERS).count(),
-        "skills": ctx.read(SKILLS).count(),
-    }
+        (ctx.read(USERS), {"students": "true"}),
+        (ctx.read(SKILLS), {"skills": "true"}),
+    )

@@ -6,6 +6,7 @@ from deepkt_irt.reporting.explanation_report import ExplanationReport
 from deepkt_irt.reporting.help_today import ClassHelp
 from deepkt_irt.reporting.item_data import Attention, Curve, Item, ItemDossier, MissingItems
 from deepkt_irt.reporting.policy_report import PolicyReport
+from deepkt_irt.reporting.source_report import SourceReport
 from deepkt_irt.reporting.student_data import Student
 from deepkt_irt.settings import HelpSettings
 
@@ -44,6 +45,30 @@ class FileAccount:
     read: int
     kept: int
     quarantined: int
+
+
+@dataclass(frozen=True)
+class StreamNote:
+    """What the stream took in during the last day, and how long rows waited for it.
+
+    Attributes:
+        n_rounds: Rounds in which files came in.
+        n_files: Files in them.
+        n_rows: Rows in these.
+        n_late: Events that were older than `stream.late_days`.
+        median_seconds: From the arrival of a file to its events in silver: the median over rounds,
+            of each round's median over rows.
+        worst_seconds: The longest that any row waited.
+        last: Instant of the last round, as text.
+    """
+
+    n_rounds: int
+    n_files: int
+    n_rows: int
+    n_late: int
+    median_seconds: float
+    worst_seconds: float
+    last: str
 
 
 @dataclass(frozen=True)
@@ -148,7 +173,9 @@ class ReportData:
         help_settings: By which they were found.
         policy: How recommendations are decided and judged; None if none ever were.
         explanations: How they came out, and how their material is found.
+        streaming: What the stream did lately; None if it took in nothing.
         missing: Sentences that say plainly what the data does not hold.
+        sources: Which are stopped, and which of their columns changed.
     """
 
     overview: Overview
@@ -173,4 +200,6 @@ class ReportData:
     explanations: ExplanationReport = field(
         default_factory=lambda: ExplanationReport((), (), None, None)
     )
+    streaming: StreamNote | None = None
     missing: tuple[str, ...] = field(default=())
+    sources: SourceReport = field(default_factory=SourceReport)

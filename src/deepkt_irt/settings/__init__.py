@@ -20,6 +20,7 @@ from deepkt_irt.settings.lake import (
     SequenceSettings,
     SimulatorSettings,
     SplitSettings,
+    StreamSettings,
 )
 from deepkt_irt.settings.privacy import PrivacySettings, RetentionSettings
 from deepkt_irt.settings.recommendation import (
@@ -66,6 +67,7 @@ __all__ = [
     "Settings",
     "SimulatorSettings",
     "SplitSettings",
+    "StreamSettings",
     "WideDeepSettings",
 ]
 
@@ -75,6 +77,7 @@ class Settings(Frozen):
 
     ingest: IngestSettings = IngestSettings()
     roster: RosterSettings = RosterSettings()
+    stream: StreamSettings = StreamSettings()
     split: SplitSettings = SplitSettings()
     sequence: SequenceSettings = SequenceSettings()
     calibration: CalibrationSettings = CalibrationSettings()

@@ -19,6 +19,37 @@ class IngestSettings(Frozen):
     """Reading landing files."""
 
     max_field_characters: int = Field(100_000, ge=100, description="longer fields are quarantined")
+    max_unpacked_bytes: int = Field(
+        16 * 2**30, ge=1, description="more out of one gz or zip file: it is refused"
+    )
+    max_unpacked_ratio: int = Field(
+        200, ge=1, description="unpacked by packed bytes; more, and above 64 MiB: it is refused"
+    )  # logs of answers pack 5 to 50 times, a file of one character 1,032 times
+    changed_type_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="rows of a delivery refused for one column, from which its type has changed",
+    )
+
+
+class StreamSettings(Frozen):
+    """Taking in files as they land; decides when something is worked out, never what."""
+
+    trigger_seconds: float = Field(
+        30.0, ge=0, description="from the start of a round to the start of the next, at least"
+    )
+    score_seconds: float = Field(
+        300.0, ge=0, description="between rounds that score students and recommend items, at least"
+    )
+    late_days: float = Field(
+        7.0, gt=0, description="events that come in later are counted as late, and taken as others"
+    )
+    rests: str = Field(
+        "",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
+        description="hours of the day, UTC, without rounds, as 01:55-04:00; empty: none",
+    )
 
 
 _ACCOUNT = r"^(sourced_id|username|email|identifier|user_id:[^\s{}:,]+)$"

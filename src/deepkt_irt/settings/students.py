@@ -130,6 +130,9 @@ class ScoringSettings(Frozen):
     trend_responses: int = Field(
         30, ge=1, description="responses ago, where a student's have no time of day"
     )
+    max_changed: int = Field(
+        20_000, ge=0, description="students scored by themselves; if more changed, all are"
+    )
 
 
 class HelpSettings(Frozen):

@@ -50,15 +50,15 @@ def identified(responses: "DataFrame", keys: "DataFrame") -> "DataFrame":
         keys: Rows of restricted.student_keys, with one for each student named.
 
     Returns:
-        The responses; `reason` is null where one becomes an event, `column` is the column at
-        fault, `received` the response as JSON.
+        The responses, those of a student in one partition; `reason` is null where one becomes an
+        event, `column` is the column at fault, `received` the response as it was.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     received = [name for name in responses.columns if name not in _PROVENANCE]
     missing = F.when(_blank("student_id"), "student_id").when(_blank("item_id"), "item_id")
     marked = responses.withColumns(
-        {"received": F.to_json(F.struct(*received)), "column": missing.cast("string")}
+        {"received": F.struct(*received), "column": missing.cast("string")}
     )
     owned = marked.join(
         keys.select("source", "student_id", "student_key"), ["source", "student_id"], "left"
@@ -72,7 +72,8 @@ def identified(responses: "DataFrame", keys: "DataFrame") -> "DataFrame":
             "class_key": class_key("class_id"),
         }
     )
-    return _with_reason(renamed.withColumn("event_id", _event_id()))
+    # one exchange of rows serves this window and that of `events`
+    return _with_reason(renamed.withColumn("event_id", _event_id()).repartition("student_key"))
 
 
 def events(identified_responses: "DataFrame") -> "DataFrame":
@@ -104,7 +105,7 @@ def refused(identified_responses: "DataFrame") -> "DataFrame":
         "row",
         "column",
         "reason",
-        "received",
+        F.to_json("received").alias("received"),
         "batch_id",
         F.coalesce(F.trim("student_id"), F.lit("")).alias("owner"),
     )
@@ -145,7 +146,7 @@ def _with_reason(owned: "DataFrame") -> "DataFrame":
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
-    arrival = Window.partitionBy("event_id").orderBy("batch_id", "file", "row")
+    arrival = Window.partitionBy("student_key", "event_id").orderBy("batch_id", "file", "row")
     first = F.first(F.struct("file", "row", "correct", "score"))
     placed = owned.withColumns(
         {"delivery": F.row_number().over(arrival), "first": first.over(arrival)}

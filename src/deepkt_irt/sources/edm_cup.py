@@ -24,6 +24,7 @@ from deepkt_irt.sources.canonical import (
 )
 from deepkt_irt.sources.layout import Field, Layout, Source, epoch_seconds, share
 from deepkt_irt.tables import bronze
+from deepkt_irt.tables.bronze import EXTRAS
 from deepkt_irt.tables.contract import Table
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def _seconds_since_1970(name: str) -> Field:
 def _plain(table: Table, pattern: str, *special: Field, optional: tuple[str, ...] = ()) -> Layout:
     """A layout whose headers are the bronze columns."""
     own = {field.column: field for field in special}
-    names = [c.name for c in table.columns if not c.name.startswith("_")]
+    names = [c.name for c in table.columns if not c.name.startswith("_") and c.name != EXTRAS]
     fields = (own.get(n) or Field(n, n, required=n not in optional) for n in names)
-    return Layout(table=table, patterns=(pattern,), fields=tuple(fields))
+    return Layout(table=table, patterns=(pattern,), fields=tuple(fields), rest=EXTRAS)
 
 
 def _side(kind: str, pattern: str, *needed: str, identifier: str = "") -> Layout:
@@ -102,6 +103,7 @@ LAYOUTS = (
     _side("lesson", "skill_lessons*.csv", "skill_code", "text", identifier="lesson_id"),
 )
 
+_LOG = "assignment_log_id"
 _KIND_OF_ACTION = {
     "correct_response": "attempt",
     "wrong_response": "attempt",
@@ -110,6 +112,9 @@ _KIND_OF_ACTION = {
     "answer_requested": "answer",
     "explanation_requested": "explanation",
 }
+_GRADED = ("correct_response", "wrong_response")
+_START = "problem_started"
+_USED_ACTIONS = (*_KIND_OF_ACTION, _START)  # the others, two in five, change no event
 # types that offer what to choose from; in lower case, and `exact match` is none of them
 _GUESSABLE = r"(?i)multiple choice|check all|select|true|drop ?down|ordering|matching"
 
@@ -133,7 +138,6 @@ def canonical(raw: Raw) -> Canonical:
     )
 
 
-_LOG = "assignment_log_id"
 # bronze tables whose rows are of an assignment log, and what they call it
 _OF_LOGS = {
     bronze.RAW_ASSIGNMENT_DETAILS.qualified_name: _LOG,
@@ -190,7 +194,8 @@ def _details(raw: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     end, start = _seconds("assignment_end_time"), _seconds("assignment_start_time")
-    return raw.groupBy("assignment_log_id").agg(
+    # sorted once, behind the shuffle, where half a sum before it would sort twice
+    return raw.repartition(_LOG).groupBy(_LOG).agg(
         F.min_by(F.struct("student_id", "class_id", F.coalesce(end, start).alias("closed")),
                  F.struct("_file", "_row")).alias("assignment")
     )  # fmt: skip
@@ -200,90 +205,90 @@ def _attempts(raw: "DataFrame") -> "DataFrame":
     """One row per problem worked on in an assignment log.
 
     Within a problem, actions stand in order of time, then file and row. One shuffle and one sort
-    serve both the window and the aggregation.
+    serve the window, the aggregation and the join with the assignment's details.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    marked = _marked(raw.filter("problem_id IS NOT NULL"))
-    time_of_first = F.max(F.when(F.col("is_first"), F.col("time")))
-    time_of_opening = F.max(F.when(F.col("opens"), F.col("time")))
-    tells = F.col("is_first") | (F.col("opens") & (F.col("n_graded") == 0))
+    used = raw.filter("problem_id IS NOT NULL").filter(F.col("action").isin(*_USED_ACTIONS))
+    marked = _marked(used.repartition(_LOG))
+    action = F.struct("time", "action", "_file", "_row", "_batch_id")
 
-    def asked(action: str, *, before: bool = True) -> "Column":
+    def asked(name: str, *, before: bool = True) -> "Column":
         when = F.col("before_first") if before else ~F.col("before_first")
-        return F.count_if(when & (F.col("action") == action)).cast("int")
+        return F.count_if(when & (F.col("action") == name)).cast("int")
 
-    events = marked.groupBy("assignment_log_id", "problem_id").agg(
-        time_of_first.alias("first_time"),
-        time_of_opening.alias("opening_time"),
-        F.max(F.when(F.col("is_first"), F.col("action") == "correct_response")).alias("correct"),
+    events = marked.groupBy(_LOG, "problem_id").agg(
+        F.max(F.when(F.col("is_first"), action)).alias("first"),
+        F.max(F.when(F.col("opens"), action)).alias("opening"),
         F.count_if("graded").cast("int").alias("attempt_count"),
-        F.max(
-            F.when(F.col("before_first") & (F.col("action") == "problem_started"), F.col("time"))
-        ).alias("started"),
+        F.max(F.when(F.col("before_first") & (F.col("action") == _START), F.col("time"))).alias(
+            "started"
+        ),
         asked("hint_requested").alias("hint_count"),
         (asked("answer_requested") > 0).alias("answer_requested"),
         (asked("answer_requested", before=False) > 0).alias("answer_requested_later"),
         (asked("explanation_requested") > 0).alias("explanation_requested"),
-        F.max(F.when(F.col("opens"), F.col("kind"))).alias("first_action"),
-        F.max(F.when(tells, F.col("_file"))).alias("file"),
-        F.max(F.when(tells, F.col("_row"))).alias("row"),
-        F.max(F.when(tells, F.col("_batch_id"))).alias("batch_id"),
         F.min("_source").alias("source"),
     )
-    latency = F.round((F.col("first_time") - F.col("started")) * 1000).cast("bigint")
-    return events.filter("opening_time IS NOT NULL").select(
+    latency = F.round((F.col("first.time") - F.col("started")) * 1000).cast("bigint")
+    correct = F.col("first.action") == "correct_response"
+    told = events.withColumn("tells", F.coalesce("first", "opening"))
+    return told.filter("opening IS NOT NULL").select(
         "source",
-        F.col("assignment_log_id").alias("assignment_id"),
+        F.col(_LOG).alias("assignment_id"),
         F.col("problem_id").alias("item_id"),
-        F.coalesce("first_time", "opening_time").cast("timestamp").alias("answered_at"),
-        "correct",
-        F.col("correct").cast("double").alias("score"),
+        F.coalesce("first.time", "opening.time").cast("timestamp").alias("answered_at"),
+        correct.alias("correct"),
+        correct.cast("double").alias("score"),
         "attempt_count",
-        "first_action",
+        _kind(F.col("opening.action")).alias("first_action"),
         F.when(latency > 0, latency).alias("latency_ms"),
         "hint_count",
         "answer_requested",
         "answer_requested_later",
         "explanation_requested",
         F.lit("practice").alias("event_kind"),
-        "file",
-        "row",
-        "batch_id",
+        F.col("tells._file").alias("file"),
+        F.col("tells._row").alias("row"),
+        F.col("tells._batch_id").alias("batch_id"),
         F.lit(bronze.RAW_ACTION_LOGS.qualified_name).alias("table_name"),
     )
+
+
+def _kind(action: "Column") -> "Column":
+    """What a first action counts as; null for one that is none."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    kind = F.lit(None).cast("string")
+    for name, of_action in _KIND_OF_ACTION.items():
+        kind = F.when(action == name, of_action).otherwise(kind)
+    return kind
 
 
 def _marked(actions: "DataFrame") -> "DataFrame":
     """Actions with their place relative to the first graded response of their problem.
 
-    Adds time (epoch seconds), graded, n_graded (on the whole problem), is_first (the first
-    graded response), before_first, kind (of what counts as a first action, else null) and opens
-    (the first of those).
+    Adds time (epoch seconds), graded, is_first (the first graded response), before_first and opens
+    (the first of the actions that have a kind).
     """
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
-    problem = Window.partitionBy("assignment_log_id", "problem_id")
-    earlier = problem.orderBy("time", "_file", "_row").rowsBetween(Window.unboundedPreceding, -1)
-    kind = F.lit(None).cast("string")
-    for action, name in _KIND_OF_ACTION.items():
-        kind = F.when(F.col("action") == action, name).otherwise(kind)
-    placed = actions.withColumns(
+    problem = Window.partitionBy(_LOG, "problem_id").orderBy("time", "_file", "_row")
+    earlier = problem.rowsBetween(Window.unboundedPreceding, -1)
+    graded, has_kind = F.col("action").isin(*_GRADED), F.col("action").isin(*_KIND_OF_ACTION)
+    counted = actions.withColumn("time", _seconds("timestamp")).withColumns(
         {
-            "time": _seconds("timestamp"),
-            "graded": F.col("action").isin("correct_response", "wrong_response"),
-            "kind": kind,
+            "graded": graded,
+            "graded_before": F.coalesce(F.count_if(graded).over(earlier), F.lit(0)),
+            "kinds_before": F.coalesce(F.count_if(has_kind).over(earlier), F.lit(0)),
         }
     )
-    before_first = F.coalesce(F.count_if("graded").over(earlier), F.lit(0)) == 0
-    kinds_before = F.coalesce(F.count("kind").over(earlier), F.lit(0))
-    return placed.withColumns(
+    return counted.withColumns(
         {
-            "is_first": F.col("graded") & before_first,
-            "before_first": before_first & ~F.col("graded"),
-            "opens": F.col("kind").isNotNull() & (kinds_before == 0),
-            "n_graded": F.count_if("graded").over(problem),
+            "is_first": F.expr("graded AND graded_before = 0"),
+            "before_first": F.expr("NOT graded AND graded_before = 0"),
+            "opens": has_kind & (F.col("kinds_before") == 0),
         }
     )
 
@@ -349,7 +354,7 @@ def _with_skills(events: "DataFrame", problems: "DataFrame") -> "DataFrame":
     """Events with the skills of their problem; none where problem_details lacks it."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    joined = events.join(problems.select("item_id", "skill_ids"), "item_id", "left")
+    joined = events.join(F.broadcast(problems.select("item_id", "skill_ids")), "item_id", "left")
     none = F.array().cast("array<string>")
     return joined.withColumn("skill_ids", F.coalesce("skill_ids", none))
 

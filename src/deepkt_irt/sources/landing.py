@@ -2,25 +2,45 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError
+from deepkt_irt.settings import IngestSettings
+from deepkt_irt.sources.files import refuse_bomb
 from deepkt_irt.sources.layout import Layout, Source
 from deepkt_irt.sources.reader import content_hash, inspect
 from deepkt_irt.sources.responses_csv import complete_mapping, mapped_layout
+from deepkt_irt.sources.zip_files import (
+    is_zip,
+    is_zip_folder,
+    take_all_apart,
+    unpack,
+    writing,
+    zip_named,
+)
 
 
 def land(
-    source: Source, data: Path, landing: Path, *, mapping: Mapping[str, str] | None
+    source: Source,
+    data: Path,
+    landing: Path,
+    *,
+    mapping: Mapping[str, str] | None,
+    limits: IngestSettings | None = None,
 ) -> list[Path]:
     """Copy a source's files into `landing/<source>`; files already there are left as they are.
+
+    A zip file lands as a folder of its name with the files of the source it holds, all at once.
 
     Args:
         source: The source system.
         data: One file, or a folder with files of the source's layouts.
         landing: Landing folder of the lake.
         mapping: Canonical name to header, for sources that take a mapping.
+        limits: How much may come out of a packed file; None: the defaults.
 
     Returns:
         The landed files, sorted by name.
@@ -32,17 +52,41 @@ def land(
     """
     if mapping and not source.mapped:
         raise UsageError(f"source {source.name} knows its columns; leave --map away")
-    folder = landing / source.name
-    found = [
-        (path, *_layout(source, path, folder / path.name, mapping)) for path in _files(source, data)
-    ]
-    n_records = 0
-    for path, layout, complete in found:
-        n_records += inspect(path, layout).n_records
-        _refuse_changed(path, folder / path.name, complete)
-    if n_records == 0:
-        raise BadFile(str(data), "there are no rows in it", "land a file with rows")
-    return [_copied(path, folder, complete) for path, _, complete in found]
+    limits = limits or IngestSettings()
+    take_all_apart(landing / source.name, source, limits)
+    with TemporaryDirectory(prefix="deepkt-land-") as scratch:
+        found = [
+            _looked_at(source, path, landing / source.name / where, mapping, limits)
+            for path, where in _files(source, data, Path(scratch), limits)
+        ]
+        if not any(each.n_records for each in found):
+            raise BadFile(str(data), "there are no rows in it", "land a file with rows")
+        return _all_copied(found)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file to land: where it lies, where it goes, its mapping if it has one, its records."""
+
+    path: Path
+    landed: Path
+    mapping: dict[str, str] | None
+    n_records: int
+
+
+def _looked_at(
+    source: Source,
+    path: Path,
+    landed: Path,
+    mapping: Mapping[str, str] | None,
+    limits: IngestSettings,
+) -> _Found:
+    with zip_named(path):
+        refuse_bomb(path, limits)
+        layout, complete = _layout(source, path, landed, mapping)
+        n_records = inspect(path, layout).n_records
+        _refuse_changed(path, landed, complete)
+    return _Found(path, landed, complete, n_records)
 
 
 def mapping_file(landed: Path) -> Path:
@@ -97,11 +141,24 @@ def _layout(
         return mapped_layout(complete), complete
     layout = source.layout_of(path.name)
     if layout is None:
-        raise BadFile(path.name, f"no file of source {source.name}", _wanted(source))
+        raise BadFile(path.name, f"no file of source {source.name}", source.takes)
     return layout, None
 
 
-def _files(source: Source, data: Path) -> list[Path]:
+def _files(
+    source: Source, data: Path, scratch: Path, limits: IngestSettings
+) -> Iterator[tuple[Path, Path]]:
+    """Each file with its place below the source's folder; zip files are taken apart in scratch."""
+    for path in _given(source, data):
+        if not is_zip(path):
+            yield path, Path(path.name)
+            continue
+        folder = scratch / path.name
+        unpack(path, folder, source, limits)
+        yield from ((each, each.relative_to(scratch)) for each in sorted(folder.iterdir()))
+
+
+def _given(source: Source, data: Path) -> list[Path]:
     if data.is_file():
         if _passed_over(data):
             raise BadFile(data.name, "names that begin with _ or . are passed over", "rename it")
@@ -112,9 +169,10 @@ def _files(source: Source, data: Path) -> list[Path]:
         inside = sorted(path for path in data.iterdir() if path.is_file())
     except OSError as error:
         raise BadFile(str(data), f"it cannot be read ({error.strerror})", "check --data") from error
-    found = [p for p in inside if not _passed_over(p) and source.layout_of(p.name) is not None]
+    named = [path for path in inside if not _passed_over(path)]
+    found = [path for path in named if is_zip(path) or source.layout_of(path.name) is not None]
     if not found:
-        raise BadFile(str(data), f"no file of source {source.name} in it", _wanted(source))
+        raise BadFile(str(data), f"no file of source {source.name} in it", source.takes)
     return found
 
 
@@ -122,25 +180,38 @@ def _passed_over(path: Path) -> bool:
     return path.name.startswith(("_", "."))
 
 
-def _wanted(source: Source) -> str:
-    patterns = dict.fromkeys(p for layout in source.layouts for p in layout.patterns)
-    return f"it takes {', '.join(patterns)}, each also as .gz"
+def _all_copied(found: list[_Found]) -> list[Path]:
+    """Copy all; files of a zip appear at once, as their folder takes its place by a rename."""
+    folders = {each.landed.parent for each in found}
+    aside = {
+        folder: folder.with_name(f"_{folder.name}.part")
+        for folder in folders
+        if is_zip_folder(folder.name) and not folder.exists()
+    }
+    for partial in aside.values():
+        shutil.rmtree(partial, ignore_errors=True)
+    for each in found:
+        _copy(each, aside.get(each.landed.parent, each.landed.parent))
+    for folder, partial in aside.items():
+        with writing(folder):
+            partial.rename(folder)
+    return [each.landed for each in found]
 
 
-def _copied(path: Path, folder: Path, mapping: dict[str, str] | None) -> Path:
+def _copy(found: _Found, folder: Path) -> None:
     """Copy under a name Spark passes over, then rename, so that no half file is ever read."""
-    landed = folder / path.name
+    landed = folder / found.landed.name
     if landed.exists():
-        return landed
-    partial = folder / f"_{path.name}.part"
+        return
+    partial = folder / f"_{landed.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if mapping is not None:  # before the file itself, which makes it count
-            mapping_file(landed).write_text(json.dumps(mapping, indent=2, sort_keys=True), "utf-8")
-        shutil.copyfile(path, partial)
+        if found.mapping is not None:  # before the file itself, which makes it count
+            text = json.dumps(found.mapping, indent=2, sort_keys=True)
+            mapping_file(landed).write_text(text, "utf-8")
+        shutil.copyfile(found.path, partial)
         partial.rename(landed)
     except OSError as error:
         raise BackendUnavailable(
             f"landing {folder} cannot be written ({error.strerror}); check --lake"
         ) from error
-    return landed

@@ -18,11 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepkt_irt.errors import BadFile
+from deepkt_irt.sources.blocks import WHOLE, Piece, counted, csv_text
 from deepkt_irt.sources.documents import members
 from deepkt_irt.sources.files import escaped, opened, refuse_binary
 from deepkt_irt.sources.layout import Document, Field, Layout
 
-_WHOLE_FIELD = 2**31 - 1  # the csv module must pass on what we then judge
+_LONGEST_NAME = 1_000  # characters of a column's name: each row in the rest repeats it
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,14 @@ class FileFacts:
         n_bytes: Their number.
         n_records: Records after the header.
         header: Column names.
+        pieces: Stretches in which several processes can read it.
     """
 
     content_hash: str
     n_bytes: int
     n_records: int
     header: tuple[str, ...]
+    pieces: tuple[Piece, ...] = (WHOLE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,10 @@ def inspect(path: Path, layout: Layout) -> FileFacts:
             path.name,
             f"column {', '.join(missing)} missing; it has {', '.join(header)}",
             "check that it is a file of this source, or give another --source",
+            missing,
         )
-    n_records = sum(1 for _ in read_rows(path))
-    return FileFacts(content_hash(path), path.stat().st_size, n_records, tuple(header))
+    n_records, pieces = counted(path)
+    return FileFacts(content_hash(path), path.stat().st_size, n_records, tuple(header), pieces)
 
 
 def content_hash(path: Path) -> str:
@@ -104,6 +108,10 @@ def read_header(path: Path) -> list[str]:
         raise BadFile(path.name, "the file is empty", "land a file with a header and rows")
     if any(_is_not_utf8(name) for name in header):
         raise BadFile(path.name, "the header is not UTF-8 text", "save the file as UTF-8")
+    longest = max(map(len, header))
+    if longest > _LONGEST_NAME:
+        problem = f"a column's name has {longest:,} characters, more than {_LONGEST_NAME:,}"
+        raise BadFile(path.name, problem, "close the quotes in its header, or export it again")
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise BadFile(path.name, f"column {', '.join(twice)} stands twice", "name columns apart")
@@ -143,6 +151,14 @@ def unread_columns(layout: Layout, header: Sequence[str]) -> list[str]:
     return [] if layout.rest else [name for name in header if name and name not in used]
 
 
+def rest_of(layout: Layout, header: Sequence[str]) -> list[tuple[str, int]]:
+    """Name and place of each column that goes to a layout's rest."""
+    used = {field.header for field in layout.fields}
+    # a column without a name goes by its number, so that none hides another
+    named = ((name or f"column {at + 1}", at) for at, name in enumerate(header))
+    return [(name, at) for name, at in named if name not in used] if layout.rest else []
+
+
 def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterator[Record]:
     """The records of a file in order, each kept or refused.
 
@@ -161,7 +177,7 @@ def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterato
         yield from _objects(path, layout, layout.document, max_field_characters)
         return
     with _rows(path) as rows:
-        judge = _Judge(_header(rows), layout, max_field_characters)
+        judge = Judge(_header(rows), layout, max_field_characters)
         for number, row in enumerate((row for row in rows if row), start=1):
             yield judge.record(number, row)
 
@@ -169,7 +185,7 @@ def records(path: Path, layout: Layout, *, max_field_characters: int) -> Iterato
 def _objects(path: Path, layout: Layout, document: Document, limit: int) -> Iterator[Record]:
     """The objects of a JSON file, made flat and judged as rows."""
     header = [field.header for field in layout.fields]
-    judge = _Judge(header, layout, limit)
+    judge = Judge(header, layout, limit)
     for number, each in enumerate(members(path, document), start=1):
         if each.fault:
             yield Record(number, None, None, each.fault, each.received)
@@ -178,7 +194,7 @@ def _objects(path: Path, layout: Layout, document: Document, limit: int) -> Iter
         yield record if record.kept else replace(record, received=each.received)
 
 
-class _Judge:
+class Judge:
     """Turns rows of one file into records."""
 
     def __init__(self, header: list[str], layout: Layout, max_field_characters: int) -> None:
@@ -186,8 +202,9 @@ class _Judge:
         self._header, self._layout, self._max = header, layout, max_field_characters
         self._fields = [(f, place[f.header]) for f in layout.fields if f.header in place]
         self._absent = {f.column: None for f in layout.fields if f.header not in place}
-        used = {field.header for field in layout.fields}
-        self._rest = [(n, i) for n, i in place.items() if n not in used] if layout.rest else []
+        self._rest = rest_of(layout, header)
+        if layout.rest:
+            self._absent[layout.rest] = None
 
     def record(self, number: int, row: list[str]) -> Record:
         """Judge one row."""
@@ -203,7 +220,7 @@ class _Judge:
         values.update(layout.constants)
         if layout.row_number:
             values[layout.row_number] = str(number)
-        if layout.rest:
+        if self._rest:
             rest = {name: escaped(row[at]) for name, at in self._rest if row[at]}
             values[layout.rest] = json.dumps(rest, ensure_ascii=False) if rest else None
         return Record(number, values)
@@ -223,13 +240,14 @@ class _Judge:
         text = whole.isascii()
         for field, at in self._fields:
             is_text = text or field.free_text or not _is_not_utf8(row[at])
-            reason = _wrong(field, row[at], is_text=is_text)
+            reason = wrong(field, row[at], is_text=is_text)
             if reason:
                 return field.header, reason
         return None, ""
 
 
-def _wrong(field: Field, value: str, *, is_text: bool) -> str:
+def wrong(field: Field, value: str, *, is_text: bool) -> str:
+    """What speaks against a value of a field; empty if nothing does."""
     if not is_text:
         return "not UTF-8 text"
     if value and field.rule:
@@ -259,15 +277,11 @@ def _rows(
     path: Path, *, sniff: bool = False, lines: list[str] | None = None
 ) -> Iterator[Iterator[list[str]]]:
     """CSV rows of a plain or gzip file; damage becomes a BadFile. Lines read go to `lines`."""
-    csv.field_size_limit(_WHOLE_FIELD)
-    try:
-        with opened(path) as file:
-            if sniff:
-                refuse_binary(path, file, wanted="CSV")
-            text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-            yield csv.reader(text if lines is None else _noted(text, lines))
-    except csv.Error as error:
-        raise BadFile(path.name, f"it is not CSV text ({error})", "export it again") from error
+    with csv_text(path), opened(path) as file:
+        if sniff:
+            refuse_binary(path, file, wanted="CSV")
+        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+        yield csv.reader(text if lines is None else _noted(text, lines))
 
 
 def _noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Any CSV file with one graded response a row, through a mapping given or guessed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deepkt_irt.errors import BadFile, UsageError
@@ -45,6 +45,7 @@ _LATER = ("answer", "student_group")  # files copied before these were asked for
 FILE_ORDER = "_row"  # response_order=_row: the order of the rows in the file
 SEPARATOR = "separator"  # name in a mapping of what joins several skills; empty: nothing
 _SEPARATORS = ("~~", ";", "|", ",")
+_SEEN = 10_000  # values of a column kept in mind
 
 
 def parse_mapping(text: str) -> dict[str, str]:
@@ -130,6 +131,7 @@ def _refuse_incomplete(path: Path, header: list[str], mapping: Mapping[str, str]
             f"{what} among its columns {', '.join(header)}",
             "name them, as in --map 'student_id=… item_id=… correct=… answered_at=…' "
             f"(response_order={FILE_ORDER} takes the order of the rows)",
+            absent or missing,
         )
 
 
@@ -185,15 +187,29 @@ def copied_layout() -> Layout:
 
 def _separator(path: Path, at: int) -> str:
     """What joins several skills in a column, judged by all its values; empty if nothing does."""
-    values = {row[at].strip() for row in read_rows(path) if len(row) > at}
-    for separator in _SEPARATORS:
-        joined = [value.split(separator) for value in values if separator in value]
+    joined: set[str] = set()  # separators met
+    has_names = has_underscore = has_others = False
+    for value in _distinct(row[at].strip() for row in read_rows(path) if len(row) > at):
+        joined.update(separator for separator in _SEPARATORS if separator in value)
         # names may hold a comma, as in "Order of Operations +,-,/": codes hold no blanks
-        names = separator == "," and any(" " in part.strip() for parts in joined for part in parts)
-        if joined and not names:
+        has_names |= "," in value and any(" " in part.strip() for part in value.split(","))
+        has_underscore |= "_" in value
+        has_others |= not re.fullmatch(r"\d*(_\d+)*", value)
+    for separator in _SEPARATORS:
+        if separator in joined and not (separator == "," and has_names):
             return separator
-    joined_codes = all(re.fullmatch(r"\d*(_\d+)*", value) for value in values)
-    return "_" if joined_codes and any("_" in value for value in values) else ""
+    return "_" if has_underscore and not has_others else ""
+
+
+def _distinct(values: Iterator[str]) -> Iterator[str]:
+    """Values, most of them once; a column of ever new ones takes no more memory than this."""
+    seen: set[str] = set()
+    for value in values:
+        if value not in seen:
+            if len(seen) >= _SEEN:
+                seen.clear()
+            seen.add(value)
+            yield value
 
 
 SOURCE = Source(

@@ -29,6 +29,10 @@ def _raw(name: str, comment: str, *columns: Column) -> Table:
 
 _ID = Privacy.IDENTIFIER
 
+EXTRAS = "extras"
+# what a source adds is known to nobody yet, so it is kept from all who may see no identifier
+_EXTRAS = _text(EXTRAS, "every other column as a JSON object, as received", _ID)
+
 RAW_ACTION_LOGS = _raw(
     "raw_action_logs",
     "One action of a student inside an assignment (EDM Cup 2023 action_logs).",
@@ -42,6 +46,7 @@ RAW_ACTION_LOGS = _raw(
     _text("action", "what was done, such as wrong_response"),
     _text("hint_id", "hint shown"),
     _text("explanation_id", "explanation shown"),
+    _EXTRAS,
 )
 
 RAW_ASSIGNMENT_DETAILS = _raw(
@@ -56,6 +61,7 @@ RAW_ASSIGNMENT_DETAILS = _raw(
     _text("assignment_due_date", "epoch seconds"),
     _text("assignment_start_time", "epoch seconds"),
     _text("assignment_end_time", "epoch seconds; empty if never finished"),
+    _EXTRAS,
 )
 
 RAW_PROBLEM_DETAILS = _raw(
@@ -71,6 +77,7 @@ RAW_PROBLEM_DETAILS = _raw(
     _text("problem_contains_equation", "1 if the text has an equation"),
     _text("problem_contains_video", "1 if the text has a video"),
     _text("problem_text_bert_pca", "32 text features in brackets"),
+    _EXTRAS,
 )
 
 RAW_UNIT_TEST_SCORES = _raw(
@@ -80,6 +87,7 @@ RAW_UNIT_TEST_SCORES = _raw(
     _text("assignment_log_id", "the unit test's assignment log", _ID),
     _text("problem_id", "problem scored"),
     _text("score", "0 to 1; empty where it was withheld"),
+    _EXTRAS,
 )
 
 RAW_ASSIGNMENT_RELATIONSHIPS = _raw(
@@ -87,6 +95,7 @@ RAW_ASSIGNMENT_RELATIONSHIPS = _raw(
     "Which in-unit practice belongs to which unit test of a student (EDM Cup 2023).",
     _text("unit_test_assignment_log_id", "the unit test's assignment log", _ID),
     _text("in_unit_assignment_log_id", "a practice assignment log of the same unit", _ID),
+    _EXTRAS,
 )
 
 RAW_SEQUENCE_DETAILS = _raw(
@@ -100,6 +109,7 @@ RAW_SEQUENCE_DETAILS = _raw(
     _text("sequence_folder_path_level_5", "curriculum folder, innermost"),
     _text("sequence_name", "name a teacher sees"),
     _text("sequence_problem_ids", "problem ids in brackets, in order"),
+    _EXTRAS,
 )
 
 RAW_RESPONSES = _raw(
@@ -126,7 +136,7 @@ RAW_RESPONSES = _raw(
         "student_group", "group of the student for fairness checks, as the district names it", _ID
     ),
     _text("skill_separator", "what joins skill_ids and skill_names; empty: one skill"),
-    _text("extras", "every other column as a JSON object, as received", _ID),
+    _EXTRAS,
 )
 
 RAW_STATEMENTS = _raw(

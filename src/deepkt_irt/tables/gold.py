@@ -159,6 +159,14 @@ SAKT_PREDICTIONS = Table(
         Column("item_known", "boolean", "false: unseen in training, judged by its skills"),
         Column("model_version", "string", "champion that predicted"),
         Column("scored_at", "timestamp", "as-of instant of the run, UTC"),
+        Column(
+            "rests_on",
+            "string",
+            "hash of all that the student's scores were worked out from; while it stays the same, "
+            "the student is not scored again",
+            nullable=True,
+            privacy=_PERSONAL,
+        ),
     ),
     key=("student_key", "sequence_number", "item_id"),
     checks=(Check("is_probability", "p_correct BETWEEN 0 AND 1"),),

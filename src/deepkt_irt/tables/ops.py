@@ -71,10 +71,73 @@ INGEST_AUDIT = Table(
         Column("rows_quarantined", "bigint", "rows that went to ops.quarantine"),
         Column("batch_id", "bigint", "ingest batch"),
         Column("ingested_at", "timestamp", "as-of instant of the run, UTC"),
+        Column("layout", "string", "kind of file, by the name it goes by", nullable=True),
+        Column(
+            "columns",
+            "map<string,string>",
+            "columns of the file and of its layout: known, added or missing_optional",
+            nullable=True,
+        ),
+        Column(
+            "refused_share",
+            "map<string,double>",
+            "share of the rows refused for a column, 0 to 1; columns without any are left out",
+            nullable=True,
+        ),
     ),
     key=("source", "file"),
     checks=(Check("nothing_lost", "rows_read = rows_kept + rows_quarantined"),),
     append_only=True,
+)
+
+SOURCE_COLUMNS = Table(
+    layer=Layer.OPS,
+    name="source_columns",
+    comment="One row per column that a kind of file has, had or should have.",
+    columns=(
+        Column("source", "string", "source system"),
+        Column("layout", "string", "kind of file, by the name it goes by"),
+        Column("column", "string", "name in the files"),
+        Column(
+            "status",
+            "string",
+            "known; added: not named by the layout, kept in extras or body; missing_optional; "
+            "missing_required: the source is stopped; type_changed: it breaks a rule it kept",
+        ),
+        Column("file", "string", "latest landing file that shows it"),
+        Column("first_seen_at", "timestamp", "run that read it first, UTC", nullable=True),
+        Column("last_seen_at", "timestamp", "run that read it last, UTC", nullable=True),
+        Column("changed_at", "timestamp", "run since which the status is what it is, UTC"),
+        Column("refused_share", "double", "rows refused for it when it was read last, 0 to 1"),
+        Column("is_change", "boolean", "changed by the latest delivery of its kind of file"),
+    ),
+    key=("source", "layout", "column"),
+    checks=(
+        Check(
+            "status_known",
+            "status IN ('known', 'added', 'missing_optional', 'missing_required', 'type_changed')",
+        ),
+    ),
+)
+
+STOPPED_SOURCES = Table(
+    layer=Layer.OPS,
+    name="stopped_sources",
+    comment="One row per source of which nothing is taken in until a file of it is put right.",
+    columns=(
+        Column("source", "string", "source system, the folder below landing"),
+        Column("file", "string", "landing file at fault, as below its source's folder"),
+        Column("columns", "string", "columns the file lacks, with commas between", nullable=True),
+        Column(
+            "error",
+            "string",
+            "what is wrong and how to put it right, which may quote a value",
+            privacy=Privacy.PERSONAL,
+        ),
+        Column("stopped_at", "timestamp", "run that stopped it first, UTC"),
+        Column("tried_at", "timestamp", "run that met the error last, UTC"),
+    ),
+    key=("source",),
 )
 
 QUARANTINE = Table(
@@ -159,4 +222,13 @@ LLM_CALLS = Table(
     append_only=True,
 )
 
-TABLES = (PIPELINE_RUNS, LANDED_FILES, INGEST_AUDIT, QUARANTINE, LLM_CALLS, ERASURES)
+TABLES = (
+    PIPELINE_RUNS,
+    LANDED_FILES,
+    INGEST_AUDIT,
+    SOURCE_COLUMNS,
+    STOPPED_SOURCES,
+    QUARANTINE,
+    LLM_CALLS,
+    ERASURES,
+)

@@ -4,15 +4,15 @@ Every write is one Delta transaction. A frame that differs from its contract is 
 """
 
 import json
-import re
 import shutil
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import BackendUnavailable, QualityViolation, SchemaMismatch, UsageError
+from deepkt_irt.errors import AnotherRun, BackendUnavailable, SchemaMismatch, UsageError
 from deepkt_irt.tables.contract import Layer, Privacy, Table
 from deepkt_irt.tables.quality import GONE, conformed, differing, matching
+from deepkt_irt.tables.refusals import meaning_of
 from deepkt_irt.tables.registry import TABLES
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
-_VIOLATION = re.compile(r"\[(DELTA_(?:NOT_NULL_CONSTRAINT_VIOLATED|VIOLATE_CONSTRAINT\w*))\](.*)")
 _CHANGE_FEED = "delta.enableChangeDataFeed"
+_REPEATS = 3  # of a write that gives the same whatever another run wrote in between
 _KEEP = "delta.deletedFileRetentionDuration"
 _UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
 
@@ -201,7 +201,7 @@ class TableStore:
         self.create(table)
         writer = conformed(table, frame).writeTo(self.sql_name(table))
         writer = writer.option("txnAppId", app_id).option("txnVersion", str(version))
-        self._run(table, writer.append)
+        self._run(table, writer.append, repeats=_REPEATS)
 
     def stream(self, table: Table, frame: "DataFrame", *, checkpoint: Path) -> None:
         """Add what a streaming frame has to give now, and wait for it.
@@ -234,7 +234,8 @@ class TableStore:
             QualityViolation: If a row breaks a declared check.
         """
         self.create(table)
-        self._merge(table, conformed(table, frame), on=table.key, then="NOT MATCHED THEN INSERT *")
+        then = "NOT MATCHED THEN INSERT *"
+        self._merge(table, conformed(table, frame), on=table.key, then=then, repeats=_REPEATS)
 
     def upsert(self, table: Table, frame: "DataFrame") -> None:
         """Insert the rows whose key is absent, and replace those whose key is there.
@@ -247,14 +248,22 @@ class TableStore:
         both = "MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
         self._merge(table, conformed(table, frame), on=table.key, then=both)
 
-    def _merge(self, table: Table, frame: "DataFrame", *, on: "Iterable[str]", then: str) -> None:
+    def _merge(
+        self,
+        table: Table,
+        frame: "DataFrame",
+        *,
+        on: "Iterable[str]",
+        then: str,
+        repeats: int = 0,
+    ) -> None:
         view = f"new_{table.name}_{uuid.uuid4().hex}"  # unique: Connect binds views late
         frame.createOrReplaceTempView(view)
         matched = " AND ".join(f"old.{name} <=> new.{name}" for name in on)
         statement = (
             f"MERGE INTO {self.sql_name(table)} AS old USING {view} AS new ON {matched} WHEN {then}"
         )
-        self._run(table, lambda: self._spark.sql(statement))
+        self._run(table, lambda: self._spark.sql(statement), repeats=repeats)
         self._spark.catalog.dropTempView(view)
 
     def delete_matching(self, table: Table, rows: "DataFrame") -> None:
@@ -263,7 +272,8 @@ class TableStore:
         By MERGE with a view: the condition of a DELETE would stay readable in the table's log.
         """
         if self.exists(table):
-            self._merge(table, rows.distinct(), on=rows.columns, then="MATCHED THEN DELETE")
+            then = "MATCHED THEN DELETE"
+            self._merge(table, rows.distinct(), on=rows.columns, then=then, repeats=_REPEATS)
 
     def update_matching(self, table: Table, frame: "DataFrame") -> None:
         """Replace the rows whose key a frame has by those of the frame; others stay.
@@ -353,15 +363,23 @@ class TableStore:
         row = history.select("version", "operationMetrics").first()
         return (int(row[0]), row[1] or {}) if row else None
 
-    def _run(self, table: Table, write: "Callable[[], object]") -> None:
+    def _run(self, table: Table, write: "Callable[[], object]", *, repeats: int = 0) -> None:
+        """Write; where another run's commit came in between, once more as often as is safe.
+
+        Raises:
+            AnotherRun: If another run's commit clashes with it.
+            QualityViolation: If a row breaks a declared check.
+        """
         try:
             write()
         except Exception as error:
-            found = _VIOLATION.search(str(error))
-            if found:
-                problem = f"{found.group(1)}:{found.group(2).strip()}"
-                raise QualityViolation(table.qualified_name, problem) from error
-            raise
+            meant = meaning_of(table, error)
+            if repeats and isinstance(meant, AnotherRun):
+                self._run(table, write, repeats=repeats - 1)
+            elif meant:
+                raise meant from error
+            else:
+                raise
 
 
 def _last_local_commit(log: Path) -> tuple[int, dict[str, str]]:
