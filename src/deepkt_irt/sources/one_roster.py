@@ -5,8 +5,6 @@ what a record says depends on the deliveries before and after it. Names, telepho
 passwords are not read; files that nothing is made of, such as demographics, have no layout.
 """
 
-import re
-from datetime import date
 from typing import TYPE_CHECKING
 
 from deepkt_irt.sources.canonical import (
@@ -21,7 +19,7 @@ from deepkt_irt.sources.canonical import (
     owner,
     rejected_rows,
 )
-from deepkt_irt.sources.layout import Field, Layout, Source, instant
+from deepkt_irt.sources.layout import Field, Layout, Source, day, instant
 from deepkt_irt.tables.bronze import RAW_ROSTERS
 
 if TYPE_CHECKING:
@@ -29,27 +27,13 @@ if TYPE_CHECKING:
 
 _TABLE = RAW_ROSTERS.qualified_name
 _STATUS = frozenset({"active", "inactive", "tobedeleted"})  # inactive: 1.0, and files in the wild
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _REFERENCES = {"class_id": "classes", "user_id": "users"}  # of an enrolment, to another file
 
 
-def _status(value: str) -> str | None:
+def status(value: str) -> str | None:
     """A rule: the value is a status of a record."""
-    is_known = value.strip().lower() in _STATUS
+    is_known = value.strip(" ").lower() in _STATUS
     return None if is_known else "expected active or tobedeleted"
-
-
-def _day(value: str) -> str | None:
-    """A rule: the value is a day."""
-    text = value.strip()
-    if _DAY.fullmatch(text):
-        try:
-            date.fromisoformat(text)
-        except ValueError:
-            return "expected a day that exists"
-        else:
-            return None
-    return "expected a day such as 2026-08-31"
 
 
 def _read(header: str, column: str) -> Field:
@@ -58,8 +42,8 @@ def _read(header: str, column: str) -> Field:
 
 
 _DAYS = (
-    Field("beginDate", "begin_date", required=False, rule=_day),
-    Field("endDate", "end_date", required=False, rule=_day),
+    Field("beginDate", "begin_date", required=False, rule=day),
+    Field("endDate", "end_date", required=False, rule=day),
 )
 
 
@@ -71,7 +55,7 @@ def _file(name: str, *fields: Field, id_column: str = "sourced_id") -> Layout:
         patterns=(f"{stem}.csv", f"{stem}-*.csv", f"{stem}_*.csv"),
         fields=(
             Field("sourcedId", id_column, filled=True),
-            Field("status", "status", required=False, rule=_status),
+            Field("status", "status", required=False, rule=status),
             Field("dateLastModified", "date_last_modified", required=False, rule=instant),
             *fields,
         ),
@@ -92,8 +76,8 @@ LAYOUTS = (
     _file(
         "academicSessions",
         _read("type", "type"),
-        Field("startDate", "begin_date", rule=_day),
-        Field("endDate", "end_date", rule=_day),
+        Field("startDate", "begin_date", rule=day),
+        Field("endDate", "end_date", rule=day),
     ),
     _file("courses", _read("grades", "grades"), _read("subjects", "subjects")),
     _file(
