@@ -62,6 +62,7 @@ def small(monkeypatch):
     monkeypatch.setattr(blocks, "_ROWS", 3)
     monkeypatch.setattr(blocks, "_CHARACTERS", 50)
     monkeypatch.setattr(columns, "_FEW_BYTES", 32)
+    monkeypatch.setattr(columns, "_TINY_BYTES", 0)
     monkeypatch.setattr(files, "_CHUNK", 8)  # a NUL behind it makes no binary file
 
 
@@ -84,7 +85,7 @@ def at_once(path, layout, pieces):
             assert batch.schema.names == list(kept_columns(parsing))
             kept += [{k: v for k, v in row.items() if v is not None} for row in batch.to_pylist()]
         for batch in refused_batches(parsing):
-            refused += [tuple(row.values())[2:] for row in batch.to_pylist()]
+            refused += [tuple(row.values())[3:] for row in batch.to_pylist()]
     return kept, refused
 
 

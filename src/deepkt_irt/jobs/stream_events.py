@@ -17,7 +17,7 @@ from datetime import time as time_of_day
 from types import FrameType
 
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.landing_batches import Key, files_below
+from deepkt_irt.jobs.landing_batches import Key, files_below, zips_below
 from deepkt_irt.jobs.opening import open_runner, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.recommend_changed import RECOMMEND_CHANGED
@@ -155,7 +155,8 @@ class Rounds:
 
     def run(self) -> None:
         """Take in what landed, if anything did, and renew the students, if it is time."""
-        landed = frozenset(files_below(self.runner.place.landing))
+        landing = self.runner.place.landing
+        landed = frozenset((*files_below(landing), *zips_below(landing)))
         runner = replace(self.runner, as_of=datetime.now(UTC).replace(microsecond=0))
         if landed and (self._seen is None or not landed <= self._seen):
             runner.run([TASKS[name] for name in _TO_SILVER])

@@ -19,6 +19,7 @@ from deepkt_irt.sources.layout import Field, Layout, certain
 from deepkt_irt.sources.reader import rest_of, wrong
 
 _FEW_BYTES = 16_384  # from here down, records are judged one by one
+_TINY_BYTES = 4_096  # from here down, doing so takes less than making ready to judge all at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class ColumnJudge:
 
     def parts(self, block: Block) -> Iterator[Sound | Block]:
         """The block in parts, in order: sound ones, and blocks of rows that need a closer look."""
-        sound = self._sound(block) if block.text else None
+        sound = self._sound(block) if len(block.text) > _TINY_BYTES else None
         if sound is not None:
             yield sound
         elif halves := _halves(block):

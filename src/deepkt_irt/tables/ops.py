@@ -66,6 +66,13 @@ INGEST_AUDIT = Table(
         Column("table_name", "string", "bronze table it went to"),
         Column("content_hash", "string", "SHA-256 of the file's bytes"),
         Column("n_bytes", "bigint", "size of the file", unit="byte"),
+        Column(
+            "modified_ns",
+            "bigint",
+            "when the file was last written, since 1970; with its size it spares reading it again",
+            unit="ns",
+            nullable=True,
+        ),
         Column("rows_read", "bigint", "records counted in the file, apart from the ingest"),
         Column("rows_kept", "bigint", "rows that reached bronze"),
         Column("rows_quarantined", "bigint", "rows that went to ops.quarantine"),
