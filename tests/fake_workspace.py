@@ -4,6 +4,7 @@ Speaks to the real databricks-sdk. What a call creates the next one finds; every
 as in a workspace.
 """
 
+import base64
 import json
 import re
 import threading
@@ -63,6 +64,8 @@ class FakeWorkspace:
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
     warehouses: list[str] = field(default_factory=list)
     experiments: dict[str, str] = field(default_factory=dict)
+    # runs under way, beside those started here: name and parameters
+    active: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     failing_tasks: set[str] = field(default_factory=set)
     pending_polls: int = 1  # how often a run is asked for before it has ended
     # what a run does: job and parameters to whether each task succeeded; else only failing_tasks
@@ -96,10 +99,12 @@ class FakeWorkspace:
         yield r"/api/2\.2/jobs/get", "GET", self._get_job
         yield r"/api/2\.2/jobs/run-now", "POST", self._run_now
         yield r"/api/2\.2/jobs/runs/get", "GET", self._get_run
+        yield r"/api/2\.2/jobs/runs/list", "GET", self._list_runs
         yield rf"{CATALOG}/(schemas|volumes|models)", "POST", self._create_object
         yield rf"{CATALOG}/(schemas|volumes|models)/(.+)", "GET", self._get_object
         yield r"/api/2\.0/secrets/scopes/create", "POST", self._create_scope
         yield r"/api/2\.0/secrets/scopes/list", "GET", self._list_scopes
+        yield r"/api/2\.0/secrets/get", "GET", self._get_secret
         yield r"/api/2\.0/mlflow/experiments/create", "POST", self._create_experiment
         yield r"/api/2\.0/mlflow/experiments/get-by-name", "GET", self._get_experiment
         yield r"/api/2\.0/sql/warehouses", "POST", self._create_warehouse
@@ -167,6 +172,21 @@ class FakeWorkspace:
         page = f"{self.url}/jobs/{run['job_id']}/runs/{number}"
         return Answer({"run_id": number, "run_page_url": page, "state": state, "tasks": tasks})
 
+    def _list_runs(self, *, query: dict, body: bytes) -> Answer:
+        """Runs that were set to be active, by the name of each with its parameters."""
+        assert query["active_only"] == ["true"]
+        listed = [
+            {
+                "run_id": 5000 + number,
+                "run_name": name,
+                "job_parameters": [
+                    {"name": key, "default": value} for key, value in parameters.items()
+                ],
+            }
+            for number, (name, parameters) in enumerate(self.active)
+        ]
+        return Answer({"runs": listed, "has_more": False})
+
     def _create_object(self, kind: str, *, query: dict, body: bytes) -> Answer:
         made = json.loads(body)
         parts = (made.get(each) for each in ("catalog_name", "schema_name", "name"))
@@ -186,6 +206,13 @@ class FakeWorkspace:
 
     def _list_scopes(self, *, query: dict, body: bytes) -> Answer:
         return Answer({"scopes": [{"name": each} for each in self.scopes]})
+
+    def _get_secret(self, *, query: dict, body: bytes) -> Answer:
+        scope, key = query["scope"][0], query["key"][0]
+        value = self.scopes.get(scope, {}).get(key)
+        if value is None:
+            return refusal(404, "RESOURCE_DOES_NOT_EXIST", f"no secret {key} in scope {scope}")
+        return Answer({"key": key, "value": base64.b64encode(value.encode()).decode()})
 
     def _create_experiment(self, *, query: dict, body: bytes) -> Answer:
         name = json.loads(body)["name"]

@@ -9,7 +9,9 @@ import importlib.util
 import logging
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -32,13 +34,16 @@ from deepkt_irt.jobs.models import open_models, trained_models, versions_of
 from deepkt_irt.jobs.opening import Target, open_target, parse_as_of, parse_settings
 from deepkt_irt.jobs.retention import delete_overdue
 from deepkt_irt.jobs.scripts import add_model_names, target_of
+from deepkt_irt.jobs.workspace import refuse_beside_others, workspace_client
 from deepkt_irt.reporting.erasure import Proof
+from deepkt_irt.session import on_databricks
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.bronze import EXTRAS
 from deepkt_irt.tables.gold_bandit import BANDIT_REWARDS
 from deepkt_irt.tables.ops import PIPELINE_RUNS, QUARANTINE, STOPPED_SOURCES
 from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.rosters import ROSTER_STUDENTS
 from deepkt_irt.tables.silver import ERASURE_REQUESTS, STUDENT_KEYS
 
 log = logging.getLogger(__name__)
@@ -46,7 +51,8 @@ log = logging.getLogger(__name__)
 _REPORTS = "erasures"
 _PURGES_AT_ONCE = 4
 _RECOMMENDER = "recommender"
-_LAST = (STUDENT_KEYS, ERASURE_REQUESTS)  # what an erasure that was cut off starts from
+# what an erasure that was cut off starts from
+_LAST = (ROSTER_STUDENTS, STUDENT_KEYS, ERASURE_REQUESTS)
 # texts that may name a student in rows that are not the student's
 _TEXTS = (
     (PIPELINE_RUNS, "error"),
@@ -65,15 +71,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def forget_student(flags: argparse.Namespace) -> None:
     """Erase students from every table, file and log, and write a proof that names nobody.
 
-    Takes all of restricted.erasure_requests; then deletes what is older than its retention. Let no
-    other task run meanwhile: older versions of tables are removed from storage. Safe to run again
+    Takes all of restricted.erasure_requests; then deletes what is older than its retention. No
+    other task may run meanwhile, since older versions of tables are removed from storage: in a
+    workspace it is refused while another job works in these schemas. Safe to run again
     after any failure; it goes on where it stopped. If something still names the student it says
     where, and keeps the request. ops.erasures shows what was found, what is left, and which models
     learnt from the student.
     """
-    site = site_of(target_of(flags), set_=flags.set, as_of=parse_as_of(flags.as_of))
-    for proof in forget_all(site, target_of(flags)):
+    target = target_of(flags)
+    refuse_others = partial(_refuse_others, target)
+    refuse_others()
+    site = site_of(target, set_=flags.set, as_of=parse_as_of(flags.as_of))
+    for proof in forget_all(replace(site, refuse_others=refuse_others), target):
         log.info("erasure %s is proved in %s", proof.report["erasure_id"], proof.path)
+
+
+def _refuse_others(target: Target) -> None:
+    if on_databricks():
+        refuse_beside_others(workspace_client(), target, job="forget_student")
 
 
 def site_of(target: Target, *, set_: list[str], as_of: datetime | None) -> Site:
@@ -172,11 +187,12 @@ def _forget(site: Site, target: Target, request: Request) -> Proof:
             erase(site, search, person)
     _mask_texts(site, person)
     told = [table for table in TABLES if table not in _LAST and holds_persons(table)]
+    site.refuse_others()  # once more: a job may have started meanwhile
     with ThreadPoolExecutor(_PURGES_AT_ONCE) as pool:  # each mostly waits for small Spark jobs
         list(pool.map(site.opened.store.purge, told))
     log.info("erasure %s: rows are deleted and purged", request.erasure_id)
     site.note(request, _left(site, person))
-    site.note(request, [_erased_key(site, person)])
+    site.note(request, _erased_keys(site, person))
     return _conclude(site, request, person)
 
 
@@ -205,6 +221,13 @@ def _models(site: Site, target: Target, person: Person, *, rewarded: bool) -> li
         for each in versions_of(models, named)
     ]
     due = retrain_by(site.as_of, within_days=site.settings.privacy.retrain_within_days)
+    learnt = {
+        version: what
+        for each in person.everywhere
+        for version, what in models_that_learnt(
+            versions, split=each.split, known_since=each.known_since
+        )
+    }
     return [
         Note(
             "model",
@@ -213,9 +236,7 @@ def _models(site: Site, target: Target, person: Person, *, rewarded: bool) -> li
             "learnt from the student's rewards" if version.model == _RECOMMENDER else what,
             due,
         )
-        for version, what in models_that_learnt(
-            versions, split=person.split, known_since=person.known_since
-        )
+        for version, what in learnt.items()
     ]
 
 
@@ -234,9 +255,15 @@ def _mask_texts(site: Site, person: Person) -> None:
 
 
 def _texts(person: Person) -> dict[str, str]:
-    """What can be looked for in any text."""
+    """What can be looked for in any text, each text once."""
     texts = {"student key": person.key or "", "student id": person.student_id}
-    return {label: text for label, text in texts.items() if is_telling(text)}
+    for each in person.also:
+        texts[f"student key in {each.source}"] = each.key or ""
+        texts[f"student id in {each.source}"] = each.student_id
+    labels: dict[str, str] = {}
+    for label, text in texts.items():
+        labels.setdefault(text, label)
+    return {label: text for text, label in labels.items() if is_telling(text)}
 
 
 def _left(site: Site, person: Person) -> list[Note]:
@@ -283,13 +310,20 @@ def _of_search(searched: Searched, person: Person) -> Note:
     return Note("left", "files", len(searched.hits), what)
 
 
-def _erased_key(site: Site, person: Person) -> Note:
-    """Delete the one row in which id and key meet, when nothing else is left."""
-    (search,) = (each for each in searches(TABLES) if each.table is STUDENT_KEYS)
-    erase(site, search, person)
-    site.opened.store.purge(STUDENT_KEYS)
-    n = count(site, search, person)
-    return Note("left", STUDENT_KEYS.qualified_name, n, found_in(search))
+def _erased_keys(site: Site, person: Person) -> list[Note]:
+    """Delete the rows in which ids and keys meet, when nothing else is left.
+
+    What the request starts from goes last: a roster's id leads to keys, a key to a roster's id.
+    """
+    plan = {each.table: each for each in searches(TABLES)}
+    order = (ROSTER_STUDENTS, STUDENT_KEYS) if person.key else (STUDENT_KEYS, ROSTER_STUDENTS)
+    for table in order:
+        erase(site, plan[table], person)
+        site.opened.store.purge(table)
+    return [
+        Note("left", table.qualified_name, count(site, plan[table], person), found_in(plan[table]))
+        for table in order
+    ]
 
 
 def _conclude(site: Site, request: Request, person: Person) -> Proof:

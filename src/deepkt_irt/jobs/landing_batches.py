@@ -112,6 +112,12 @@ def files_below(landing: Path) -> dict[Key, Path]:
     return {each[:2]: each[2] for each in _below(landing) if _is_file(*each)}
 
 
+def names_below(landing: Path) -> frozenset[Key]:
+    """All files that lie in landing and are not hidden, also where none can lie."""
+    files = {(source, file) for source, file, path in _below(landing) if path.is_file()}
+    return frozenset(files | zips_below(landing).keys())
+
+
 def zips_below(landing: Path) -> dict[Key, Path]:
     """Zip files that the next run takes apart, as `landing/<source>/[<date>/]<zip>`."""
     return {

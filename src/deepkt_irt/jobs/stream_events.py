@@ -17,7 +17,7 @@ from datetime import time as time_of_day
 from types import FrameType
 
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.landing_batches import Key, files_below, zips_below
+from deepkt_irt.jobs.landing_batches import Key, names_below
 from deepkt_irt.jobs.opening import open_runner, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.recommend_changed import RECOMMEND_CHANGED
@@ -50,9 +50,9 @@ def stream_events(flags: argparse.Namespace) -> None:
     """Take in files as they land, through silver to fresh mastery and next items, until ended.
 
     SIGTERM or Ctrl-C ends it after the round at hand; a second one ends it at once. Safe to start
-    again after any end: the first round completes what was cut off. A file that cannot be read
-    ends it with the file's name, as it ends the daily job. ops.pipeline_runs has a row a round
-    under stream_events, with the seconds from the arrival of a file to its events in silver.
+    again after any end: the first round completes what was cut off. A source whose file cannot be
+    read stops alone, as in the daily job; it ends if no source can go on. ops.pipeline_runs has a
+    row a round under stream_events, with the seconds from a file's arrival to its events in silver.
     """
     settings = parse_settings(flags.set)
     runner = open_runner(target_of(flags), settings=settings, lasting=True)
@@ -155,8 +155,7 @@ class Rounds:
 
     def run(self) -> None:
         """Take in what landed, if anything did, and renew the students, if it is time."""
-        landing = self.runner.place.landing
-        landed = frozenset((*files_below(landing), *zips_below(landing)))
+        landed = names_below(self.runner.place.landing)
         runner = replace(self.runner, as_of=datetime.now(UTC).replace(microsecond=0))
         if landed and (self._seen is None or not landed <= self._seen):
             runner.run([TASKS[name] for name in _TO_SILVER])
@@ -190,11 +189,10 @@ def _account(ctx: JobContext) -> Metrics:
         .collect()[0]
         .asDict()
     )
-    landed = files_below(ctx.landing)
     arrivals = [
-        Arrival(landed[key].stat().st_mtime, row["rows_read"])
+        Arrival(path.stat().st_mtime, row["rows_read"])
         for row in rows
-        if (key := (row["source"], row["file"])) in landed
+        if (path := ctx.landing / row["source"] / row["file"]).exists()
     ]
     metrics = {"files": len(rows), **counted, **waits_of(arrivals, ready)}
     ctx.progress(_told(metrics, n_rows=ctx.access.rows_in or 0))

@@ -16,11 +16,13 @@ from deepkt_irt.settings.items import (
 from deepkt_irt.settings.lake import (
     BehaviourSettings,
     IngestSettings,
+    RosterSettings,
     SequenceSettings,
     SimulatorSettings,
     SplitSettings,
     StreamSettings,
 )
+from deepkt_irt.settings.maintenance import MaintenanceSettings
 from deepkt_irt.settings.privacy import PrivacySettings, RetentionSettings
 from deepkt_irt.settings.recommendation import (
     BanditSettings,
@@ -53,12 +55,14 @@ __all__ = [
     "HelpSettings",
     "IngestSettings",
     "LinkingSettings",
+    "MaintenanceSettings",
     "OffPolicySettings",
     "PrivacySettings",
     "PromotionSettings",
     "RecommendationSettings",
     "RetentionSettings",
     "RewardSettings",
+    "RosterSettings",
     "SaktSettings",
     "ScoringSettings",
     "SequenceSettings",
@@ -74,6 +78,7 @@ class Settings(Frozen):
     """Everything a run may be told."""
 
     ingest: IngestSettings = IngestSettings()
+    roster: RosterSettings = RosterSettings()
     stream: StreamSettings = StreamSettings()
     split: SplitSettings = SplitSettings()
     sequence: SequenceSettings = SequenceSettings()
@@ -96,6 +101,7 @@ class Settings(Frozen):
     off_policy: OffPolicySettings = OffPolicySettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     content: ContentSettings = ContentSettings()
     chat: ChatSettings = ChatSettings()
     explanation: ExplanationSettings = ExplanationSettings()
