@@ -2,6 +2,7 @@
 
 import pytest
 
+from deepkt_irt.tables.bronze import RAW_ACTION_LOGS
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
 from deepkt_irt.tables.ddl import table_ddl, table_properties
 from deepkt_irt.tables.quality import schema_differences
@@ -52,3 +53,10 @@ def test_table_ddl_leaves_checks_to_a_catalog():
 
 def test_table_properties_keeps_no_statistics_of_pseudonyms():
     assert table_properties(TABLE)["delta.dataSkippingStatsColumns"] == "share"
+
+
+def test_bronze_has_statistics_of_where_rows_came_from_alone():
+    properties = table_properties(RAW_ACTION_LOGS)
+
+    named = properties["delta.dataSkippingStatsColumns"].split(",")
+    assert named == ["_source", "_file", "_row", "_batch_id", "_ingested_at"]

@@ -192,13 +192,12 @@ def _rows_kept(ctx: JobContext, batch: Batch) -> dict[Key, int]:
     Rows are told by the batch's number, since a condition that names thousands of files takes
     longer to plan than all else.
     """
+    (source,) = {each.source for each in batch.files}
+    mine = f"_batch_id = {batch.number} AND _source = '{source}'"
     tables = dict.fromkeys(each.table for each in batch.files)
-    found = [
-        ctx.read(table).filter(f"_batch_id = {batch.number}").select("_source", "_file")
-        for table in tables
-    ]
-    rows = reduce(lambda a, b: a.unionByName(b), found).groupBy("_source", "_file").count()
-    return {(row[0], row[1]): row[2] for row in rows.collect()}
+    found = [ctx.read(table).filter(mine).select("_file") for table in tables]
+    counted = reduce(lambda a, b: a.unionByName(b), found).groupBy("_file").count().collect()
+    return {(source, row[0]): row[1] for row in counted}
 
 
 def _refused_by_column(ctx: JobContext, batch: Batch) -> dict[Key, dict[str | None, int]]:
