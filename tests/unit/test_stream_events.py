@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from deepkt_irt.errors import BadFile
 from deepkt_irt.jobs.entry_points import SCRIPTS
 from deepkt_irt.jobs.stream_events import Until, resting, stopped_by_signals, stream
 from deepkt_irt.jobs.stream_figures import Arrival, waits_of
@@ -116,11 +115,17 @@ def test_students_wait_for_their_own_interval(recorded, land):
     assert rounds(runner, 3) == [*SILVER, *STUDENTS, *SILVER]
 
 
-def test_what_lies_where_no_file_can_ends_the_stream(recorded, tmp_path):
-    (tmp_path / "stray.csv").write_text("x\n")
+def test_what_is_at_fault_is_met_once_and_again_when_it_is_put_right(recorded, tmp_path):
+    runner, stray = recorded(), tmp_path / "stray.csv"
+    stray.write_text("x\n")
 
-    with pytest.raises(BadFile, match=r"stray\.csv"):
-        rounds(recorded(), 1)
+    def put_right():
+        stray.write_text("y\n")
+        os.utime(stray, ns=(1, 1))
+
+    runner.meanwhile = [put_right]
+
+    assert rounds(runner, 4) == (SILVER + STUDENTS) * 2
 
 
 def test_rounds_speak_about_the_instant_they_start_at(recorded, land):

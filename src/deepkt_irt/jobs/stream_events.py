@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
+from pathlib import Path
 from types import FrameType
 
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.landing_batches import Key, files_below
+from deepkt_irt.jobs.landing_batches import state_of
 from deepkt_irt.jobs.opening import open_runner, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.recommend_changed import RECOMMEND_CHANGED
@@ -51,8 +52,9 @@ def stream_events(flags: argparse.Namespace) -> None:
 
     SIGTERM or Ctrl-C ends it after the round at hand; a second one ends it at once. Safe to start
     again after any end: the first round completes what was cut off. A file that cannot be read
-    ends it with the file's name, as it ends the daily job. ops.pipeline_runs has a row a round
-    under stream_events, with the seconds from the arrival of a file to its events in silver.
+    stops its source, as in the daily job, which fails at its end until the file is put right; with
+    no source left to go on, the stream ends with the file's name. ops.pipeline_runs has a row a
+    round under stream_events, with the seconds from the arrival of a file to its events in silver.
     """
     settings = parse_settings(flags.set)
     runner = open_runner(target_of(flags), settings=settings, lasting=True)
@@ -149,13 +151,15 @@ class Rounds:
     """
 
     runner: Runner
-    _seen: frozenset[Key] | None = None  # before the first round nothing is taken for read
+    _seen: frozenset[tuple[Path, int]] | None = (
+        None  # before the first round nothing is taken for read
+    )
     _students_wait: bool = True
     _students_at: float = field(default=float("-inf"))
 
     def run(self) -> None:
         """Take in what landed, if anything did, and renew the students, if it is time."""
-        landed = frozenset(files_below(self.runner.place.landing))
+        landed = state_of(self.runner.place.landing)
         runner = replace(self.runner, as_of=datetime.now(UTC).replace(microsecond=0))
         if landed and (self._seen is None or not landed <= self._seen):
             runner.run([TASKS[name] for name in _TO_SILVER])
@@ -189,11 +193,10 @@ def _account(ctx: JobContext) -> Metrics:
         .collect()[0]
         .asDict()
     )
-    landed = files_below(ctx.landing)
     arrivals = [
-        Arrival(landed[key].stat().st_mtime, row["rows_read"])
+        Arrival(path.stat().st_mtime, row["rows_read"])
         for row in rows
-        if (key := (row["source"], row["file"])) in landed
+        if (path := ctx.landing / row["source"] / row["file"]).exists()
     ]
     metrics = {"files": len(rows), **counted, **waits_of(arrivals, ready)}
     ctx.progress(_told(metrics, n_rows=ctx.access.rows_in or 0))
