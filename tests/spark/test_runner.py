@@ -10,8 +10,9 @@ from deepkt_irt.jobs.context import Place
 from deepkt_irt.jobs.runner import Runner
 from deepkt_irt.jobs.task import Task
 from deepkt_irt.settings import Settings
+from deepkt_irt.tables.bronze import RAW_CONTENT
 from deepkt_irt.tables.gold import SKILL_VOCABULARY
-from deepkt_irt.tables.ops import PIPELINE_RUNS
+from deepkt_irt.tables.ops import ERASURES, PIPELINE_RUNS
 from deepkt_irt.tables.silver import SKILLS, USER_SPLITS
 
 pytestmark = pytest.mark.spark
@@ -116,6 +117,71 @@ def test_run_changed_settings_run_again(make_runner, store):
     make_runner(settings=changed, as_of=datetime(2026, 3, 2, tzinfo=UTC)).run([COPY])
 
     assert len(outcomes(store)) == 2
+
+
+@pytest.fixture
+def told(store, spark):
+    """A task that notes which content changed since it last succeeded, and a way to land some."""
+    notes = []
+
+    def watch(ctx):
+        """Note what changed."""
+        changed = ctx.changes(RAW_CONTENT)
+        names = None if changed is None else sorted(r[0] for r in changed.select("_file").collect())
+        notes.append(names)
+        if notes[-1] == ["broken"]:
+            raise NoData("cannot go on")
+        return {}
+
+    def land(name):
+        row = {
+            "_source": "dbe_kt22",
+            "_file": name,
+            "_row": 1,
+            "_batch_id": 1,
+            "_ingested_at": AS_OF,
+        }
+        frame = spark.createDataFrame(
+            [tuple(map(row.get, RAW_CONTENT.column_names))],
+            ", ".join(f"{column.name} {column.type}" for column in RAW_CONTENT.columns),
+        )
+        store.append(RAW_CONTENT, frame, app_id=name, version=1)
+
+    return Task("watch", watch, (RAW_CONTENT,), (USER_SPLITS,), (), ()), land, notes
+
+
+def test_changes_are_those_since_the_task_last_succeeded(make_runner, told):
+    task, land, notes = told
+    land("first")
+    days = (make_runner(as_of=datetime(2026, 3, day, tzinfo=UTC)) for day in range(2, 30))
+    next(days).run([task])  # nothing is known yet
+    land("second")
+    next(days).run([task])
+    next(days).run([task], always=True)  # nothing new
+    land("broken")
+    with pytest.raises(NoData):
+        next(days).run([task])
+    land("third")
+    next(days).run([task])
+    next(days).run([task], force=True)
+
+    assert notes == [None, ["second"], [], ["broken"], ["broken", "third"], None]
+
+
+def test_changes_are_unknown_under_other_settings_and_after_an_erasure(
+    make_runner, told, store, spark
+):
+    task, land, notes = told
+    land("first")
+    make_runner().run([task])
+    changed = Settings.model_validate({"sakt": {"max_epochs": 1}})
+    make_runner(settings=changed).run([task])
+    row = [("e1", "found", "place", None, "detail", None, AS_OF)]
+    schema = ", ".join(f"{column.name} {column.type}" for column in ERASURES.columns)
+    store.append(ERASURES, spark.createDataFrame(row, schema), app_id="e1", version=1)
+    make_runner(settings=changed).run([task], always=True)
+
+    assert notes == [None, None, None]
 
 
 def test_run_changed_input_runs_the_readers_again(make_runner, store):

@@ -17,7 +17,8 @@ def task_script(task: Task) -> Script:
 
     def run(flags: argparse.Namespace) -> None:
         settings, as_of = parse_settings(flags.set), parse_as_of(flags.as_of)
-        open_runner(target_of(flags), settings=settings, as_of=as_of).run([task], force=True)
+        runner = open_runner(target_of(flags), settings=settings, as_of=as_of)
+        runner.run([task], always=True, force=flags.full_refresh)
 
     def add_flags(parser: argparse.ArgumentParser) -> None:
         if task.uses_models or task.trains:
@@ -33,6 +34,11 @@ def task_script(task: Task) -> Script:
                 metavar="NAME=PATH,…",
                 help="experiments by model or prompt",
             )
+        parser.add_argument(
+            "--full-refresh",
+            action="store_true",
+            help="work out everything, not just what changed since the last run",
+        )
         parser.add_argument("--as-of", help="instant the run speaks about, ISO 8601; default: now")
         parser.add_argument(
             "--set",

@@ -85,12 +85,13 @@ class Runner:
         """Names the run by its instant."""
         return self.as_of.strftime("%Y%m%dT%H%M%SZ")
 
-    def run(self, tasks: Sequence[Task], *, force: bool = False) -> None:
+    def run(self, tasks: Sequence[Task], *, always: bool = False, force: bool = False) -> None:
         """Run tasks in the given order, stopping at the first that fails.
 
         Args:
             tasks: In run order.
-            force: Run also those that are up to date.
+            always: Run also those that are up to date.
+            force: The same, and let them work out everything, not just what changed.
 
         Raises:
             DeepktError: As raised by the task that failed; its run is on record.
@@ -98,7 +99,8 @@ class Runner:
         last = {} if force else self._last_runs()
         for task in tasks:
             state, before = self._state(task), last.get(task.name)
-            if before and before.fingerprint == state.fingerprint and not _always_runs(task):
+            up_to_date = before is not None and before.fingerprint == state.fingerprint
+            if up_to_date and not (always or _always_runs(task)):
                 self.reporter.skipped(task)
                 continue
             self._run_one(task, state, since=_still_known(before, state))
