@@ -33,6 +33,8 @@ BENCHMARKS = (
     "scale",
     "daily_increment",
     "erasure",
+    "fuzzing",
+    "landing_limits",
     "streaming",
     "retrieval",
     "explanations",

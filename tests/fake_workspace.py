@@ -63,6 +63,8 @@ class FakeWorkspace:
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
     warehouses: list[str] = field(default_factory=list)
     experiments: dict[str, str] = field(default_factory=dict)
+    # runs under way, beside those started here: name and parameters
+    active: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     failing_tasks: set[str] = field(default_factory=set)
     pending_polls: int = 1  # how often a run is asked for before it has ended
     # what a run does: job and parameters to whether each task succeeded; else only failing_tasks
@@ -96,6 +98,7 @@ class FakeWorkspace:
         yield r"/api/2\.2/jobs/get", "GET", self._get_job
         yield r"/api/2\.2/jobs/run-now", "POST", self._run_now
         yield r"/api/2\.2/jobs/runs/get", "GET", self._get_run
+        yield r"/api/2\.2/jobs/runs/list", "GET", self._list_runs
         yield rf"{CATALOG}/(schemas|volumes|models)", "POST", self._create_object
         yield rf"{CATALOG}/(schemas|volumes|models)/(.+)", "GET", self._get_object
         yield r"/api/2\.0/secrets/scopes/create", "POST", self._create_scope
@@ -166,6 +169,21 @@ class FakeWorkspace:
         state = _ended(not bad) | ({"state_message": f"Task {bad[0]} failed"} if bad else {})
         page = f"{self.url}/jobs/{run['job_id']}/runs/{number}"
         return Answer({"run_id": number, "run_page_url": page, "state": state, "tasks": tasks})
+
+    def _list_runs(self, *, query: dict, body: bytes) -> Answer:
+        """Runs that were set to be active, by the name of each with its parameters."""
+        assert query["active_only"] == ["true"]
+        listed = [
+            {
+                "run_id": 5000 + number,
+                "run_name": name,
+                "job_parameters": [
+                    {"name": key, "default": value} for key, value in parameters.items()
+                ],
+            }
+            for number, (name, parameters) in enumerate(self.active)
+        ]
+        return Answer({"runs": listed, "has_more": False})
 
     def _create_object(self, kind: str, *, query: dict, body: bytes) -> Answer:
         made = json.loads(body)

@@ -8,10 +8,12 @@ import csv
 import gzip
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 Mutation = Callable[[Random, bytes], bytes]
 
@@ -324,9 +326,47 @@ def packed_with_another_end(rng: Random, name: str, content: bytes) -> tuple[str
 
 
 def misnamed(rng: Random, name: str, content: bytes) -> tuple[str, bytes]:
-    if rng.random() < 0.5:
-        return f"{name}.gz", content
+    if rng.random() < 0.7:
+        return f"{name}.{rng.choice(('gz', 'zip'))}", content
     return name, gzip.compress(content, 1, mtime=0)
+
+
+def _zip_of(*members: tuple[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, catch_warnings():
+        simplefilter("ignore")  # of a name that stands there twice
+        for name, content in members:
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
+
+
+def zipped(rng: Random, name: str, content: bytes) -> tuple[str, bytes]:
+    folder = rng.choice(("", "export/", "a/b/", "./"))
+    others = [("__MACOSX/._x.csv", b"x"), ("notes.txt", b"about"), (f"{folder}.hidden", b"\0")]
+    return f"{name}.zip", _zip_of((folder + name, content), *rng.sample(others, rng.randint(0, 3)))
+
+
+def zipped_to_trick(rng: Random, name: str, content: bytes) -> tuple[str, bytes]:
+    inner = _zip_of((name, content))
+    members = rng.choice(
+        (
+            [(f"../{name}", content)],
+            [(f"/tmp/{name}", content)],  # noqa: S108 - nothing is written there
+            [(f"C:\\{name}", content)],
+            [(name, content), ("inner.zip", inner)],
+            [(name, content), (f"again/{name.upper()}", content)],
+            [(name, inner)],
+            [("nothing.txt", content)],
+            [(f"{name}.gz", gzip.compress(content, 1, mtime=0))],
+            [],
+        )
+    )
+    return f"{name}.zip", _zip_of(*members)
+
+
+def zipped_and_damaged(rng: Random, name: str, content: bytes) -> tuple[str, bytes]:
+    damage = rng.choice((flipped_bit, flipped_bit, cut_off, inserted, taken_out))
+    return f"{name}.zip", damage(rng, _zip_of((name, content), (f"b_{name}", content)))
 
 
 _OF_BYTES: tuple[Mutation, ...] = (
@@ -336,8 +376,9 @@ _OF_BYTES: tuple[Mutation, ...] = (
 _OF_CSV: tuple[Mutation, ...] = (
     other_delimiter,
     *map(_changed, (column_gone, column_twice, columns_shuffled, header_renamed, header_gone)),
-    *map(_changed, (unnamed_columns, row_too_long_or_short, value_replaced, column_replaced)),
-    *(_changed(value_replaced),) * 3,
+    *map(_changed, (unnamed_columns, column_replaced)),
+    *(_changed(row_too_long_or_short),) * 3,
+    *(_changed(value_replaced),) * 8,
 )
 _OF_JSON: tuple[Mutation, ...] = (
     *(node_replaced,) * 4,
@@ -346,4 +387,5 @@ _OF_JSON: tuple[Mutation, ...] = (
 )
 _PACKED = (
     *(packed, packed_in_parts, packed_twice, packed_and_damaged, packed_with_another_end, misnamed),
+    *(zipped, zipped_to_trick, zipped_and_damaged),
 )

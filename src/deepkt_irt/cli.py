@@ -40,7 +40,16 @@ from deepkt_irt.jobs.pipeline import LOCAL_ORDER
 from deepkt_irt.jobs.task import Task
 from deepkt_irt.jobs.trace import read_trace
 from deepkt_irt.lake_commands import COMMANDS as LAKE_COMMANDS
-from deepkt_irt.lake_commands import WaitOption, existing, hold
+from deepkt_irt.lake_commands import (
+    AsOfOption,
+    JsonOption,
+    LakeOption,
+    QuietOption,
+    SetOption,
+    WaitOption,
+    existing,
+    hold,
+)
 from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
 from deepkt_irt.progress import ScreenReporter, reporter_of, screen
 from deepkt_irt.rag.index import KINDS
@@ -77,16 +86,6 @@ for command in (
 ):
     app.command()(command)
 
-LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]
-AsOfOption = Annotated[
-    str | None, typer.Option("--as-of", help="Instant the run speaks about, ISO 8601; default now.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PART.NAME=VALUE", help="Change a setting; may be repeated."),
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Say only what failed.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For machines: JSON on standard output.")]
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="TASK", help="Run this task and all after it.")
 ]

@@ -1,5 +1,7 @@
 """The commands that look after a lake, and how a command has a lake to itself."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +9,24 @@ import typer
 from rich.markup import escape
 
 from deepkt_irt.errors import UsageError
+from deepkt_irt.jobs import maintain_tables as maintenance
 from deepkt_irt.jobs.lake_lock import sole_writer
-from deepkt_irt.progress import screen
+from deepkt_irt.jobs.opening import Target, open_runner, parse_as_of, parse_settings
+from deepkt_irt.jobs.replay import parse_replay
+from deepkt_irt.jobs.replay_students import FOLLOWING, replay_from_bronze
+from deepkt_irt.progress import reporter_of, screen
+from deepkt_irt.reporting import operations
 
+LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", help="Instant the run speaks about, ISO 8601; default now.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PART.NAME=VALUE", help="Change a setting; may be repeated."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Say only what failed.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="For machines: JSON on standard output.")]
 WaitOption = Annotated[
     float,
     typer.Option(
@@ -48,4 +65,50 @@ def hold(ctx: typer.Context, lake: Path, wait_seconds: float) -> None:
     )
 
 
-COMMANDS = ()
+def replay(
+    ctx: typer.Context,
+    first: Annotated[
+        str, typer.Option("--from", metavar="DATE", help="First day, as 2026-03-01, UTC.")
+    ] = "",
+    last: Annotated[
+        str, typer.Option("--to", metavar="DATE", help="Last day, which belongs to it.")
+    ] = "",
+    source: Annotated[str, typer.Option(help="Only answers of this source.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Everybody, whatever the day.")] = False,
+    lake: LakeOption = Path("lake"),
+    as_of: AsOfOption = None,
+    set_: SetOption = None,
+    wait: WaitOption = 0.0,
+    quiet: QuietOption = False,
+) -> None:
+    """Work out again, from bronze, the students who answered something in a span of days."""
+    wanted = parse_replay(first=first, last=last, source=source, every=every)
+    folder = existing(lake)
+    settings, at = parse_settings(set_ or ()), parse_as_of(as_of)
+    hold(ctx, folder, wait)
+    runner = open_runner(
+        Target(lake=folder), settings=settings, as_of=at, reporter=reporter_of(quiet=quiet)
+    )
+    replay_from_bronze(runner, wanted)
+    runner.run(FOLLOWING)
+
+
+def maintain(
+    ctx: typer.Context,
+    lake: LakeOption = Path("lake"),
+    as_of: AsOfOption = None,
+    set_: SetOption = None,
+    wait: WaitOption = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Merge small files, remove old ones and rows past their retention, and show what was done."""
+    folder, settings, at = existing(lake), parse_settings(set_ or ()), parse_as_of(as_of)
+    hold(ctx, folder, wait)
+    done = maintenance.maintain(Target(lake=folder), settings, as_of=at, on_progress=lambda _: None)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in done], indent=2, allow_nan=False))
+    else:
+        typer.echo(operations.render_text(done))
+
+
+COMMANDS = (replay, maintain)

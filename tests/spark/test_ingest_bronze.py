@@ -339,6 +339,28 @@ def test_ingest_bronze_zip_that_lands_as_it_is_has_an_account_for_every_file_in_
     assert store.read(RAW_RESPONSES).count() == 8
 
 
+def test_ingest_bronze_same_content_under_two_names_is_said_early_and_nothing_is_lost(
+    ctx, store, put, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(ctx, "_on_progress", said.append)
+    put("good.csv", GOOD)
+    assert ingest_bronze(ctx)["files_of_known_content"] == 0
+    for n in range(7):
+        put(f"again{n}.csv", GOOD)
+
+    assert ingest_bronze(ctx)["files_of_known_content"] == 7
+
+    told = [line for line in said if "has the content of" in line]
+    assert told[0] == (
+        "responses_csv/again0.csv has the content of good.csv: its rows are taken in, and silver "
+        "refuses events that repeat"
+    )
+    assert len(told) == 5
+    assert "so do 2 more files" in said
+    assert store.read(RAW_RESPONSES).count() == 16
+
+
 def test_ingest_bronze_takes_in_what_data_factory_copied(ctx, store, tmp_path):
     world = World(
         storage=tmp_path / "account",

@@ -3,7 +3,8 @@
 import pytest
 
 from conftest import rows
-from deepkt_irt.jobs.score_basis import BASIS, few_students, outdated, with_basis
+from deepkt_irt.jobs.reading import held
+from deepkt_irt.jobs.score_basis import BASIS, outdated, with_basis
 
 pytestmark = pytest.mark.spark
 
@@ -66,11 +67,11 @@ def test_outdated_are_new_changed_and_gone_students(spark):
     assert outdated(now, before, at_most=2) is None
 
 
-def test_few_students_keep_their_rows_though_their_source_is_gone(spark, tmp_path):
+def test_held_rows_are_kept_though_their_source_is_gone(spark, tmp_path):
     spark.range(2).selectExpr("cast(id AS string) AS student_key").write.parquet(
         str(tmp_path / "t")
     )
-    found = few_students(spark.read.parquet(str(tmp_path / "t")), at_most=2)
+    found = held(spark.read.parquet(str(tmp_path / "t")), at_most=2)
     for path in (tmp_path / "t").iterdir():
         path.unlink()
 

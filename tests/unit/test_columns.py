@@ -62,6 +62,7 @@ def small(monkeypatch):
     monkeypatch.setattr(blocks, "_ROWS", 3)
     monkeypatch.setattr(blocks, "_CHARACTERS", 50)
     monkeypatch.setattr(columns, "_FEW_BYTES", 32)
+    monkeypatch.setattr(columns, "_TINY_BYTES", 0)
     monkeypatch.setattr(files, "_CHUNK", 8)  # a NUL behind it makes no binary file
 
 
@@ -84,7 +85,7 @@ def at_once(path, layout, pieces):
             assert batch.schema.names == list(kept_columns(parsing))
             kept += [{k: v for k, v in row.items() if v is not None} for row in batch.to_pylist()]
         for batch in refused_batches(parsing):
-            refused += [tuple(row.values())[2:] for row in batch.to_pylist()]
+            refused += [tuple(row.values())[3:] for row in batch.to_pylist()]
     return kept, refused
 
 
@@ -94,6 +95,7 @@ def at_once(path, layout, pieces):
 @given(body=FILES, mark=st.booleans(), packed=st.booleans())
 @example(body=b'a,1,,"two\r\nlines",,\r\nb,0,,,,', mark=True, packed=False)
 @example(body=b"a,1,,,,\rb,0,,,,\r\n" * 9, mark=False, packed=False)
+@example(body=b"a,7,,,,\n" * 3 + b"\xef\xbb\xbfb,0,,,,\n" * 3, mark=False, packed=False)
 def test_records_at_once_are_those_one_by_one(tmp_path, small, body, mark, packed):
     whole = (b"\xef\xbb\xbf" if mark else b"") + HEADER + body
     path = tmp_path / ("a.csv.gz" if packed else "a.csv")

@@ -3,8 +3,8 @@
 import pytest
 
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
+from deepkt_irt.tables.ddl import table_ddl, table_properties
 from deepkt_irt.tables.quality import schema_differences
-from deepkt_irt.tables.store import table_ddl, table_properties
 
 ID = Column("id", "string", "the student's key", privacy=Privacy.PSEUDONYM)
 SHARE = Column("share", "double", "part of 1", nullable=True, unit="ratio")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accounting import account_of, account_twice
 from deepkt_irt.sources.catalogue import SOURCES
-from fuzzing import account_of
 from made_up_sources import files
 from mutations import mutated, seeded
 
@@ -26,7 +26,7 @@ def test_hundreds_of_damaged_files_lose_no_row_and_end_in_no_other_error(source,
         made = seeded(seed, name, texts[name].encode())
         path = written(tmp_path, made)
         try:
-            found.append(account_of(source, path))
+            found.append(account_twice(source, path))
         except Exception as error:
             error.add_note(f"seed {seed} of {name}: {', '.join(made.done)}")
             raise

@@ -13,7 +13,7 @@ from deepkt_irt.tables.contract import Layer
 from deepkt_irt.tables.docs import page
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
-from deepkt_irt.tables.ops import ERASURES, PIPELINE_RUNS, QUARANTINE
+from deepkt_irt.tables.ops import ERASURES, PIPELINE_RUNS, QUARANTINE, TABLE_HEALTH
 from deepkt_irt.tables.registry import TABLES, table_named
 from deepkt_irt.tables.silver import CLASS_TEACHERS, ERASURE_REQUESTS
 
@@ -43,9 +43,9 @@ def test_tables_have_one_writing_task_each():
     # each of these is keyed by who wrote the row
     shared = {QUARANTINE, ITEM_PARAMETERS, MODEL_EVALUATIONS}
     assert {t for t, n in writers.items() if n > 1} == shared
-    # the runner records runs, the district itself says who teaches which class, and an erasure is
-    # no task: it would be part of every run
-    by_others = {PIPELINE_RUNS, CLASS_TEACHERS, ERASURE_REQUESTS, ERASURES}
+    # the runner records runs, the district itself says who teaches which class, and erasures and
+    # maintenance are no tasks: they would be part of every run
+    by_others = {PIPELINE_RUNS, CLASS_TEACHERS, ERASURE_REQUESTS, ERASURES, TABLE_HEALTH}
     assert {t for t in TABLES if t not in writers} == by_others
 
 

@@ -9,13 +9,13 @@ import pytest
 from deepkt_irt.errors import BackendUnavailable, BadFile
 from deepkt_irt.jobs.erasing import Person
 from deepkt_irt.jobs.erasing_files import _new_landing_files
-from deepkt_irt.jobs.landing_batches import files_below
+from deepkt_irt.jobs.landing_batches import files_below, zips_below
 from deepkt_irt.settings import IngestSettings
 from deepkt_irt.sources import files as packed_files
 from deepkt_irt.sources import zip_files
 from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land, mapping_file
-from deepkt_irt.sources.zip_files import landed_zips, take_all_apart, take_apart
+from deepkt_irt.sources.zip_files import take_all_apart, take_apart, zips_in
 from made_up_sources import ANN, files, logs, student
 
 CSV = source_named("responses_csv")
@@ -63,9 +63,13 @@ def test_zip_of_any_source_lands_as_the_files_it_holds(source, tmp_path, landing
 def test_zip_that_was_copied_into_landing_is_taken_apart_there(source, landing):
     packed(landing / source.name / "2026-03-01" / "day.ZIP", files(source))
 
+    assert set(zips_below(landing)) == {(source.name, "2026-03-01/day.ZIP")}
+    assert files_below(landing) == {}
+
     take_all_apart(landing / source.name, source, LIMITS)
     take_all_apart(landing / source.name, source, LIMITS)
 
+    assert zips_below(landing) == {}
     folder = landing / source.name / "2026-03-01" / "day.ZIP"
     assert texts(folder) == files(source)
     assert [path.name for path in folder.parent.iterdir()] == ["day.ZIP"]
@@ -101,7 +105,7 @@ def test_hidden_members_are_passed_over_folders_do_not_matter_and_others_are_nam
         "README.txt": "about",
     }
     packed(landing / "responses_csv" / "a.zip", members)
-    (path,) = landed_zips(landing / "responses_csv")
+    (path,) = zips_in(landing / "responses_csv")
 
     said = take_apart(path, CSV, LIMITS)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import UndeclaredAccess
 from deepkt_irt.jobs.names import PLAIN, Names
+from deepkt_irt.jobs.replay import Replay
 from deepkt_irt.jobs.task import Task
 from deepkt_irt.session import on_databricks
 from deepkt_irt.settings import Settings
@@ -107,6 +108,7 @@ class JobContext:
         place: Where files and models live.
         since: Version of each table read when the task last succeeded under these settings;
             None: work out everything.
+        replay: Whom to work out again beside whom changes concern; None: nobody.
         on_progress: Receives one short line at a time.
     """
 
@@ -121,10 +123,11 @@ class JobContext:
         place: Place,
         spark: "SparkSession",
         since: Mapping[str, int] | None = None,
+        replay: Replay | None = None,
         on_progress: Callable[[str], None] = log.info,
     ) -> None:
         self._store, self._task, self._place = store, task, place
-        self._on_progress, self._since = on_progress, since
+        self._on_progress, self._since, self.replay = on_progress, since, replay
         self.spark, self.settings, self.as_of, self.run_id = spark, settings, as_of, run_id
         self.access = Access()
 

@@ -64,6 +64,15 @@ def engineer_features(ctx: JobContext) -> Metrics:
 
 
 def _students_changed(ctx: JobContext) -> "list[DataFrame] | None":
-    """The students of whom an event came, went or changed; None: all are made anew."""
+    """The students of whom an event came, went or changed; None: all are made anew.
+
+    With those of a replay, whose events may be as they were.
+    """
     changed = ctx.changes(CANONICAL_LEARNING_EVENTS)
-    return None if changed is None else [changed.select("student_key").distinct()]
+    if changed is None:
+        return None
+    students = [changed.select("student_key").distinct()]
+    if ctx.replay:
+        asked = ctx.replay.answered(ctx.read(CANONICAL_LEARNING_EVENTS))
+        students.append(asked.select("student_key").distinct())
+    return students

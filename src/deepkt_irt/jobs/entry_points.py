@@ -5,6 +5,8 @@ import argparse
 from deepkt_irt.jobs import apply_access as access_rules
 from deepkt_irt.jobs import forget_student as forgetting
 from deepkt_irt.jobs import integration, serving_endpoint
+from deepkt_irt.jobs import maintain_tables as maintenance
+from deepkt_irt.jobs import replay_students as replaying
 from deepkt_irt.jobs import stream_events as streaming
 from deepkt_irt.jobs.opening import open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
@@ -66,6 +68,8 @@ publish_report = task_script(TASKS["publish_report"])
 verify_sources = task_script(TASKS["verify_sources"])
 apply_access = script(access_rules.apply_access, access_rules.add_flags)
 forget_student = script(forgetting.forget_student, forgetting.add_flags)
+maintain_tables = script(maintenance.maintain_tables, maintenance.add_flags)
+replay_students = script(replaying.replay_students, replaying.add_flags)
 stream_events = script(streaming.stream_events, streaming.add_flags)
 seed_district = script(integration.seed_district)
 verify_district = script(integration.verify_district, writes=False)

@@ -1,6 +1,6 @@
 """One student as an erasure sees it: by which values tables hold the student, and how many rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -43,12 +43,15 @@ class Site:
         lake: Folder of a lake; None for a catalog.
         settings: Of the run.
         as_of: Instant the run speaks about, UTC.
+        refuse_others: Raises where somebody else writes, which a purge must not meet; a lake's
+            lock has seen to that before.
     """
 
     opened: "Opened"
     lake: Path | None
     settings: Settings
     as_of: datetime
+    refuse_others: Callable[[], None] = lambda: None
 
     def read(self, table: "Table") -> "DataFrame":
         """Rows of a table."""

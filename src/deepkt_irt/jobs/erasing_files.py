@@ -188,6 +188,7 @@ def _account(site: Site, person: Person, changed: list[Rewritten]) -> None:
         now = {
             "content_hash": content_hash(each.new),
             "n_bytes": each.new.stat().st_size,
+            "modified_ns": each.new.stat().st_mtime_ns,
             "rows_read": n_left,
             "rows_kept": n_kept,
             "rows_quarantined": n_left - n_kept,

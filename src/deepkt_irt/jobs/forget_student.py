@@ -9,7 +9,9 @@ import importlib.util
 import logging
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -32,7 +34,9 @@ from deepkt_irt.jobs.models import open_models, trained_models, versions_of
 from deepkt_irt.jobs.opening import Target, open_target, parse_as_of, parse_settings
 from deepkt_irt.jobs.retention import delete_overdue
 from deepkt_irt.jobs.scripts import add_model_names, target_of
+from deepkt_irt.jobs.workspace import refuse_beside_others, workspace_client
 from deepkt_irt.reporting.erasure import Proof
+from deepkt_irt.session import on_databricks
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.bronze import EXTRAS
@@ -65,15 +69,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def forget_student(flags: argparse.Namespace) -> None:
     """Erase students from every table, file and log, and write a proof that names nobody.
 
-    Takes all of restricted.erasure_requests; then deletes what is older than its retention. Let no
-    other task run meanwhile: older versions of tables are removed from storage. Safe to run again
+    Takes all of restricted.erasure_requests; then deletes what is older than its retention. No
+    other task may run meanwhile, since older versions of tables are removed from storage: in a
+    workspace it is refused while another job works in these schemas. Safe to run again
     after any failure; it goes on where it stopped. If something still names the student it says
     where, and keeps the request. ops.erasures shows what was found, what is left, and which models
     learnt from the student.
     """
-    site = site_of(target_of(flags), set_=flags.set, as_of=parse_as_of(flags.as_of))
-    for proof in forget_all(site, target_of(flags)):
+    target = target_of(flags)
+    refuse_others = partial(_refuse_others, target)
+    refuse_others()
+    site = site_of(target, set_=flags.set, as_of=parse_as_of(flags.as_of))
+    for proof in forget_all(replace(site, refuse_others=refuse_others), target):
         log.info("erasure %s is proved in %s", proof.report["erasure_id"], proof.path)
+
+
+def _refuse_others(target: Target) -> None:
+    if on_databricks():
+        refuse_beside_others(workspace_client(), target, job="forget_student")
 
 
 def site_of(target: Target, *, set_: list[str], as_of: datetime | None) -> Site:
@@ -172,6 +185,7 @@ def _forget(site: Site, target: Target, request: Request) -> Proof:
             erase(site, search, person)
     _mask_texts(site, person)
     told = [table for table in TABLES if table not in _LAST and holds_persons(table)]
+    site.refuse_others()  # once more: a job may have started meanwhile
     with ThreadPoolExecutor(_PURGES_AT_ONCE) as pool:  # each mostly waits for small Spark jobs
         list(pool.map(site.opened.store.purge, told))
     log.info("erasure %s: rows are deleted and purged", request.erasure_id)

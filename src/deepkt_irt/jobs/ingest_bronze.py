@@ -58,6 +58,9 @@ _TABLES = (
 )
 
 
+_TOLD = 5  # files named in progress lines; of more, the number
+
+
 @task(reads=_TABLES, writes=_TABLES)
 def ingest_bronze(ctx: JobContext) -> Metrics:
     """Read new landing files into bronze; refused rows go to ops.quarantine.
@@ -73,6 +76,7 @@ def ingest_bronze(ctx: JobContext) -> Metrics:
     there, accounts = landing_files(ctx, stops), accounts_by_file(ctx)
     _stop_useless(ctx, there, accounts, stops)
     new = new_files(ctx, there, accounts, stops)
+    n_known = _tell_of_known_content(ctx, new, accounts)
     if new:
         find_batches(ctx)
         for batch in pending_batches(ctx, new, accounts, stops):
@@ -86,6 +90,7 @@ def ingest_bronze(ctx: JobContext) -> Metrics:
     ctx.count_rows(rows_in=rows_read)
     return {
         "files_new": len(taken),
+        "files_of_known_content": n_known,
         "rows_read": rows_read,
         "rows_kept": sum(each["rows_kept"] for each in taken),
         "rows_quarantined": sum(each["rows_quarantined"] for each in taken),
@@ -94,6 +99,21 @@ def ingest_bronze(ctx: JobContext) -> Metrics:
         "columns_of_another_type": changed[Status.TYPE_CHANGED],
         "sources_stopped": len(stops),
     }
+
+
+def _tell_of_known_content(ctx: JobContext, new: list[Landed], accounts: Accounts) -> int:
+    """Say which new files have the content of another; nothing is lost, silver tells repeats."""
+    first = {(source, row["content_hash"]): file for (source, file), row in accounts.items()}
+    found = []
+    for each in new:
+        known = first.setdefault((each.source, each.facts.content_hash), each.file)
+        if known != each.file:
+            found.append(f"{'/'.join(each.key)} has the content of {known}")
+    for line in found[:_TOLD]:
+        ctx.progress(f"{line}: its rows are taken in, and silver refuses events that repeat")
+    if len(found) > _TOLD:
+        ctx.progress(f"so do {len(found) - _TOLD:,} more files")
+    return len(found)
 
 
 def _take_in(ctx: JobContext, batch: Batch, stops: Stops) -> None:
@@ -110,7 +130,7 @@ def _take_in(ctx: JobContext, batch: Batch, stops: Stops) -> None:
     if short:
         refused = _refused(ctx, short, batch.number)
         ctx.append(QUARANTINE, refused, app_id=batch.app_id, version=1)
-    audit = _audit(ctx, batch.files, kept, batch.number)
+    audit = _audit(ctx, batch, kept)
     ctx.append(INGEST_AUDIT, audit, app_id=batch.app_id, version=1)
     useless = [each for each in batch.files if each.facts.n_records and not kept.get(each.key)]
     for each in useless:
@@ -145,13 +165,10 @@ def _refused(ctx: JobContext, landed: list[Landed], batch_id: int) -> "DataFrame
             for number in batch.column(0).to_pylist():
                 yield from refused_batches(parsings[number])
 
-    tables = {"/".join(each.key): each.table.qualified_name for each in landed}
-    table_of = F.create_map(*(F.lit(text) for pair in tables.items() for text in pair))
     files = ctx.spark.range(len(parsings)).mapInArrow(parse, sql_schema(REFUSED))
     return files.withColumns(
         {
             "stage": F.lit(STAGE),
-            "table_name": table_of[F.concat_ws("/", "source", "file")],
             "batch_id": F.lit(batch_id).cast("bigint"),
             "quarantined_at": F.lit(ctx.as_of),
             "owner": F.lit(None).cast("string"),
@@ -170,37 +187,33 @@ def _parsings(ctx: JobContext, landed: list[Landed]) -> list[Parsing]:
 
 
 def _rows_kept(ctx: JobContext, batch: Batch) -> dict[Key, int]:
-    """Rows of a batch's files found in their bronze tables, counted in one query."""
+    """Rows of a batch's files found in their bronze tables, counted in one query.
+
+    Rows are told by the batch's number, since a condition that names thousands of files takes
+    longer to plan than all else.
+    """
     tables = dict.fromkeys(each.table for each in batch.files)
-    mine = f"_batch_id = {batch.number}"  # spares the files of all other batches
-    found = [ctx.read(table).filter(mine).select("_source", "_file") for table in tables]
-    return _counted(reduce(lambda a, b: a.unionByName(b), found), batch.files)
+    found = [
+        ctx.read(table).filter(f"_batch_id = {batch.number}").select("_source", "_file")
+        for table in tables
+    ]
+    rows = reduce(lambda a, b: a.unionByName(b), found).groupBy("_source", "_file").count()
+    return {(row[0], row[1]): row[2] for row in rows.collect()}
 
 
-def _counted(rows: "DataFrame", landed: list[Landed]) -> dict[Key, int]:
-    """Rows of some files in a frame whose two columns are source and file."""
-    source, file = rows.columns
-    names = sorted({each.file for each in landed})
-    counts = rows.filter(rows[file].isin(names)).groupBy(source, file).count().collect()
-    return {(row[0], row[1]): row[2] for row in counts}
-
-
-def _refused_by_column(ctx: JobContext, landed: list[Landed]) -> dict[Key, dict[str | None, int]]:
-    """Rows of some files in the quarantine by column at fault, in order; None: the whole row."""
-    names = sorted({each.file for each in landed})
-    rows = ctx.read(QUARANTINE).filter(f"stage = '{STAGE}'")
-    rows = rows.filter(rows["file"].isin(names)).groupBy("source", "file", "column").count()
+def _refused_by_column(ctx: JobContext, batch: Batch) -> dict[Key, dict[str | None, int]]:
+    """Rows of a batch in the quarantine by the column at fault, in order; None: the whole row."""
+    rows = ctx.read(QUARANTINE).filter(f"stage = '{STAGE}' AND batch_id = {batch.number}")
+    counted = rows.groupBy("source", "file", "column").count().collect()
     found: dict[Key, dict[str | None, int]] = {}
-    for source, file, column, n in sorted(rows.collect(), key=lambda row: row["column"] or ""):
+    for source, file, column, n in sorted(counted, key=lambda row: row["column"] or ""):
         found.setdefault((source, file), {})[column] = n
     return found
 
 
-def _audit(
-    ctx: JobContext, landed: list[Landed], kept: dict[Key, int], batch_id: int
-) -> "DataFrame":
+def _audit(ctx: JobContext, batch: Batch, kept: dict[Key, int]) -> "DataFrame":
     """Records counted in the files beside rows found in the tables."""
-    by_column = _refused_by_column(ctx, landed)
+    by_column = _refused_by_column(ctx, batch)
     rows = [
         {
             "source": each.source,
@@ -208,10 +221,11 @@ def _audit(
             "table_name": each.table.qualified_name,
             "content_hash": each.facts.content_hash,
             "n_bytes": each.facts.n_bytes,
+            "modified_ns": each.modified_ns,
             "rows_read": each.facts.n_records,
             "rows_kept": kept.get(each.key, 0),
             "rows_quarantined": sum(by_column.get(each.key, {}).values()),
-            "batch_id": batch_id,
+            "batch_id": batch.number,
             "ingested_at": ctx.as_of,
             "layout": each.layout.label,
             "columns": columns_of(each.layout, each.facts.header),
@@ -221,7 +235,7 @@ def _audit(
                 if column is not None
             },
         }
-        for each in landed
+        for each in batch.files
     ]
     return ctx.frame(INGEST_AUDIT, pd.DataFrame(rows))
 

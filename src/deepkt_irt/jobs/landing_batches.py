@@ -17,12 +17,12 @@ from typing import Any
 from deepkt_irt.errors import BadFile
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.source_stops import Stops
-from deepkt_irt.sources.catalogue import SOURCES, source_named
+from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.files import refuse_bomb
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import Layout
 from deepkt_irt.sources.reader import FileFacts, content_hash, inspect, unread_columns
-from deepkt_irt.sources.zip_files import is_zip, landed_zips, take_apart, zip_named
+from deepkt_irt.sources.zip_files import complete, is_zip, take_apart, zip_named, zips_in
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES
 
@@ -48,6 +48,7 @@ class Landed:
     path: Path
     layout: Layout
     facts: FileFacts
+    modified_ns: int
 
     @property
     def key(self) -> Key:
@@ -92,13 +93,13 @@ def landing_files(ctx: JobContext, stops: Stops) -> dict[Key, Path]:
 
 def _take_apart(ctx: JobContext, stops: Stops) -> None:
     """Put folders in place of zip files that landed as they are, as Data Factory copies them."""
-    for source in (SOURCES[path.name] for path in ctx.landing.glob("*") if path.name in SOURCES):
-        for path in landed_zips(ctx.landing / source.name):
-            file = path.relative_to(ctx.landing / source.name).as_posix()
-            with stops.met(source.name, file):
-                passed_over = take_apart(path, source, ctx.settings.ingest)
-                if passed_over:
-                    ctx.progress(f"{source.name}/{file}: not taken out: {', '.join(passed_over)}")
+    for folder in ctx.landing.glob("[!_.]*"):
+        complete(folder)
+    for (source, file), path in zips_below(ctx.landing).items():
+        with stops.met(source, file):
+            passed_over = take_apart(path, source_named(source), ctx.settings.ingest)
+            if passed_over:
+                ctx.progress(f"{source}/{file}: not taken out: {', '.join(passed_over)}")
 
 
 def files_below(landing: Path) -> dict[Key, Path]:
@@ -110,6 +111,15 @@ def files_below(landing: Path) -> dict[Key, Path]:
         BadFile: If something lies where no file of a source can lie.
     """
     return {each[:2]: each[2] for each in _below(landing) if _is_file(*each)}
+
+
+def zips_below(landing: Path) -> dict[Key, Path]:
+    """Zip files that the next run takes apart, as `landing/<source>/[<date>/]<zip>`."""
+    return {
+        (folder.name, path.relative_to(folder).as_posix()): path
+        for folder in sorted(landing.glob("[!_.]*"))
+        for path in zips_in(folder)
+    }
 
 
 def state_of(landing: Path) -> frozenset[tuple[Path, int]]:
@@ -168,7 +178,7 @@ def new_files(
         with stops.met(*key):
             if key not in accounts:
                 new.append(_looked_at(ctx, key))
-            elif content_hash(path) != accounts[key]["content_hash"]:
+            elif _is_changed(path, accounts[key]):
                 raise BadFile(
                     "/".join(key),
                     "its content changed after it was read",
@@ -177,9 +187,18 @@ def new_files(
     return [each for each in new if each.source not in stops]
 
 
+def _is_changed(path: Path, account: Mapping[str, Any]) -> bool:
+    """Whether a file is another than was read; read again only if size or time differ."""
+    found = path.stat()
+    if (found.st_size, found.st_mtime_ns) == (account["n_bytes"], account["modified_ns"]):
+        return False
+    return content_hash(path) != str(account["content_hash"])
+
+
 def _looked_at(ctx: JobContext, key: Key) -> Landed:
     source, file = key
     path = ctx.landing / source / file
+    modified_ns = path.stat().st_mtime_ns  # of before: a change while it is read shows
     with zip_named(path):
         refuse_bomb(path, ctx.settings.ingest)
         layout = layout_of_landed(source_named(source), path)
@@ -189,7 +208,7 @@ def _looked_at(ctx: JobContext, key: Key) -> Landed:
     unread = unread_columns(layout, facts.header)
     if unread:
         ctx.progress(f"{source}/{file}: columns not read: {', '.join(unread)}")
-    return Landed(source, file, path, layout, facts)
+    return Landed(source, file, path, layout, facts, modified_ns)
 
 
 def find_batches(ctx: JobContext) -> None:

@@ -7,6 +7,7 @@ from deepkt_irt.jobs import (
     report_explanations,
     report_help,
     report_items,
+    report_operations,
     report_policies,
     report_sources,
     report_students,
@@ -44,7 +45,7 @@ _READS = tuple(
 )
 
 
-@task(reads=_READS, writes=())
+@task(reads=_READS, writes=(), remembers=report_operations.READS)
 def publish_report(ctx: JobContext) -> Metrics:
     """Write the report page from the tables as they stand.
 
@@ -97,6 +98,7 @@ def _report_data(ctx: JobContext) -> ReportData:
         help_settings=ctx.settings.help,
         policy=report_policies.policy_report(ctx.read, ctx.settings),
         explanations=report_explanations.explanation_report(ctx.read),
+        operations=report_operations.operations(ctx.read),
         streaming=parts.streaming(ctx),
         missing=missing,
     )

@@ -57,3 +57,15 @@ def counts(*asked: "tuple[DataFrame, Mapping[str, str]]") -> dict[str, float]:
     ]
     rows = reduce(lambda a, b: a.unionByName(b), each).collect()
     return {name: float(count) for row in rows for name, count in row["counts"].items()}
+
+
+def held(rows: "DataFrame", *, at_most: int) -> "DataFrame | None":
+    """The same rows, worked out now, so that reading them again costs nothing.
+
+    Returns:
+        None if there are more than `at_most`, which would be a load here.
+    """
+    values = rows.limit(at_most + 1).toPandas()
+    return (
+        rows.sparkSession.createDataFrame(values, rows.schema) if len(values) <= at_most else None
+    )

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.jobs.bandit_learning import MODEL
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.reading import held
 from deepkt_irt.jobs.recommend_items import decide, recommend_items
 from deepkt_irt.jobs.recommendation_input import Of, catalogue_of
-from deepkt_irt.jobs.score_basis import few_students
 from deepkt_irt.jobs.task import TASKS, Metrics
 from deepkt_irt.recommending import Recommender
 from deepkt_irt.tables.gold import SAKT_PREDICTIONS
@@ -54,7 +54,7 @@ def _scored_since(ctx: JobContext) -> "DataFrame | None":
     last = decided.agg(F.max("decided_at").alias("decided_at"))
     both = scored.join(last, "student_key", "left")
     newer = both.filter("decided_at IS NULL OR decided_at < at").select("student_key")
-    return few_students(newer, at_most=ctx.settings.scoring.max_changed)
+    return held(newer, at_most=ctx.settings.scoring.max_changed)
 
 
 RECOMMEND_CHANGED = replace(

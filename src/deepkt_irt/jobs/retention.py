@@ -4,19 +4,25 @@ from datetime import timedelta
 
 from deepkt_irt.jobs.erasing import Site
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS
-from deepkt_irt.tables.ops import PIPELINE_RUNS, QUARANTINE
+from deepkt_irt.tables.ops import PIPELINE_RUNS, QUARANTINE, TABLE_HEALTH
 
 # by table, the column that says how old a row is, and the setting; 0 days: for ever
 KEPT = (
     (QUARANTINE, "quarantined_at", "quarantine_days"),
     (PIPELINE_RUNS, "started_at", "pipeline_runs_days"),
+    (TABLE_HEALTH, "as_of", "table_health_days"),
     (BANDIT_DECISIONS, "decided_at", "decisions_days"),
     (BANDIT_REWARDS, "decided_at", "rewards_days"),
 )
 
 
-def delete_overdue(site: Site) -> dict[str, int]:
-    """Delete and purge what is overdue at the run's instant.
+def delete_overdue(site: Site, *, purge: bool = True) -> dict[str, int]:
+    """Delete what is overdue at the run's instant.
+
+    Args:
+        site: Where.
+        purge: Also remove it from storage now, for which nobody else may write; else the vacuum
+            after `maintenance.keep_days` does.
 
     Returns:
         Rows deleted by table; tables without any are left out.
@@ -33,6 +39,7 @@ def delete_overdue(site: Site) -> dict[str, int]:
         n = overdue.count()
         if n:
             site.opened.store.delete_matching(table, overdue)
-            site.opened.store.purge(table)
+            if purge:
+                site.opened.store.purge(table)
             deleted[table.qualified_name] = n
     return deleted

@@ -19,6 +19,7 @@ import pandas as pd
 
 from deepkt_irt.errors import DeepktError
 from deepkt_irt.jobs.context import JobContext, Place
+from deepkt_irt.jobs.replay import Replay
 from deepkt_irt.jobs.task import Metrics, Task
 from deepkt_irt.settings import Settings
 from deepkt_irt.sources.reader import content_hash
@@ -69,6 +70,7 @@ class Runner:
     Attributes:
         as_of: Instant the run speaks about, UTC.
         as_of_given: Whether a person chose it; then another instant makes tasks run again.
+        replay: Whom tasks work out again beside whom changes concern; with it, all tasks run.
     """
 
     spark: "SparkSession"
@@ -78,6 +80,7 @@ class Runner:
     as_of: datetime
     as_of_given: bool = False
     reporter: Reporter = field(default_factory=LogReporter)
+    replay: Replay | None = None
     _rows: dict[tuple[str, int | None], int] = field(default_factory=dict)
 
     @property
@@ -100,7 +103,7 @@ class Runner:
         for task in tasks:
             state, before = self._state(task), last.get(task.name)
             up_to_date = before is not None and before.fingerprint == state.fingerprint
-            if up_to_date and not (always or _always_runs(task)):
+            if up_to_date and not (always or self.replay or _always_runs(task)):
                 self.reporter.skipped(task)
                 continue
             self._run_one(task, state, since=_still_known(before, state))
@@ -115,6 +118,7 @@ class Runner:
             place=self.place,
             spark=self.spark,
             since=since,
+            replay=self.replay,
             on_progress=lambda text: self.reporter.line(task, text),
         )
         self.reporter.started(task)
@@ -181,6 +185,12 @@ class Runner:
         """All that decides a task's result; what it writes itself is left out."""
         versions = {table.qualified_name: self.store.version(table) for table in task.reads}
         written = {table.qualified_name for table in task.writes}
+        # upkeep of files makes versions, too, and nothing is to be worked out again because of it
+        inputs = {
+            table.qualified_name: self.store.data_version(table)
+            for table in task.reads
+            if table.qualified_name not in written | _RECORDS
+        }
         code = {"package": package_version("deepkt-irt")}
         # when a stream works is no reason to work out anything anew
         settings = {"settings": self.settings.model_dump(mode="json", exclude={"stream"})}
@@ -190,7 +200,7 @@ class Runner:
             "task": task.name,
             **code,
             **settings,
-            "inputs": {n: v for n, v in versions.items() if n not in written | _RECORDS},
+            "inputs": inputs,
             "as_of": self.as_of.isoformat() if self.as_of_given else None,
             "content": content_files(self.place.content) if task.reads_content else {},
         }

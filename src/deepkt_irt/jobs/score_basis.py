@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deepkt_irt.jobs.reading import held
 from deepkt_irt.jobs.student_scoring import Catalogue
 from deepkt_irt.tables.quality import matching
 
@@ -115,20 +116,7 @@ def outdated(now: "DataFrame", scored: "DataFrame", *, at_most: int) -> "DataFra
     before = scored.select("student_key", F.col(BASIS).alias("before"), F.expr("true AS there"))
     both = now.select("student_key", BASIS).join(before.distinct(), "student_key", "full")
     differ = both.filter(F.col("there").isNull() | ~F.col(BASIS).eqNullSafe(F.col("before")))
-    return few_students(differ.select("student_key", BASIS).distinct(), at_most=at_most)
-
-
-def few_students(rows: "DataFrame", *, at_most: int) -> "DataFrame | None":
-    """Rows of text about students, held, so that reading them again costs nothing.
-
-    Returns:
-        The same rows; None if there are more than `at_most`, which would be a load here.
-    """
-    few = [tuple(row) for row in rows.limit(at_most + 1).collect()]
-    if len(few) > at_most:
-        return None
-    schema = ", ".join(f"{name} string" for name in rows.columns)
-    return rows.sparkSession.createDataFrame(few, schema)
+    return held(differ.select("student_key", BASIS).distinct(), at_most=at_most)
 
 
 def _described(catalogue: Catalogue, items: list[int]) -> list[object]:

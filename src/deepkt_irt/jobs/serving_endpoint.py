@@ -8,15 +8,15 @@ training has promoted a version and after a rollback.
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import BackendUnavailable, UsageError
+from deepkt_irt.errors import UsageError
 from deepkt_irt.jobs.models import open_models
 from deepkt_irt.jobs.scripts import add_model_names, target_of
+from deepkt_irt.jobs.workspace import asking, workspace_client
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -68,7 +68,7 @@ def serve_champions(flags: argparse.Namespace) -> None:
     if target.folder is not None:
         log.info("endpoints need a workspace; for a lake there is deepkt serve")
         return
-    models, client = open_models(target), _client()
+    models, client = open_models(target), workspace_client()
     for model, endpoint in endpoints.items():
         champion = models.champion(model)
         if champion is None:
@@ -118,7 +118,7 @@ def follow(
         BackendUnavailable: If the workspace refuses, or the version cannot be started.
     """
     entity, api = _entity(served), client.serving_endpoints
-    with _asking(f"serve version {served.version} at {served.endpoint}"):
+    with asking(f"serve version {served.version} at {served.endpoint}"):
         there = _settled(client, served.endpoint, timeout)
         changed = there is None or not _serves(there, served)
         if there is None:
@@ -196,26 +196,3 @@ def _let_in(client: "WorkspaceClient", endpoint_id: str, readers: str) -> None:
             )
         ],
     )
-
-
-def _client() -> "WorkspaceClient":
-    try:
-        from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        need = "databricks-sdk is not installed: pip install 'deepkt-irt[train]'"
-        raise BackendUnavailable(need) from error
-    with _asking("be found"):
-        return WorkspaceClient(product="deepkt-irt")
-
-
-@contextmanager
-def _asking(what: str) -> Iterator[None]:
-    """The workspace's errors as ours, saying what was asked of it."""
-    from databricks.sdk.errors import OperationFailed  # noqa: PLC0415 - an extra
-    from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - an extra
-
-    try:
-        yield
-    except (DatabricksError, OperationFailed, TimeoutError, OSError, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BackendUnavailable(f"the workspace could not {what}: {first}") from error

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import QualityViolation
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.sources.canonical import OWNER, REJECTED, RESPONSES, Canonical, owned_by
+from deepkt_irt.jobs.reading import held
+from deepkt_irt.sources.canonical import OWNER, Canonical, owned_by, owner
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -47,16 +49,14 @@ def found_in_bronze(ctx: JobContext) -> Found:
     new = {table: rows for table, rows in changed.items() if rows is not None}
     if len(new) < len(changed):
         return Found(whole, None)
-    owners = _kept_as_values(ctx, _touched(ctx, raw, new))
-    parts = [_of_owners(name, raw, owners) for name in _sources_in(new)]
-    nothing = Canonical(
-        responses=ctx.spark.createDataFrame([], RESPONSES),
-        items=whole.items,
-        skills=whole.skills,
-        rejected=ctx.spark.createDataFrame([], REJECTED),
-    )
-    part = _together([nothing, *parts])
-    return Found(Canonical(part.responses, whole.items, whole.skills, part.rejected), owners)
+    touched = union([_touched(ctx, raw, new), *_replayed(ctx, whole.responses)]).distinct()
+    few = held(touched, at_most=_FEW)
+    owners = touched if few is None else few
+    concerned = sorted(row[0] for row in owners.select("source").distinct().collect())
+    parts = [_of_owners(name, raw, owners) for name in concerned]
+    responses = union([whole.responses.filter("false"), *(part.responses for part in parts)])
+    rejected = union([whole.rejected.filter("false"), *(part.rejected for part in parts)])
+    return Found(Canonical(responses, whole.items, whole.skills, rejected), owners)
 
 
 def _sources_in(raw: "Mapping[str, DataFrame]") -> list[str]:
@@ -74,7 +74,7 @@ def _touched(
     """The owners whom new rows concern, and nobody, of each source that has new rows."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    touched = [ctx.spark.createDataFrame([], _OWNERS)]
+    touched = [ctx.spark.createDataFrame([("", "")], _OWNERS).filter("false")]
     for name in _sources_in(new):
         scope = source_named(name).scope
         owners = scope.touched(_of_source(raw, name), _of_source(new, name))
@@ -83,10 +83,16 @@ def _touched(
     return union(touched).distinct()
 
 
-def _kept_as_values(ctx: JobContext, owners: "DataFrame") -> "DataFrame":
-    """The same rows, worked out now if they are few."""
-    some = owners.limit(_FEW + 1).toPandas()
-    return owners if len(some) > _FEW else ctx.spark.createDataFrame(some, _OWNERS)
+def _replayed(ctx: JobContext, responses: "DataFrame") -> "list[DataFrame]":
+    """Whom a replay asks for: by what bronze says now, and by what silver said until now."""
+    if ctx.replay is None:
+        return []
+    now = ctx.replay.answered(responses).select("source", owner("student_id"))
+    before = ctx.replay.answered(ctx.read(CANONICAL_LEARNING_EVENTS)).select("student_key")
+    keys = ctx.read(STUDENT_KEYS).join(before, "student_key", "left_semi")
+    asked = now.unionByName(keys.select("source", owner("student_id"))).distinct()
+    ctx.progress(f"{asked.count():,} students {ctx.replay} are worked out again")
+    return [asked]
 
 
 def _of_owners(name: str, raw: "Mapping[str, DataFrame]", owners: "DataFrame") -> Canonical:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from deepkt_irt.reporting.explanation_report import ExplanationReport
 from deepkt_irt.reporting.help_today import ClassHelp
 from deepkt_irt.reporting.item_data import Attention, Curve, Item, ItemDossier, MissingItems
+from deepkt_irt.reporting.operations import Operations
 from deepkt_irt.reporting.policy_report import PolicyReport
 from deepkt_irt.reporting.source_report import SourceReport
 from deepkt_irt.reporting.student_data import Student
@@ -173,6 +174,7 @@ class ReportData:
         help_settings: By which they were found.
         policy: How recommendations are decided and judged; None if none ever were.
         explanations: How they came out, and how their material is found.
+        operations: How the tables' files are; None if they were never looked after.
         streaming: What the stream did lately; None if it took in nothing.
         missing: Sentences that say plainly what the data does not hold.
         sources: Which are stopped, and which of their columns changed.
@@ -200,6 +202,7 @@ class ReportData:
     explanations: ExplanationReport = field(
         default_factory=lambda: ExplanationReport((), (), None, None)
     )
+    operations: Operations | None = None
     streaming: StreamNote | None = None
     missing: tuple[str, ...] = field(default=())
     sources: SourceReport = field(default_factory=SourceReport)

@@ -5,7 +5,7 @@ from importlib import resources
 from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from deepkt_irt.reporting import charts, item_charts, item_figures, svg
+from deepkt_irt.reporting import charts, item_charts, item_figures, operations, svg
 from deepkt_irt.reporting.explanation import worded_how
 from deepkt_irt.reporting.item_data import Attention, Item
 from deepkt_irt.reporting.report_data import SMALL_GROUP, ReportData
@@ -40,6 +40,7 @@ def render(data: ReportData) -> str:
         charts=charts,
         item_charts=item_charts,
         figures=item_figures,
+        storage=operations,
         status_label=_STATUS_LABELS.__getitem__,
         n_flagged=_n_flagged(data.attention),
         page_numbers={page.item_id: n for n, page in enumerate(data.item_pages, start=1)},

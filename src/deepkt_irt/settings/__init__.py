@@ -21,6 +21,7 @@ from deepkt_irt.settings.lake import (
     SplitSettings,
     StreamSettings,
 )
+from deepkt_irt.settings.maintenance import MaintenanceSettings
 from deepkt_irt.settings.privacy import PrivacySettings, RetentionSettings
 from deepkt_irt.settings.recommendation import (
     BanditSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "HelpSettings",
     "IngestSettings",
     "LinkingSettings",
+    "MaintenanceSettings",
     "OffPolicySettings",
     "PrivacySettings",
     "PromotionSettings",
@@ -96,6 +98,7 @@ class Settings(Frozen):
     off_policy: OffPolicySettings = OffPolicySettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     content: ContentSettings = ContentSettings()
     chat: ChatSettings = ChatSettings()
     explanation: ExplanationSettings = ExplanationSettings()

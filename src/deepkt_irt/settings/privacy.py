@@ -20,6 +20,7 @@ class RetentionSettings(Frozen):
         365, ge=0, description="ops.quarantine: refused rows as received, which may name anybody"
     )
     pipeline_runs_days: int = Field(730, ge=0, description="ops.pipeline_runs")
+    table_health_days: int = Field(730, ge=0, description="ops.table_health")
     decisions_days: int = Field(
         0, ge=0, description="gold.bandit_decisions: the log that policies are judged on"
     )

@@ -15,7 +15,7 @@ from deepkt_irt.sources.columns import ColumnJudge, Sound
 from deepkt_irt.sources.layout import Layout
 from deepkt_irt.sources.reader import Judge, Record, read_header, records
 
-REFUSED = ("source", "file", "row", "column", "reason", "received")
+REFUSED = ("source", "table_name", "file", "row", "column", "reason", "received")
 _NUMBERS = ("row", "_row")
 
 
@@ -54,11 +54,11 @@ def kept_batches(parsing: Parsing) -> Iterator[pa.RecordBatch]:
 
 def refused_batches(parsing: Parsing) -> Iterator[pa.RecordBatch]:
     """The refused records of a file, in order, with their reasons."""
-    source, file = parsing.source, parsing.file
+    source, table, file = parsing.source, parsing.layout.table.qualified_name, parsing.file
     for part in _parts(parsing):
         if not isinstance(part, Sound):
             rows = [
-                (source, file, record.row, record.column, record.reason, record.received)
+                (source, table, file, record.row, record.column, record.reason, record.received)
                 for record in part
                 if record.kept is None
             ]

@@ -5,6 +5,7 @@ as a row's would be. A block with a record that is refused is halved until the h
 are large and the rest is few.
 """
 
+import codecs
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from deepkt_irt.sources.layout import Field, Layout, certain
 from deepkt_irt.sources.reader import rest_of, wrong
 
 _FEW_BYTES = 16_384  # from here down, records are judged one by one
+_TINY_BYTES = 4_096  # from here down, doing so takes less than making ready to judge all at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ class ColumnJudge:
 
     def parts(self, block: Block) -> Iterator[Sound | Block]:
         """The block in parts, in order: sound ones, and blocks of rows that need a closer look."""
-        sound = self._sound(block) if block.text else None
+        # Arrow takes a mark in front for none of the text, wherever in the file a half begins
+        is_many = len(block.text) > _TINY_BYTES and not block.text.startswith(codecs.BOM_UTF8)
+        sound = self._sound(block) if is_many else None
         if sound is not None:
             yield sound
         elif halves := _halves(block):

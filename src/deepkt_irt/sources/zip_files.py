@@ -51,13 +51,8 @@ def zip_named(path: Path) -> Iterator[None]:
         raise
 
 
-def landed_zips(folder: Path) -> list[Path]:
-    """Zip files in a source's landing folder and its days; what was cut off is completed first.
-
-    Raises:
-        BackendUnavailable: If the folder cannot be written.
-    """
-    _complete(folder)
+def zips_in(folder: Path) -> list[Path]:
+    """Zip files in a source's landing folder and its days."""
     found = (each for pattern in ("*", "[!_.]*/*") for each in folder.glob(pattern))
     return sorted(each for each in found if is_zip(each) and not each.name.startswith(("_", ".")))
 
@@ -65,7 +60,7 @@ def landed_zips(folder: Path) -> list[Path]:
 def take_apart(path: Path, source: Source, limits: IngestSettings) -> list[str]:
     """Put a folder of its name in place of a zip file, whole or not at all.
 
-    Cut off anywhere, `landed_zips` completes it: a folder aside counts once its zip is gone.
+    Cut off anywhere, `complete` ends it: a folder aside counts once its zip is gone.
 
     Args:
         path: A zip file in landing.
@@ -89,12 +84,17 @@ def take_apart(path: Path, source: Source, limits: IngestSettings) -> list[str]:
 
 def take_all_apart(folder: Path, source: Source, limits: IngestSettings) -> None:
     """Take every zip file in a source's landing folder apart; errors are those of `take_apart`."""
-    for path in landed_zips(folder):
+    complete(folder)
+    for path in zips_in(folder):
         take_apart(path, source, limits)
 
 
-def _complete(folder: Path) -> None:
-    """Finish or drop what a run left that was cut off."""
+def complete(folder: Path) -> None:
+    """Finish or drop what a run that was cut off left in a source's landing folder.
+
+    Raises:
+        BackendUnavailable: If landing cannot be written.
+    """
     for pattern in (f"_*{_ASIDE}", f"[!_.]*/_*{_ASIDE}"):
         for aside in sorted(folder.glob(pattern)):
             whole = aside.with_name(aside.name[1 : -len(_ASIDE)])

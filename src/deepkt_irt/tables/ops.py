@@ -66,6 +66,13 @@ INGEST_AUDIT = Table(
         Column("table_name", "string", "bronze table it went to"),
         Column("content_hash", "string", "SHA-256 of the file's bytes"),
         Column("n_bytes", "bigint", "size of the file", unit="byte"),
+        Column(
+            "modified_ns",
+            "bigint",
+            "when the file was last written, since 1970; with its size it spares reading it again",
+            unit="ns",
+            nullable=True,
+        ),
         Column("rows_read", "bigint", "records counted in the file, apart from the ingest"),
         Column("rows_kept", "bigint", "rows that reached bronze"),
         Column("rows_quarantined", "bigint", "rows that went to ops.quarantine"),
@@ -222,6 +229,51 @@ LLM_CALLS = Table(
     append_only=True,
 )
 
+
+def _twice(
+    name: str, kind: str, comment: str, unit: str = "", *, known: bool = True
+) -> list[Column]:
+    """One figure before and after the upkeep of a table."""
+    return [
+        Column(f"{name}_{moment}", kind, f"{comment}, {moment}", nullable=not known, unit=unit)
+        for moment in ("before", "after")
+    ]
+
+
+TABLE_HEALTH = Table(
+    layer=Layer.OPS,
+    name="table_health",
+    comment="One row per table and run of maintain_tables: its files, and what was done for them.",
+    columns=(
+        Column("as_of", "timestamp", "instant of the run, UTC"),
+        Column("table_name", "string", "table, as schema.table of the contracts"),
+        Column("n_rows", "bigint", "rows the table has, after"),
+        Column("rows_expired", "bigint", "rows deleted because they were past their retention"),
+        *_twice("files", "bigint", "files of the table's last version"),
+        *_twice("small_files", "bigint", "of them, below maintenance.small_file_bytes"),
+        *_twice("bytes", "bigint", "size of these files", "byte"),
+        *_twice(
+            "stored_bytes",
+            "bigint",
+            "size of all files in storage, those of older versions too; null in a catalog",
+            "byte",
+            known=False,
+        ),
+        *_twice(
+            "deleted_share",
+            "double",
+            "share of rows in the files that deletion vectors leave out; null if unknown",
+            known=False,
+        ),
+        Column("steps", "array<string>", "what was done: optimize, purge, vacuum, analyze"),
+        Column("left_out", "string", "what was not done, and why; null if nothing", nullable=True),
+        Column("care", "array<string>", "what the table still needs, in words; empty if nothing"),
+        Column("seconds", "double", "time it took", unit="s"),
+    ),
+    key=("as_of", "table_name"),
+    append_only=True,
+)
+
 TABLES = (
     PIPELINE_RUNS,
     LANDED_FILES,
@@ -231,4 +283,5 @@ TABLES = (
     QUARANTINE,
     LLM_CALLS,
     ERASURES,
+    TABLE_HEALTH,
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import AnotherRun, BackendUnavailable, SchemaMismatch, UsageError
-from deepkt_irt.tables.contract import Layer, Privacy, Table
+from deepkt_irt.tables.contract import Layer, Table
+from deepkt_irt.tables.ddl import quoted, schema_of, table_ddl
 from deepkt_irt.tables.quality import GONE, conformed, differing, matching
 from deepkt_irt.tables.refusals import meaning_of
 from deepkt_irt.tables.registry import TABLES
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, Row, SparkSession
 
-_CHANGE_FEED = "delta.enableChangeDataFeed"
 _REPEATS = 3  # of a write that gives the same whatever another run wrote in between
+_CHANGED = '"dataChange":true'  # in a commit: files that bring rows or take some
+_CHANGE_FEED = "delta.enableChangeDataFeed"
 _KEEP = "delta.deletedFileRetentionDuration"
-_UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
 
 
 class TableStore:
@@ -120,9 +121,14 @@ class TableStore:
     def read(self, table: Table) -> "DataFrame":
         """The table's rows; a table not yet written reads as empty, and is not created by it."""
         if not self.exists(table):
-            return self._spark.createDataFrame([], _schema(table))
+            return self._no_rows(table)
         self._bring_up_to_date(table)
         return self._spark.table(self.sql_name(table))
+
+    def _no_rows(self, table: Table) -> "DataFrame":
+        """No rows, in a way that Spark sees, so that joins with them cost nothing."""
+        columns = (f"CAST(NULL AS {column.type}) AS `{column.name}`" for column in table.columns)
+        return self._spark.sql(f"SELECT {', '.join(columns)} WHERE false")
 
     def _bring_up_to_date(self, table: Table) -> None:
         """Add columns that a table made by an earlier version lacks, if they may be null.
@@ -141,7 +147,7 @@ class TableStore:
             raise SchemaMismatch(table.qualified_name, [problem])
         if lacking:
             columns = ", ".join(
-                f"{column.name} {column.type} COMMENT {_quoted(column.full_comment)}"
+                f"{column.name} {column.type} COMMENT {quoted(column.full_comment)}"
                 for column in lacking
             )
             self._spark.sql(f"ALTER TABLE {self.sql_name(table)} ADD COLUMNS ({columns})")
@@ -301,6 +307,25 @@ class TableStore:
         self._spark.sql(f"VACUUM {name}")
         self._spark.sql(f"ALTER TABLE {name} UNSET TBLPROPERTIES ('{_KEEP}')")
 
+    def detail(self, table: Table) -> "Row":
+        """What Delta says of an existing table: files, bytes, properties, features."""
+        (row,) = self._spark.sql(f"DESCRIBE DETAIL {self.sql_name(table)}").toLocalIterator()
+        return row
+
+    def keep_removed_files(self, table: Table, *, days: int) -> None:
+        """Say how long a vacuum leaves files that the table no longer has; Delta's default is 7."""
+        name, wanted = self.sql_name(table), f"interval {days} days"
+        if (self.detail(table)["properties"] or {}).get(_KEEP, "interval 7 days") != wanted:
+            self.upkeep(table, f"ALTER TABLE {name} SET TBLPROPERTIES ('{_KEEP}' = '{wanted}')")
+
+    def upkeep(self, table: Table, statement: str) -> None:
+        """Run a statement that changes none of a table's rows.
+
+        Raises:
+            AnotherRun: If another run wrote the table meanwhile.
+        """
+        self._run(table, lambda: self._spark.sql(statement))
+
     def _property(self, table: Table, name: str) -> bool:
         """Whether a Delta property of a table is true."""
         shown = self._spark.sql(f"SHOW TBLPROPERTIES {self.sql_name(table)} ('{name}')")
@@ -314,7 +339,7 @@ class TableStore:
         missing = [name for name in table.column_names if name not in rows.columns]
         if missing:
             raise KeyError(f"{table.qualified_name}: {missing} not in the pandas frame")
-        return self._spark.createDataFrame(rows[list(table.column_names)], _schema(table))
+        return self._spark.createDataFrame(rows[list(table.column_names)], schema_of(table))
 
     def tables_named(self, names: set[str]) -> list[Table]:
         """The contracts of some existing tables, in the registry's order."""
@@ -327,8 +352,10 @@ class TableStore:
             The contract's columns; None if the table keeps no record of changes, which from now
             on it does.
         """
-        if self.version(table) == after:
-            return self._spark.createDataFrame([], _schema(table))
+        if (version := self.version(table)) == after:
+            return self._no_rows(table)
+        if version is None or version < after:  # made anew since
+            return None
         if not self._property(table, _CHANGE_FEED):
             self._set_property(table, _CHANGE_FEED)
             return None
@@ -342,6 +369,18 @@ class TableStore:
         """Latest Delta version of the table; None if it does not exist."""
         last = self._last_commit(table)
         return int(last[0]) if last else None
+
+    def data_version(self, table: Table) -> int | None:
+        """Version of the last commit that changed rows; None if the table is not there.
+
+        In a catalog, of the last commit: its log is not at hand.
+        """
+        path = self.folder(table)
+        if path is None or not self.exists(table):
+            return self.version(table)
+        commits = sorted((path / "_delta_log").glob("[0-9]*[0-9].json"))
+        changing = (each for each in reversed(commits) if _CHANGED in each.read_text())
+        return int(next(changing, commits[0]).stem)
 
     def rows_written(self, table: Table) -> int | None:
         """Rows the last commit wrote, as Delta reports it; None if it does not say."""
@@ -408,57 +447,3 @@ def open_lake_folder(lake: Path) -> Path:
             f"lake {lake} cannot be written ({error.strerror}); give another folder with --lake"
         ) from error
     return lake.resolve()
-
-
-def table_ddl(table: Table, name: str, *, with_checks: bool) -> str:
-    """CREATE TABLE with comments, NOT NULL, clustering, properties and, if asked, the checks.
-
-    A catalog takes checks by ALTER TABLE only; open-source Delta also as properties, in the
-    same commit.
-    """
-    columns = ", ".join(
-        f"{column.name} {column.type}{'' if column.nullable else ' NOT NULL'} "
-        f"COMMENT {_quoted(column.full_comment)}"
-        for column in table.columns
-    )
-    properties = table_properties(table)
-    if with_checks:
-        properties |= {f"delta.constraints.{check.name}": check.sql for check in table.checks}
-    parts = [
-        f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta",
-        f"CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else "",
-        f"COMMENT {_quoted(table.comment)}",
-        "TBLPROPERTIES ("
-        + ", ".join(f"{_quoted(k)} = {_quoted(v)}" for k, v in sorted(properties.items()))
-        + ")",
-    ]
-    return " ".join(part for part in parts if part)
-
-
-def table_properties(table: Table) -> dict[str, str]:
-    """Delta properties of a contract.
-
-    Statistics leave out what tells of a person: minima and maxima stay readable in the log
-    after the rows are erased.
-    """
-    safe = [
-        column.name
-        for column in table.columns
-        if column.privacy is Privacy.NONE and not column.type.startswith(_UNSORTABLE)
-    ]
-    return {
-        "delta.appendOnly": "false",  # erasure deletes rows of append-only tables, too
-        "delta.dataSkippingStatsColumns": ",".join(safe),
-        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
-        "delta.enableDeletionVectors": str(table.deletion_vectors).lower(),
-        "deepkt.key": ",".join(table.key),
-    }
-
-
-def _schema(table: Table) -> str:
-    return ", ".join(f"{column.name} {column.type}" for column in table.columns)
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -43,7 +43,7 @@ class Assumptions(BaseModel):
     # Databricks: tasks as in the bundle, their use assumed. Measured on a laptop's core, for a
     # million responses: 48 s to predict, 3 s to read, 1 s to calibrate, so start-up comes first.
     daily_serverless_tasks: float = Field(8, ge=0, description="serverless tasks of the daily job")
-    weekly_serverless_tasks: float = Field(6, ge=0, description="the same of the weekly job")
+    weekly_serverless_tasks: float = Field(7, ge=0, description="the same of the weekly job")
     serving_serverless_tasks: float = Field(1, ge=0, description="the same of model_serving")
     dbu_per_task: float = Field(0.3, ge=0, description="DBU of a task that has little to do")
     dbu_per_million: float = Field(0.03, ge=0, description="DBU for a million responses kept")

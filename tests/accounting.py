@@ -1,16 +1,20 @@
 """What must hold of any file whatever: it is refused, or every row of it is accounted for."""
 
 import math
+import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 import pandas as pd
 import pyarrow as pa
 
 from deepkt_irt.errors import DeepktError
+from deepkt_irt.settings import IngestSettings
+from deepkt_irt.sources import blocks, columns
 from deepkt_irt.sources.batches import Parsing, kept_batches, refused_batches
 from deepkt_irt.sources.landing import layout_of_landed
 from deepkt_irt.sources.layout import (
@@ -25,6 +29,7 @@ from deepkt_irt.sources.layout import (
 )
 from deepkt_irt.sources.reader import inspect
 from deepkt_irt.sources.removal import without
+from deepkt_irt.sources.zip_files import is_zip, unpack
 from made_up_sources import ANN, student
 
 LIMIT = 100_000  # characters of a field, as the settings have it
@@ -42,6 +47,24 @@ class Account:
     quarantined: int = 0
 
 
+def account_twice(source: Source, path: Path) -> Account:
+    """The account of a file, which is the same if it is read as a large one is.
+
+    Raises:
+        AssertionError: If it is not, and as `account_of` does.
+    """
+    found = account_of(source, path)
+    with (
+        patch.object(blocks, "_BLOCK_BYTES", 150),
+        patch.object(blocks, "_PIECE_BYTES", 300),
+        patch.object(columns, "_FEW_BYTES", 60),
+        patch.object(columns, "_TINY_BYTES", 0),
+    ):
+        in_pieces = account_of(source, path)
+    assert in_pieces == found, f"in pieces and small blocks {in_pieces}, at once {found}"
+    return found
+
+
 def account_of(source: Source, path: Path) -> Account:
     """Read a file as the ingest does, and hold what comes of it against the rules.
 
@@ -51,20 +74,39 @@ def account_of(source: Source, path: Path) -> Account:
         Exception: Whatever escapes the reader; nothing may.
     """
     start = time.perf_counter()
-    found = _account_of(source, path)
+    found = _account_of_zip(source, path) if is_zip(path) else _account_of(source, path)
     assert time.perf_counter() - start < _LONGEST_SECONDS, "it took too long"
     return found
+
+
+def _account_of_zip(source: Source, path: Path) -> Account:
+    """The accounts of the files it holds, added up; the first one refused stands for all."""
+    folder = path.with_name(f"unpacked-{path.name}")
+    try:
+        unpack(path, folder, source, IngestSettings())
+        found = [_account_of(source, each) for each in sorted(folder.iterdir())]
+    except DeepktError as refused:
+        return Account(refusal=_judged_message(path, refused))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    refusal = next((each.refusal for each in found if each.refusal), "")
+    sums = (sum(getattr(each, name) for each in found) for name in ("read", "kept", "quarantined"))
+    return Account(refusal) if refusal else Account("", *sums)
 
 
 def _account_of(source: Source, path: Path) -> Account:
     try:
         layout = layout_of_landed(source, path)
         assert layout is not None, f"{source.name} has no file {path.name}"
-        n_read = inspect(path, layout).n_records
+        facts = inspect(path, layout)
     except DeepktError as refused:
         return Account(refusal=_judged_message(path, refused))
-    parsing = Parsing(source.name, path.name, path, layout, LIMIT)
-    kept, refused = list(kept_batches(parsing)), list(refused_batches(parsing))
+    parsings = [
+        Parsing(source.name, path.name, path, layout, LIMIT, piece) for piece in facts.pieces
+    ]
+    kept = [batch for each in parsings for batch in kept_batches(each)]
+    refused = [batch for each in parsings for batch in refused_batches(each)]
+    n_read = facts.n_records
     rows = [row for batch in kept for row in batch.column("_row").to_pylist()]
     refused_rows = [row for batch in refused for row in batch.column("row").to_pylist()]
     assert sorted(rows + refused_rows) == list(range(1, n_read + 1)), "a row is lost or doubled"
@@ -128,25 +170,32 @@ def _usable(rule: Rule, value: str) -> bool:
     return math.isfinite(float(number))
 
 
+_KINDS = {
+    "missing": "a column is missing",
+    "found among its columns": "a column is missing",
+    "stands twice": "a column stands twice",
+    "empty": "it is empty",
+    "binary file": "it is binary, or text of two bytes a character",
+    "header is not UTF-8": "its header is no UTF-8",
+    "gz file is cut off": "the gz file is damaged",
+    "zip file is damaged": "the zip file is damaged",
+    "without .gz": "gz under another name",
+    "is no gz file": "named .gz, but none",
+    "packed in it": "gz of gz",
+    "neither JSON lines": "no JSON in it",
+    "a column's name has": "a column's name is too long",
+    "leads elsewhere": "a path in the zip file leads out of it",
+    "holds the zip file": "a zip file in the zip file",
+    "in it twice": "a name stands twice in the zip file",
+    "encrypted": "a file in the zip file is encrypted",
+    "no file of source": "no file of the source in the zip file",
+}
+
+
 def kinds(refusals: Counter[str]) -> Counter[str]:
     """Refusals counted by kind, without what differs from file to file."""
     found: Counter[str] = Counter()
     for refusal, n in refusals.items():
-        words = refusal.replace(":", " ").split()
-        known = next((kind for kind in _KINDS if kind in refusal), " ".join(words[:4]))
-        found[_KINDS.get(known, known)] += n
+        kind = next((kind for part, kind in _KINDS.items() if part in refusal), refusal[:40])
+        found[kind] += n
     return found
-
-
-_KINDS = {
-    "missing; it has": "a column is missing",
-    "found among its columns": "a column is missing",
-    "stands twice": "a column stands twice",
-    "is empty": "it is empty",
-    "binary file": "it is binary, or UTF-16",
-    "header is not UTF-8": "its header is no UTF-8",
-    "cut off or damaged": "the package is damaged",
-    "without .gz": "packed under another name",
-    "is no gz file": "named .gz, but not packed",
-    "neither JSON lines": "it is no JSON",
-}

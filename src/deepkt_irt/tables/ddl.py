@@ -1,0 +1,65 @@
+"""What a contract is in SQL: the statement that makes the table, its properties, its schema."""
+
+from deepkt_irt.tables.contract import Privacy, Table
+
+_UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
+
+
+def table_ddl(table: Table, name: str, *, with_checks: bool) -> str:
+    """CREATE TABLE with comments, NOT NULL, clustering, properties and, if asked, the checks.
+
+    A catalog takes checks by ALTER TABLE only; open-source Delta also as properties, in the
+    same commit.
+    """
+    columns = ", ".join(
+        f"{column.name} {column.type}{'' if column.nullable else ' NOT NULL'} "
+        f"COMMENT {quoted(column.full_comment)}"
+        for column in table.columns
+    )
+    properties = table_properties(table)
+    if with_checks:
+        properties |= {f"delta.constraints.{check.name}": check.sql for check in table.checks}
+    parts = [
+        f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta",
+        f"CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else "",
+        f"COMMENT {quoted(table.comment)}",
+        "TBLPROPERTIES ("
+        + ", ".join(f"{quoted(k)} = {quoted(v)}" for k, v in sorted(properties.items()))
+        + ")",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def table_properties(table: Table) -> dict[str, str]:
+    """Delta properties of a contract.
+
+    Statistics leave out what tells of a person: minima and maxima stay readable in the log
+    after the rows are erased.
+    """
+    return {
+        "delta.appendOnly": "false",  # erasure deletes rows of append-only tables, too
+        "delta.dataSkippingStatsColumns": ",".join(safe_columns(table)),
+        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+        "delta.enableDeletionVectors": str(table.deletion_vectors).lower(),
+        "deepkt.key": ",".join(table.key),
+    }
+
+
+def safe_columns(table: Table) -> list[str]:
+    """Columns of which statistics may be kept: they tell of no person, and can be sorted."""
+    return [
+        column.name
+        for column in table.columns
+        if column.privacy is Privacy.NONE and not column.type.startswith(_UNSORTABLE)
+    ]
+
+
+def schema_of(table: Table) -> str:
+    """The columns as Spark reads a schema."""
+    return ", ".join(f"{column.name} {column.type}" for column in table.columns)
+
+
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
