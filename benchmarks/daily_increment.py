@@ -1,4 +1,4 @@
-"""What a day costs beside the history before it: the same new actions on a small and a large log."""
+"""What a day costs beside the history before it: the same new actions on a small and a long log."""
 
 import argparse
 import json

@@ -21,18 +21,24 @@ from deepkt_irt.sources.layout import (
     Layout,
     Rule,
     Source,
+    day,
     duration,
     epoch_seconds,
     graded,
     instant,
     share,
 )
+from deepkt_irt.sources.one_roster import status
 from deepkt_irt.sources.reader import inspect
 from deepkt_irt.sources.removal import without
 from deepkt_irt.sources.zip_files import is_zip, unpack
 from made_up_sources import ANN, student
 
 LIMIT = 100_000  # characters of a field, as the settings have it
+_WORDS = {
+    graded: {"0", "1", "0.0", "1.0", "true", "false"},
+    status: {"active", "inactive", "tobedeleted"},
+}
 _LONGEST_MESSAGE = 2_000
 _LONGEST_SECONDS = 10.0
 
@@ -131,7 +137,7 @@ def _judged_message(path: Path, refused: DeepktError) -> str:
 def _judge_removal(source: Source, path: Path, layout: Layout, n_read: int) -> None:
     """An erasure can write every file again that was read, and loses nobody else's row."""
     target = path.with_name(f"{path.name.removesuffix('.gz')}.left")
-    headers = [field.header for field in layout.fields if field.column == "student_id"]
+    headers = [field.header for field in layout.fields if field.column in ("student_id", "user_id")]
     unwanted = {header: {student(source.name, ANN)} for header in headers}
     removed = without(path, target, unwanted, layout.document)
     assert removed.n_left + len(removed.received) == n_read, "an erasure loses or doubles a row"
@@ -155,12 +161,12 @@ def _usable(rule: Rule, value: str) -> bool:
     Both trim blanks alone, read ASCII digits, and count time in nanoseconds.
     """
     text = value.strip(" ")
-    if rule is graded:
-        return text.lower() in {"0", "1", "0.0", "1.0", "true", "false"}
+    if rule in _WORDS:
+        return text.lower() in _WORDS[rule]
     if rule is duration:
         return text.isascii() and text.startswith("P") and text[-1] in "WDHMS"
     assert text.isascii()
-    if "-" in text[1:] and rule is instant and "e" not in text.lower():
+    if rule is day or ("-" in text[1:] and rule is instant and "e" not in text.lower()):
         return pd.Timestamp(text) is not pd.NaT
     number = Decimal(text)
     if rule is share:

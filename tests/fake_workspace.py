@@ -4,6 +4,7 @@ Speaks to the real databricks-sdk. What a call creates the next one finds; every
 as in a workspace.
 """
 
+import base64
 import json
 import re
 import threading
@@ -103,6 +104,7 @@ class FakeWorkspace:
         yield rf"{CATALOG}/(schemas|volumes|models)/(.+)", "GET", self._get_object
         yield r"/api/2\.0/secrets/scopes/create", "POST", self._create_scope
         yield r"/api/2\.0/secrets/scopes/list", "GET", self._list_scopes
+        yield r"/api/2\.0/secrets/get", "GET", self._get_secret
         yield r"/api/2\.0/mlflow/experiments/create", "POST", self._create_experiment
         yield r"/api/2\.0/mlflow/experiments/get-by-name", "GET", self._get_experiment
         yield r"/api/2\.0/sql/warehouses", "POST", self._create_warehouse
@@ -204,6 +206,13 @@ class FakeWorkspace:
 
     def _list_scopes(self, *, query: dict, body: bytes) -> Answer:
         return Answer({"scopes": [{"name": each} for each in self.scopes]})
+
+    def _get_secret(self, *, query: dict, body: bytes) -> Answer:
+        scope, key = query["scope"][0], query["key"][0]
+        value = self.scopes.get(scope, {}).get(key)
+        if value is None:
+            return refusal(404, "RESOURCE_DOES_NOT_EXIST", f"no secret {key} in scope {scope}")
+        return Answer({"key": key, "value": base64.b64encode(value.encode()).decode()})
 
     def _create_experiment(self, *, query: dict, body: bytes) -> Answer:
         name = json.loads(body)["name"]

@@ -13,6 +13,7 @@ from made_up_statements import HOME, caliper, envelope, lines, voiding
 from made_up_statements import xapi as statement
 
 ANN, BEN = "ann-4711", "ben-4712"
+NO_RESPONSES = ("one_roster",)  # sources that tell who students are, not what they answered
 ANSWER = "secret-answer"  # given by students: it stands with what they did, and nowhere else
 START = 1_767_258_000
 
@@ -130,6 +131,40 @@ def _caliper() -> dict[str, str]:
     return {"events.json": json.dumps(envelope(*made), indent=1)}
 
 
+def _one_roster() -> dict[str, str]:
+    users = [
+        {"sourcedId": name, "username": name, "grades": "07", "enabledUser": "true"}
+        for name in (ANN, BEN)
+    ]
+    users.append({"sourcedId": "t-1", "email": "miller@district.example", "enabledUser": "true"})
+    users.append({"sourcedId": "g-1", "agentSourcedIds": ANN, "enabledUser": "true"})
+    roles = [("r-1", ANN, "student"), ("r-2", BEN, "student"), ("r-3", "t-1", "teacher")]
+    kinds = ("orgs", "academicSessions", "courses", "classes", "users", "roles", "enrollments")
+    manifest = {f"file.{kind}": "bulk" for kind in kinds} | {"oneroster.version": "1.2"}
+    term = {"sourcedId": "term-1", "type": "term", "title": "Spring"}
+    a_class = {"sourcedId": "c-1", "title": "Mrs Miller's", "courseSourcedId": "math"}
+    made: dict[str, list[dict[str, object]]] = {
+        "manifest": [{"propertyName": name, "value": said} for name, said in manifest.items()],
+        "orgs": [{"sourcedId": "s-1", "name": "A School", "type": "school"}],
+        "academicSessions": [term | {"startDate": "2026-02-01", "endDate": "2026-07-01"}],
+        "courses": [{"sourcedId": "math", "title": "Maths", "grades": "07", "subjects": "maths"}],
+        "classes": [a_class | {"schoolSourcedId": "s-1", "termSourcedIds": "term-1"}],
+        "users": [{"agentSourcedIds": "", "email": "", **each} for each in users],
+        "roles": [
+            {"sourcedId": own, "userSourcedId": user, "role": role, "orgSourcedId": "s-1"}
+            for own, user, role in roles
+        ],
+        "enrollments": [
+            {"sourcedId": f"e-{own}", "classSourcedId": "c-1", "userSourcedId": user, "role": role}
+            for own, user, role in roles
+        ],
+    }
+    return {
+        f"{kind}.csv": _table(*rows, header=tuple(dict.fromkeys(n for row in rows for n in row)))
+        for kind, rows in made.items()
+    }
+
+
 def files(source: Source) -> dict[str, str]:
     """Texts of a source's files by name.
 
@@ -147,5 +182,6 @@ def files(source: Source) -> dict[str, str]:
         "sql_server": lambda: copied,
         "xapi": _xapi,
         "caliper": _caliper,
+        "one_roster": _one_roster,
     }
     return made[source.name]()

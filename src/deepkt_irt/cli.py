@@ -37,6 +37,7 @@ from deepkt_irt.jobs.opening import (
     parse_settings,
 )
 from deepkt_irt.jobs.pipeline import LOCAL_ORDER
+from deepkt_irt.jobs.pull_sources import pull_one
 from deepkt_irt.jobs.task import Task
 from deepkt_irt.jobs.trace import read_trace
 from deepkt_irt.lake_commands import COMMANDS as LAKE_COMMANDS
@@ -52,6 +53,7 @@ from deepkt_irt.lake_commands import (
 )
 from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
 from deepkt_irt.progress import ScreenReporter, reporter_of, screen
+from deepkt_irt.pulling.connection import is_connection
 from deepkt_irt.rag.index import KINDS
 from deepkt_irt.reporting import ask as ask_view
 from deepkt_irt.reporting import compare as compare_view
@@ -119,7 +121,7 @@ def demo(
 def run(
     ctx: typer.Context,
     source: Annotated[str, typer.Option(help=f"One of: {', '.join(SOURCES)}.")],
-    data: Annotated[Path, typer.Option(help="File or folder to read.")],
+    data: Annotated[Path, typer.Option(help="File or folder to read, or a connection.toml.")],
     mapping: Annotated[
         str | None,
         typer.Option("--map", help="File, or text, of lines like student_id=user_id."),
@@ -136,13 +138,19 @@ def run(
     chosen = source_named(source)
     folder = open_lake_folder(lake)
     hold(ctx, folder, wait)
-    land(
-        chosen,
-        data,
-        folder / "landing",
-        mapping=parse_mapping(mapping) if mapping else None,
-        limits=parse_settings(set_ or ()).ingest,
-    )
+    if is_connection(data):
+        if mapping:
+            raise UsageError("a connection file names its columns itself; leave --map away")
+        tell = logging.getLogger(__name__).debug if quiet else screen.print
+        pull_one(data, source, folder, as_of=parse_as_of(as_of), on_progress=tell)
+    else:
+        land(
+            chosen,
+            data,
+            folder / "landing",
+            mapping=parse_mapping(mapping) if mapping else None,
+            limits=parse_settings(set_ or ()).ingest,
+        )
     _run_all(folder, as_of=as_of, from_=from_, only=only, assignments=set_, quiet=quiet)
 
 

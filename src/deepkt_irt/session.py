@@ -12,7 +12,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources, util
 from pathlib import Path
@@ -28,6 +28,14 @@ log = logging.getLogger(__name__)
 REMOTE_VARIABLE = "SPARK_REMOTE"
 DELTA_PACKAGE = "io.delta:delta-spark_4.1_2.13:4.3.1"
 _JARS = ("io.delta_delta-spark_4.1_2.13-4.3.1.jar", "io.delta_delta-storage-4.3.1.jar")
+# by product, the package and the file of its JDBC driver; Databricks has its own
+_DRIVERS = {
+    "sql_server": (
+        "com.microsoft.sqlserver:mssql-jdbc:13.2.1.jre11",
+        "com.microsoft.sqlserver_mssql-jdbc-13.2.1.jre11.jar",
+    ),
+    "postgresql": ("org.postgresql:postgresql:42.7.7", "org.postgresql_postgresql-42.7.7.jar"),
+}
 _MIN_JAVA = 17
 # C1 alone starts faster; C2 doubles the speed of large scans. The code cache must be raised
 # beside C1: its default fills within a minute of varied work and then nothing is compiled.
@@ -125,10 +133,27 @@ def delta_jars() -> list[Path]:
     Raises:
         BackendUnavailable: If they are not cached and cannot be fetched.
     """
+    return _cached_jars(DELTA_PACKAGE, _JARS)
+
+
+def jdbc_driver(product: str) -> Path:
+    """The JDBC driver of a database product, fetched on first use.
+
+    Args:
+        product: `sql_server` or `postgresql`.
+
+    Raises:
+        BackendUnavailable: If it is not cached and cannot be fetched.
+    """
+    package, jar = _DRIVERS[product]
+    return _cached_jars(package, (jar,))[0]
+
+
+def _cached_jars(package: str, names: Sequence[str]) -> list[Path]:
     ivy = cache_folder() / "ivy"
-    jars = [ivy / "jars" / name for name in _JARS]
+    jars = [ivy / "jars" / name for name in names]
     if not all(jar.is_file() for jar in jars):
-        _fetch_jars(ivy)
+        _fetch_jars(package, ivy)
     missing = [jar.name for jar in jars if not jar.is_file()]
     if missing:
         raise BackendUnavailable(
@@ -138,14 +163,14 @@ def delta_jars() -> list[Path]:
     return jars
 
 
-def _fetch_jars(ivy: Path) -> None:
-    """Let Spark resolve the package once, in a process of its own."""
-    log.info("fetching the Delta jars once into %s", ivy)
+def _fetch_jars(package: str, ivy: Path) -> None:
+    """Let Spark resolve a package once, in a process of its own."""
+    log.info("fetching %s once into %s", package, ivy)
     program = (
         "from pyspark.sql import SparkSession\n"
         "SparkSession.builder.master('local[1]')"
         f".config('spark.jars.ivy', {str(ivy)!r})"
-        f".config('spark.jars.packages', {DELTA_PACKAGE!r})"
+        f".config('spark.jars.packages', {package!r})"
         ".config('spark.ui.enabled', 'false').getOrCreate().stop()\n"
     )
     environment = {**os.environ, **_java_environment()}

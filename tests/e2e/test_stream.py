@@ -27,7 +27,7 @@ TASKS_TO_SEQUENCES = ("ingest_bronze", "transform_silver", "engineer_features")
 CUTS = (bronze.RAW_RESPONSES, silver.CANONICAL_LEARNING_EVENTS, gold.SAKT_SEQUENCES)
 COMPARED = (
     bronze.RAW_RESPONSES,
-    *(silver.CANONICAL_LEARNING_EVENTS, silver.RESPONSE_BEHAVIOUR, silver.USERS, silver.ITEMS),
+    *(silver.CANONICAL_LEARNING_EVENTS, silver.USERS, silver.ITEMS),
     *(ops.QUARANTINE, gold.SAKT_SEQUENCES, gold.WDIRT_FEATURES),
 )
 

@@ -5,6 +5,7 @@ import pytest
 from conftest import rows
 from deepkt_irt.governance.access import Roles, mask_identifier, may_see_student
 from deepkt_irt.tables.contract import Layer
+from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS
 from deepkt_irt.tables.silver import CLASS_TEACHERS, USERS
 
 pytestmark = pytest.mark.spark
@@ -40,8 +41,9 @@ def member_of(spark):
 def teach(spark, user):
     """Fills the mapping: classes of who asks; another teacher has all of them.
 
-    Views stand for the two tables that the filter reads by the names a catalog gives them.
+    Views stand for the tables that the filter reads by the names a catalog gives them.
     """
+    nobody = "('nobody', 'class-1', DATE'2026-01-01', CAST(NULL AS date))"
 
     def view(table, columns, values):
         spark.sql(f"CREATE SCHEMA IF NOT EXISTS {table.layer.value}")
@@ -56,9 +58,11 @@ def teach(spark, user):
     classes = {key: ", ".join(map(repr, each)) for key, each in STUDENTS.items()}
     users = [f"('{key}', CAST(array({each}) AS array<string>))" for key, each in classes.items()]
     view(USERS, "student_key, class_keys", users)
+    view(CLASS_MEMBERSHIPS, "student_key, class_key, member_from, member_until", [nobody])
+    view(ROSTER_TEACHERS, "teacher, class_key, teaches_from, teaches_until", [nobody])
     fill()
     yield fill
-    for table in (USERS, CLASS_TEACHERS):
+    for table in (USERS, CLASS_TEACHERS, CLASS_MEMBERSHIPS, ROSTER_TEACHERS):
         spark.sql(f"DROP VIEW {table.qualified_name}")
 
 
@@ -81,6 +85,47 @@ def test_may_see_student_shows_a_teacher_the_own_classes_once(seen, teach, membe
     teach("class-1", "class-2")
 
     assert seen() == ["ann", "bob"]
+
+
+PAST, NOW, OPEN = (-9, 0), (0, 1), (None, None)  # days from today; the end is exclusive
+
+
+@pytest.fixture
+def listed(spark, user, teach):
+    """Lets a roster say when dan is in a class, and when who asks teaches it."""
+
+    def view(table, who, value, period):
+        asked = (f"current_date() + {each}" if each is not None else "NULL" for each in period)
+        days = ", ".join(f"CAST({each} AS date)" for each in asked)
+        first, end = table.column_names[-2:]
+        row = f"VALUES ('{value}', 'class-roster', {days}) AS v({who}, class_key, {first}, {end})"
+        name = table.qualified_name
+        spark.sql(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {row}")  # noqa: S608
+
+    def say(member, teacher):
+        view(CLASS_MEMBERSHIPS, "student_key", "dan", member)
+        view(ROSTER_TEACHERS, "teacher", user.lower(), teacher)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("member", "teacher", "shown"),
+    [
+        (NOW, OPEN, ["dan"]),
+        (OPEN, NOW, ["dan"]),
+        (PAST, OPEN, []),
+        (OPEN, PAST, []),
+        ((1, None), OPEN, []),  # begins tomorrow
+    ],
+)
+def test_may_see_student_follows_a_roster_to_the_day(
+    seen, listed, member_of, member, teacher, shown
+):
+    listed(member, teacher)
+    member_of("teachers")
+
+    assert seen() == shown
 
 
 @pytest.mark.parametrize("classes", [(), ("class-9",)])

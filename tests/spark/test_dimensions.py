@@ -15,6 +15,7 @@ from deepkt_irt.silver.dimensions import (
     users,
     with_usable_prerequisites,
 )
+from deepkt_irt.silver.rosters import with_people
 from deepkt_irt.sources.canonical import ITEMS as CATALOGUE_ITEMS
 from deepkt_irt.sources.canonical import RESPONSES
 from deepkt_irt.sources.canonical import SKILLS as CATALOGUE_SKILLS
@@ -106,7 +107,7 @@ def test_users_sum_up_their_events(events, grouped):
         grouped({"student_group": "x"}, {"student_id": "bob", "student_group": "without event"}),
     )
 
-    assert schema_differences(USERS, dict(made.dtypes)) == []
+    assert schema_differences(USERS, dict(with_people(made, None).dtypes)) == []
     first, second = made.orderBy("student_key").collect()
     assert (first.class_keys, first.n_events) == (["class-a", "class-b"], 3)
     assert (first.first_answered_at.day, first.last_answered_at.day) == (1, 3)

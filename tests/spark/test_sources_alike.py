@@ -15,9 +15,15 @@ from deepkt_irt.sources.catalogue import SOURCES
 from deepkt_irt.sources.landing import land
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.ops import INGEST_AUDIT, QUARANTINE
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS
+from deepkt_irt.tables.rosters import (
+    CLASS_MEMBERSHIPS,
+    CLASSES,
+    ROSTER_STUDENTS,
+    ROSTER_TEACHERS,
+)
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS, USERS
 from deepkt_irt.tables.store import TableStore
-from made_up_sources import ANN, ANSWER, BEN, files, student
+from made_up_sources import ANN, ANSWER, BEN, NO_RESPONSES, files, student
 
 pytestmark = pytest.mark.spark
 
@@ -74,7 +80,7 @@ def test_every_file_of_every_source_is_taken_in_whole_and_once(lake):
     assert all(read == kept > refused == 0 for read, kept, refused in lake.accounts().values())
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", [name for name in SOURCES if name not in NO_RESPONSES])
 def test_every_source_gives_two_responses_a_student_in_frames_of_one_shape(lake, source):
     found = SOURCES[source].canonical(lake.raw(source))
 
@@ -88,6 +94,15 @@ def test_every_source_gives_two_responses_a_student_in_frames_of_one_shape(lake,
     told = [str(row) for frame in (found.items, found.skills) for row in frame.collect()]
     assert told
     assert [text for text in told if ANSWER in text] == []
+
+
+@pytest.mark.parametrize("source", NO_RESPONSES)
+def test_source_without_responses_gives_empty_frames_of_the_same_shape(lake, source):
+    found = SOURCES[source].canonical(lake.raw(source))
+
+    for name, ddl in SHAPES.items():
+        assert getattr(found, name).dtypes == [tuple(part.split()) for part in ddl.split(",")]
+        assert getattr(found, name).count() == 0
 
 
 @pytest.mark.nightly
@@ -111,3 +126,78 @@ def test_forgotten_student_stands_in_no_statement_and_others_stay(spark, tmp_pat
     assert made.store.read(CANONICAL_LEARNING_EVENTS).count() == 2
     made.run("ingest_bronze")  # neither refuses the file nor reads it again
     assert made.accounts() == {("xapi", "statements.jsonl"): (5, 5, 0)}
+
+
+@pytest.fixture
+def rostered(spark, tmp_path):
+    """A lake with a learning system and a roster of its students."""
+    made = Lake(spark, tmp_path, [SOURCES["responses_csv"], SOURCES["one_roster"]])
+    made.run("ingest_bronze", "transform_silver")
+    return made
+
+
+def _keys(lake):
+    return dict(rows(lake.store.read(STUDENT_KEYS), "student_id", "student_key"))
+
+
+def _users(lake, *tables):
+    """Of whom tables tell, by table."""
+    found = {}
+    for table in tables:
+        column = "user_id" if "user_id" in table.column_names else "student_key"
+        told = rows(lake.store.read(table).filter(f"{column} IS NOT NULL"), column)
+        found[table.name] = sorted({each for (each,) in told})
+    return found
+
+
+def test_students_of_a_roster_are_placed_and_nobody_else_becomes_a_student(rostered):
+    keys = _keys(rostered)
+    assert set(keys) == {ANN, BEN}
+    (a_class,) = rostered.store.read(CLASSES).collect()
+    assert (a_class.n_students, a_class.n_known, a_class.grades) == (2, 2, ["07"])
+    users = rostered.store.read(USERS)
+    assert rows(users, "grades", "school_keys") == [(["07"], [a_class.school_key])] * 2
+    (teacher,) = rostered.store.read(ROSTER_TEACHERS).collect()
+    assert (teacher.teacher, teacher.class_key) == ("miller@district.example", a_class.class_key)
+    members = rostered.store.read(CLASS_MEMBERSHIPS)
+    assert rows(members, "student_key", "class_key") == sorted(
+        (key, a_class.class_key) for key in keys.values()
+    )
+
+
+@pytest.mark.nightly
+def test_change_of_a_roster_reaches_a_student_without_new_answers(rostered, tmp_path):
+    keys, changed = _keys(rostered), f"active,{AS_OF.isoformat()}"
+    (tmp_path / "users-2.csv").write_text(
+        f"sourcedId,status,dateLastModified,username,grades\n{BEN},{changed},{BEN},08\n"
+    )
+    land(SOURCES["one_roster"], tmp_path / "users-2.csv", rostered.place.landing, mapping=None)
+
+    rostered.run("ingest_bronze", "transform_silver")
+
+    grades = dict(rows(rostered.store.read(USERS), "student_key", "grades"))
+    assert grades == {keys[ANN]: ["07"], keys[BEN]: ["08"]}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("source", ["one_roster", "responses_csv"])
+def test_forgotten_student_leaves_the_roster_and_what_it_was_matched_with(spark, rostered, source):
+    key = _keys(rostered)[BEN]
+    opened = Opened(spark, rostered.store, rostered.place)
+    site = erasing.Site(opened, rostered.folder, Settings(), AS_OF)
+    request_erasure(site, ANN, source)
+
+    (proof,) = forget_all(site, Target(lake=rostered.folder))
+
+    of_roster = {f"one_roster/{name}.csv" for name in ("enrollments", "roles", "users")}
+    rewritten = {line["place"] for line in proof.report["rewritten"]}
+    assert rewritten == {"responses_csv/answers.csv"} | of_roster
+    assert _users(rostered, bronze.RAW_ROSTERS, ROSTER_STUDENTS, CLASS_MEMBERSHIPS, USERS) == {
+        "raw_rosters": [BEN, "t-1"],  # nor the guardian, whose record names the student
+        "roster_students": [BEN],
+        "class_memberships": [key],
+        "users": [key],
+    }
+    assert _keys(rostered) == {BEN: key}
+    rostered.run("ingest_bronze", "transform_silver")
+    assert _users(rostered, USERS) == {"users": [key]}

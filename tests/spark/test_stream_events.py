@@ -27,7 +27,6 @@ pytestmark = pytest.mark.spark
 
 COMPARED = (
     silver.CANONICAL_LEARNING_EVENTS,
-    silver.RESPONSE_BEHAVIOUR,
     silver.USERS,
     silver.USER_SPLITS,
     silver.ITEMS,

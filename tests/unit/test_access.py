@@ -27,6 +27,7 @@ from deepkt_irt.tables.gold import SKILL_VOCABULARY, STUDENT_MASTERY
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS
 from deepkt_irt.tables.silver import CLASS_TEACHERS, ITEMS, STUDENT_KEYS, USERS
 
 ROLES = Roles("engineers", "analysts", "dept's teachers", "privacy officers", "app-id")
@@ -103,7 +104,9 @@ def test_statements_mask_every_identifier():
     masked = {each.subject for each in of(Kind.MASK)}
 
     # the filter reads the teacher's name; a mask would hide it from the filter itself
-    assert identifiers - masked == {f"{name(CLASS_TEACHERS)}.teacher"}
+    assert identifiers - masked == {
+        f"{name(table)}.teacher" for table in (CLASS_TEACHERS, ROSTER_TEACHERS)
+    }
     assert masked <= identifiers
 
 
@@ -115,14 +118,16 @@ def test_statements_filter_every_table_with_students():
     }
     filtered = {each.subject for each in of(Kind.FILTER)}
 
-    # the filter reads the users; filtered themselves they would call it in a circle
-    assert students - filtered == {name(USERS)}
+    # the filter reads who is in which class; filtered themselves they would call it in a circle
+    assert students - filtered == {name(USERS), name(CLASS_MEMBERSHIPS)}
     assert filtered <= students
 
 
 def test_tables_without_a_policy_are_closed_to_those_it_would_hide_them_from():
-    assert readers(USERS) == {Role.ENGINEER, Role.ANALYST, Role.PRIVACY_OFFICER, Role.PIPELINE}
-    assert readers(CLASS_TEACHERS) == {Role.PRIVACY_OFFICER, Role.PIPELINE}
+    for table in (USERS, CLASS_MEMBERSHIPS):
+        assert readers(table) == {Role.ENGINEER, Role.ANALYST, Role.PRIVACY_OFFICER, Role.PIPELINE}
+    for table in (CLASS_TEACHERS, ROSTER_TEACHERS):
+        assert readers(table) == {Role.PRIVACY_OFFICER, Role.PIPELINE}
 
 
 def test_statements_tag_every_column_that_tells_of_a_person():
@@ -234,7 +239,9 @@ def test_functions_ask_for_the_right_groups_and_escape_their_names():
     assert groups == [{"engineers", "analysts", r"o'ne\il", "app-id"}, {r"o'ne\il", "app-id"}]
     assert "u.student_key = may_see_student.student_key" in seen.sql
     assert "`dev_silver`.`users`" in seen.sql
+    assert "`dev_silver`.`class_memberships`" in seen.sql
     assert "`dev_restricted`.`class_teachers`" in seen.sql
+    assert "`dev_restricted`.`roster_teachers`" in seen.sql
 
 
 @pytest.mark.parametrize("bad", ["", "  ", "a`b", "a\nb"])

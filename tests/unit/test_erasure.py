@@ -22,6 +22,7 @@ from deepkt_irt.tables.bronze import RAW_ASSIGNMENT_DETAILS, RAW_RESPONSES
 from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
 from deepkt_irt.tables.gold import STUDENT, STUDENT_MASTERY
 from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.rosters import ROSTER_STUDENTS, ROSTER_TEACHERS
 from deepkt_irt.tables.silver import CLASS_TEACHERS, STUDENT_KEYS
 
 NOW = datetime(2026, 3, 1, 2, tzinfo=UTC)
@@ -46,14 +47,16 @@ def test_searches_every_table_with_a_student_key_and_none_without():
         "unit_test_assignment_log_id",
         "in_unit_assignment_log_id",
     )
-    assert CLASS_TEACHERS.qualified_name not in found
+    assert found["bronze.raw_rosters"] == ("user_id", "agent_ids")
+    assert found[ROSTER_STUDENTS.qualified_name] == ("user_id", "student_key")
+    assert not {CLASS_TEACHERS.qualified_name, ROSTER_TEACHERS.qualified_name} & found.keys()
     assert "silver.items" not in found
 
 
 def test_searches_end_with_what_tells_which_values_are_the_student_s():
     order = [each.table for each in searches(TABLES)]
 
-    assert order[-2:] == [RAW_ASSIGNMENT_DETAILS, STUDENT_KEYS]
+    assert order[-3:] == [RAW_ASSIGNMENT_DETAILS, ROSTER_STUDENTS, STUDENT_KEYS]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,17 @@ def test_row_with_too_few_fields_goes_if_the_id_stands_anywhere(tmp_path):
     assert removed.n_left == 2
 
 
+def test_row_goes_if_one_of_a_list_is_the_student(tmp_path):
+    path, target = tmp_path / "a.csv", tmp_path / "_a.csv.erasing"
+    others = b'g-2,"annie, ben"\nann,\n'
+    path.write_bytes(b'id,speaks_for\ng-1,"ben, ann"\n' + others)
+
+    removed = without(path, target, {"speaks_for": {"ann"}}, lists={"speaks_for"})
+
+    assert target.read_bytes() == b"id,speaks_for\n" + others
+    assert (removed.n_left, removed.received) == (2, ('g-1,"ben, ann"',))
+
+
 def test_gz_stays_gz_and_the_same_again_gives_the_same_bytes(tmp_path):
     content = gzip.compress(b"who,what\nann,1\nben,2\n")
 

@@ -6,11 +6,13 @@ import re
 import pytest
 
 from conftest import REPOSITORY
+from deepkt_irt.pulling.connection import read_connection
 from deepkt_irt.sources.catalogue import SOURCES
 from deepkt_irt.sources.reader import inspect, records
 
 PAGE = (REPOSITORY / "docs" / "sources.md").read_text()
 CONNECTORS = re.findall(r"(?s)```python\n(.*?)```", PAGE)
+CONNECTIONS = re.findall(r"(?s)```toml\n(.*?)```", PAGE)
 CSV = "pupil,question,ok,at,topics,mood\nann,q1,1,2026-02-02T09:00:00Z,a;b,fine\nann,q2,9,0,,\n"
 EVENT = {
     "uuid": "1",
@@ -53,3 +55,13 @@ def test_table_has_every_source_but_the_simulator():
     table = PAGE.split("## What there is")[1].split("\n\n")[1]
 
     assert set(re.findall(r"`(\w+)`", table)) == set(SOURCES) - {"simulator"}
+
+
+@pytest.mark.parametrize(("at", "source"), [(0, "sql_server"), (1, "rest_api")])
+def test_connection_on_the_page_is_read(tmp_path, at, source):
+    (tmp_path / "connection.toml").write_text(CONNECTIONS[at])
+
+    found = read_connection(tmp_path / "connection.toml", source)
+
+    assert found.watermark.kind == "time"
+    assert len(CONNECTIONS) == 2

@@ -128,6 +128,18 @@ def test_what_is_at_fault_is_met_once_and_again_when_it_is_put_right(recorded, t
     assert rounds(runner, 4) == (SILVER + STUDENTS) * 2
 
 
+def test_what_lies_where_no_file_can_is_left_to_the_task_to_judge(recorded, tmp_path):
+    (tmp_path / "stray.csv").write_text("x\n")
+
+    assert rounds(recorded(), 2) == SILVER + STUDENTS
+
+
+def test_empty_folder_of_a_source_is_nothing_new(recorded, tmp_path):
+    (tmp_path / "responses_csv").mkdir()
+
+    assert rounds(recorded(), 1) == []
+
+
 def test_rounds_speak_about_the_instant_they_start_at(recorded, land):
     seen = []
 

@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 
 from deepkt_irt.errors import UsageError
 from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
+from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS
 from deepkt_irt.tables.silver import CLASS_TEACHERS, USERS
 
 FILTERED_COLUMN = "student_key"
@@ -22,7 +23,9 @@ LAYER_TAG = "deepkt_layer"
 
 # Unity Catalog refuses a policy on a table that the same policy reads, and a masked teacher
 # would match nobody. Teachers have no SELECT on these, and no other role has its rows filtered.
-_READ_BY_FILTER = frozenset({USERS.qualified_name, CLASS_TEACHERS.qualified_name})
+_READ_BY_FILTER = frozenset(
+    table.qualified_name for table in (USERS, CLASS_TEACHERS, CLASS_MEMBERSHIPS, ROSTER_TEACHERS)
+)
 
 
 class Role(enum.StrEnum):
@@ -140,18 +143,38 @@ def masked_columns(table: Table) -> list[Column]:
 def may_see_student(roles: Roles, student_key: str, *, schemas: Mapping[Layer, str]) -> str:
     """The condition of the row filter.
 
+    Classes are those of events and, on the day of asking, those of a roster; so are who teaches.
+
     Args:
         roles: Who sees all students.
         student_key: SQL expression of the key; qualified, or the mapping's own column is meant.
         schemas: Schema of each layer.
     """
     trusted = _is_one_of(roles, (Role.ENGINEER, Role.ANALYST, Role.PRIVACY_OFFICER))
-    mapping = (
-        f"{_name(USERS, schemas)} AS u JOIN {_name(CLASS_TEACHERS, schemas)} AS t "
-        "ON array_contains(u.class_keys, t.class_key)"
+    taught = f"({_members(schemas)}) AS u JOIN ({_teachers(schemas)}) AS t USING (class_key)"
+    own = f"t.teacher = lower(current_user()) AND u.student_key = {student_key}"
+    return f"{trusted} OR EXISTS (SELECT 1 FROM {taught} WHERE {own})"  # noqa: S608
+
+
+def _members(schemas: Mapping[Layer, str]) -> str:
+    told = f"{_name(CLASS_MEMBERSHIPS, schemas)} WHERE {_today('member_from', 'member_until')}"
+    return (
+        f"SELECT student_key, explode(class_keys) AS class_key FROM {_name(USERS, schemas)} "  # noqa: S608
+        f"UNION ALL SELECT student_key, class_key FROM {told}"
     )
-    own = f"t.teacher = current_user() AND u.student_key = {student_key}"
-    return f"{trusted} OR EXISTS (SELECT 1 FROM {mapping} WHERE {own})"  # noqa: S608
+
+
+def _teachers(schemas: Mapping[Layer, str]) -> str:
+    told = f"{_name(ROSTER_TEACHERS, schemas)} WHERE {_today('teaches_from', 'teaches_until')}"
+    return (
+        f"SELECT class_key, lower(teacher) AS teacher FROM {_name(CLASS_TEACHERS, schemas)} "  # noqa: S608
+        f"UNION ALL SELECT class_key, teacher FROM {told}"
+    )
+
+
+def _today(first: str, end: str) -> str:
+    """Whether today lies in a period whose ends may be unknown."""
+    return f"coalesce({first} <= current_date(), true) AND coalesce({end} > current_date(), true)"
 
 
 def mask_identifier(roles: Roles, value: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from deepkt_irt.tables.bronze import EXTRAS
 from deepkt_irt.tables.contract import Column, Privacy, Table
 from deepkt_irt.tables.ops import QUARANTINE
+from deepkt_irt.tables.rosters import ROSTER_STUDENTS
 from deepkt_irt.tables.silver import ERASURE_REQUESTS, STUDENT_KEYS
 
 
@@ -32,14 +33,20 @@ BY_COLUMN: Mapping[str, Subject] = {
     "assignment_log_id": Subject.WORK,
     "unit_test_assignment_log_id": Subject.WORK,
     "in_unit_assignment_log_id": Subject.WORK,
+    "user_id": Subject.STUDENT,
+    "agent_ids": Subject.STUDENT,
 }
 """The columns a student is found by."""
+
+LISTS = frozenset({"agent_ids"})
+"""Of them, those with several ids and commas between: one that is the student's will do."""
 
 # identifiers of others, or values that stand beside a column above in the same row
 _BESIDE = frozenset(
     {
         *("teacher", "teacher_id", "class_id", "answer", "student_group", EXTRAS),
         *("attempt_id", "registration", "statement"),
+        *("sourced_id", "username", "email", "identifier", "user_ids"),
     }
 )
 # found in another way: refused rows by their text, requests by their token
@@ -109,6 +116,8 @@ def _is_of_staff(tagged: Sequence[Column]) -> bool:
 
 def _tells_more(search: Search) -> int:
     if search.table.qualified_name == STUDENT_KEYS.qualified_name:
+        return 3
+    if search.table.qualified_name == ROSTER_STUDENTS.qualified_name:
         return 2
     names = set(search.table.column_names)
     return int({Subject.STUDENT.value, Subject.WORK.value} <= names)

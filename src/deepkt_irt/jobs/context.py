@@ -34,6 +34,7 @@ VOLUMES = {
     "content": Layer.BRONZE,
     "embedders": Layer.GOLD,
     "checkpoints": Layer.OPS,
+    "connections": Layer.OPS,
     "reports": Layer.OPS,
 }
 
@@ -46,6 +47,7 @@ class Place:
     content: Path
     embedders: Path
     checkpoints: Path
+    connections: Path
     report_path: Path
     tracking_uri: str
     registry_uri: str
@@ -61,6 +63,7 @@ class Place:
             content=lake / "content",
             embedders=lake / "embedders",
             checkpoints=lake / "checkpoints",
+            connections=lake / "connections",
             report_path=lake / "report.html",
             tracking_uri=store,
             registry_uri=store,

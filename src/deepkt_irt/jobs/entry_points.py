@@ -6,6 +6,7 @@ from deepkt_irt.jobs import apply_access as access_rules
 from deepkt_irt.jobs import forget_student as forgetting
 from deepkt_irt.jobs import integration, serving_endpoint
 from deepkt_irt.jobs import maintain_tables as maintenance
+from deepkt_irt.jobs import pull_sources as pulling
 from deepkt_irt.jobs import replay_students as replaying
 from deepkt_irt.jobs import stream_events as streaming
 from deepkt_irt.jobs.opening import open_runner, parse_as_of, parse_settings
@@ -67,6 +68,7 @@ explain_students = task_script(TASKS["explain_students"])
 publish_report = task_script(TASKS["publish_report"])
 verify_sources = task_script(TASKS["verify_sources"])
 apply_access = script(access_rules.apply_access, access_rules.add_flags)
+pull_sources = script(pulling.pull_sources, pulling.add_flags)
 forget_student = script(forgetting.forget_student, forgetting.add_flags)
 maintain_tables = script(maintenance.maintain_tables, maintenance.add_flags)
 replay_students = script(replaying.replay_students, replaying.add_flags)

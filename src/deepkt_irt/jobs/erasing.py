@@ -1,8 +1,8 @@
 """One student as an erasure sees it: by which values tables hold the student, and how many rows."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deepkt_irt.governance.erasure import BY_COLUMN, Note, Search, Subject
+from deepkt_irt.governance.erasure import BY_COLUMN, LISTS, Note, Search, Subject
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.bronze import RAW_ASSIGNMENT_DETAILS
 from deepkt_irt.tables.ops import ERASURES
+from deepkt_irt.tables.rosters import ROSTER_STUDENTS
 from deepkt_irt.tables.silver import STUDENT_KEYS, USER_SPLITS
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Person:
         known_since: When the key was made.
         split: Part of the students the student belongs to.
         work: Assignment logs of the student.
+        also: The same student as a roster, or what it was matched with, knows the student.
     """
 
     source: str
@@ -105,25 +107,46 @@ class Person:
     known_since: datetime | None
     split: str | None
     work: tuple[str, ...]
+    also: "tuple[Person, ...]" = ()
 
-    def values(self, subject: Subject) -> frozenset[str]:
-        """What a column of a subject holds of the student."""
+    @property
+    def everywhere(self) -> "tuple[Person, ...]":
+        """The student in each source, this one first."""
+        return (self, *self.also)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Sources that know the student."""
+        return tuple(dict.fromkeys(each.source for each in self.everywhere))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the student, whatever the source."""
+        return tuple(dict.fromkeys(each.student_id for each in self.everywhere))
+
+    def values(self, subject: Subject, source: str | None = None) -> frozenset[str]:
+        """What a column of a subject holds of the student; None: in any source."""
+        held = [each for each in self.everywhere if source in (None, each.source)]
         match subject:
             case Subject.KEY:
-                return frozenset([self.key] if self.key else [])
+                return frozenset(each.key for each in held if each.key)
             case Subject.STUDENT:
-                return frozenset([self.student_id])
+                return frozenset(each.student_id for each in held)
             case Subject.WORK:
-                return frozenset(self.work)
+                return frozenset(log for each in held for log in each.work)
 
 
 def person_of(site: Site, request: Request) -> Person:
     """The student of a request, as far as the tables still know."""
+    one = _known(site, request.source, request.student_id.strip(" "))
+    return replace(one, also=tuple(_known(site, *each) for each in _elsewhere(site, one)))
+
+
+def _known(site: Site, source: str, student_id: str) -> Person:
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    wanted = request.student_id.strip(" ")
     keys = site.read(STUDENT_KEYS).filter(
-        (F.col("source") == request.source) & (F.trim("student_id") == wanted)
+        (F.col("source") == source) & (F.trim("student_id") == student_id)
     )
     known = keys.select("student_key", "created_at").first()
     key = str(known[0]) if known else None
@@ -134,31 +157,64 @@ def person_of(site: Site, request: Request) -> Person:
         .first()
     )
     theirs = site.read(RAW_ASSIGNMENT_DETAILS).filter(
-        (F.col("_source") == request.source) & (F.trim("student_id") == wanted)
+        (F.col("_source") == source) & (F.trim("student_id") == student_id)
     )
     work = theirs.select("assignment_log_id").distinct().na.drop().collect()
     return Person(
-        source=request.source,
-        student_id=wanted,
+        source=source,
+        student_id=student_id,
         key=key,
-        known_since=known[1].astimezone(request.requested_at.tzinfo) if known else None,
+        known_since=known[1].astimezone(UTC) if known else None,
         split=str(parts[0]) if parts else None,
         work=tuple(sorted(str(row[0]) for row in work)),
     )
 
 
-def theirs(search: Search, person: Person) -> "Column":
-    """The condition of the student's rows in a table."""
+def _elsewhere(site: Site, one: Person) -> list[tuple[str, str]]:
+    """Source and id by which others know a student: a roster, or those it was matched with."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    def held(name: str) -> "Column":
-        values = sorted(person.values(BY_COLUMN[name]))
-        return F.coalesce(F.trim(name).isin(values), F.lit(False))  # noqa: FBT003 - a column's value
-
-    by = reduce(or_, map(held, search.columns))
-    return (
-        by if search.source_column is None else by & (F.col(search.source_column) == person.source)
+    matched = site.read(ROSTER_STUDENTS).filter("outcome = 'matched'")
+    listed = (F.col("source") == one.source) & (F.col("user_id") == one.student_id)
+    keys = site.read(STUDENT_KEYS).join(
+        matched.filter(listed).select("student_key"), "student_key", "left_semi"
     )
+    in_rosters = matched.filter(F.col("student_key").isin([one.key] if one.key else []))
+    found = keys.select("source", F.trim("student_id")).union(
+        in_rosters.select("source", "user_id")
+    )
+    return sorted((row[0], row[1]) for row in found.distinct().collect())
+
+
+def theirs(search: Search, person: Person) -> "Column":
+    """The condition of the student's rows in a table."""
+    return reduce(or_, (_held(search, name, person) for name in search.columns))
+
+
+def _held(search: Search, name: str, person: Person) -> "Column":
+    """Whether a column holds the student: a key in any row, an id in rows of its source."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    subject = BY_COLUMN[name]
+    if subject is Subject.KEY:
+        return _is_one_of(name, person.values(subject))
+    source = F.col(str(search.source_column))
+    return reduce(
+        or_,
+        (
+            (source == each) & _is_one_of(name, person.values(subject, each))
+            for each in person.sources
+        ),
+    )
+
+
+def _is_one_of(name: str, values: frozenset[str]) -> "Column":
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    found = F.trim(name).isin(sorted(values))
+    if name in LISTS:
+        found = F.exists(F.split(name, ","), lambda each: F.trim(each).isin(sorted(values)))
+    return F.coalesce(found, F.lit(False))  # noqa: FBT003 - a column's value
 
 
 def count(site: Site, search: Search, person: Person) -> int:

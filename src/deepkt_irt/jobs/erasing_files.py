@@ -10,13 +10,14 @@ import json
 import shutil
 from dataclasses import dataclass
 from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from deepkt_irt.errors import BadFile
-from deepkt_irt.governance.erasure import BY_COLUMN, Note, searches
+from deepkt_irt.governance.erasure import BY_COLUMN, LISTS, Note, searches
 from deepkt_irt.governance.redaction import redacted
 from deepkt_irt.jobs.erasing import Person, Site, theirs
 from deepkt_irt.jobs.landing_batches import STAGE, Key, files_below
@@ -64,7 +65,7 @@ def rewrite_files(site: Site, person: Person) -> list[Note]:
     return [
         Note(
             "rewritten",
-            redacted("/".join(each.key), [person.student_id]),
+            redacted("/".join(each.key), person.ids),
             len(each.removed.received),
             "records taken out; the others stay as they were",
         )
@@ -73,22 +74,29 @@ def rewrite_files(site: Site, person: Person) -> list[Note]:
 
 
 def _new_landing_files(landing: Path, person: Person, limits: IngestSettings) -> list[Rewritten]:
-    source = source_named(person.source)
-    for path in sorted((landing / person.source).rglob("_*")):
+    return [
+        each for name in person.sources for each in _new_files_of(landing, name, person, limits)
+    ]
+
+
+def _new_files_of(
+    landing: Path, name: str, person: Person, limits: IngestSettings
+) -> list[Rewritten]:
+    """The files of a source that held the student."""
+    source = source_named(name)
+    for path in sorted((landing / name).rglob("_*")):
         if path.name.endswith(_ENDS):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     take_all_apart(landing / source.name, source, limits)
     changed = []
     for key, path in files_below(landing).items():
-        layout = layout_of_landed(source, path) if key[0] == person.source else None
+        layout = layout_of_landed(source, path) if key[0] == name else None
         if layout is None:
             continue
-        unwanted = {
-            field.header: person.values(BY_COLUMN[field.column])
-            for field in layout.fields
-            if field.column in BY_COLUMN
-        }
-        changed += _new_file(key, path, unwanted, layout.document)
+        by = {field.header: field.column for field in layout.fields if field.column in BY_COLUMN}
+        unwanted = {header: person.values(BY_COLUMN[column], name) for header, column in by.items()}
+        lists = frozenset(header for header, column in by.items() if column in LISTS)
+        changed += _new_file(key, path, unwanted, lists, layout.document)
     return changed
 
 
@@ -106,13 +114,14 @@ def _new_file(
     key: Key,
     path: Path,
     unwanted: dict[str, frozenset[str]],
+    lists: frozenset[str] = frozenset(),
     document: Document | None = None,
 ) -> list[Rewritten]:
     """The file without the student, under a name that readers pass over; none if it stays."""
     if not any(unwanted.values()):
         return []
     new = path.with_name(f"_{path.name}.erasing")
-    removed = without(path, new, unwanted, document)
+    removed = without(path, new, unwanted, document, lists=lists)
     if not removed.received:
         new.unlink()
         return []
@@ -137,6 +146,11 @@ def refused_of(site: Site, person: Person) -> "Column":
 
     A refused row of a file that is there was judged with that file, by its columns.
     """
+    return reduce(or_, (_refused_in(site, each) for each in person.everywhere))
+
+
+def _refused_in(site: Site, person: Person) -> "Column":
+    """The same for one source."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     def in_json(name: str, values: list[str]) -> "Column":
@@ -154,12 +168,12 @@ def refused_of(site: Site, person: Person) -> "Column":
         for each in json_texts(person.student_id):
             anywhere = anywhere | F.contains("received", F.lit(each))
     gone = (F.col("stage") == STAGE) & ~F.col("file").isin(there)
-    named = in_json("student_id", [person.student_id])
+    named = F.coalesce(in_json("student_id", [person.student_id]), F.lit(False))  # noqa: FBT003
     work = list(person.work)
-    for name in ("assignment_id", "assignment_log_id"):
-        named = named | F.coalesce(in_json(name, work), F.lit(False))  # noqa: FBT003
-    own = F.coalesce(named, F.lit(False)) | (gone & anywhere)  # noqa: FBT003
-    return (F.col("source") == person.source) & own
+    others = {"user_id": [person.student_id], "assignment_id": work, "assignment_log_id": work}
+    for name, values in others.items():
+        named = named | F.coalesce(in_json(name, values), F.lit(False))  # noqa: FBT003
+    return (F.col("source") == person.source) & (named | (gone & anywhere))
 
 
 def _account(site: Site, person: Person, changed: list[Rewritten]) -> None:
@@ -177,11 +191,11 @@ def _account(site: Site, person: Person, changed: list[Rewritten]) -> None:
     lines = []
     for row in audit.to_dict("records"):
         each = of[row["source"], row["file"]]
-        n_kept, n_left = kept.get(row["file"], 0), each.removed.n_left
+        n_kept, n_left = kept.get(each.key, 0), each.removed.n_left
         # not counted in quarantine, where refused rows may be older than their retention
         if not 0 <= n_left - n_kept <= row["rows_quarantined"]:
             raise BadFile(
-                redacted("/".join(each.key), [person.student_id]),
+                redacted("/".join(each.key), person.ids),
                 f"{n_left:,} records of others stay in it, but bronze has {n_kept:,}",
                 "run ingest_bronze to its end, then erase again",
             )
@@ -198,17 +212,20 @@ def _account(site: Site, person: Person, changed: list[Rewritten]) -> None:
     store.update_matching(INGEST_AUDIT, store.frame(INGEST_AUDIT, pd.DataFrame(lines)))
 
 
-def _rows_of_others(site: Site, person: Person) -> dict[str, int]:
+def _rows_of_others(site: Site, person: Person) -> dict[Key, int]:
     """Rows in bronze by file, but for the student's, whether or not these are still there."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
     searched = {each.table.qualified_name: each for each in searches(bronze.TABLES)}
     frames = []
     for table in bronze.TABLES:
         rows = site.read(table)
         search = searched.get(table.qualified_name)
         others = rows.filter(~theirs(search, person)) if search else rows
-        frames.append(others.filter(others["_source"] == person.source).select("_file"))
-    counted = reduce(lambda a, b: a.unionByName(b), frames).groupBy("_file").count()
-    return {row[0]: row[1] for row in counted.collect()}
+        frames.append(others.filter(F.col("_source").isin(*person.sources)))
+    told = [frame.select("_source", "_file") for frame in frames]
+    counted = reduce(lambda a, b: a.unionByName(b), told).groupBy("_source", "_file").count()
+    return {(row[0], row[1]): row[2] for row in counted.collect()}
 
 
 def write_report(folder: Path, report: dict[str, object]) -> Path:

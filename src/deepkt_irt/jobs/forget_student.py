@@ -43,6 +43,7 @@ from deepkt_irt.tables.bronze import EXTRAS
 from deepkt_irt.tables.gold_bandit import BANDIT_REWARDS
 from deepkt_irt.tables.ops import PIPELINE_RUNS, QUARANTINE, STOPPED_SOURCES
 from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.rosters import ROSTER_STUDENTS
 from deepkt_irt.tables.silver import ERASURE_REQUESTS, STUDENT_KEYS
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ log = logging.getLogger(__name__)
 _REPORTS = "erasures"
 _PURGES_AT_ONCE = 4
 _RECOMMENDER = "recommender"
-_LAST = (STUDENT_KEYS, ERASURE_REQUESTS)  # what an erasure that was cut off starts from
+# what an erasure that was cut off starts from
+_LAST = (ROSTER_STUDENTS, STUDENT_KEYS, ERASURE_REQUESTS)
 # texts that may name a student in rows that are not the student's
 _TEXTS = (
     (PIPELINE_RUNS, "error"),
@@ -190,7 +192,7 @@ def _forget(site: Site, target: Target, request: Request) -> Proof:
         list(pool.map(site.opened.store.purge, told))
     log.info("erasure %s: rows are deleted and purged", request.erasure_id)
     site.note(request, _left(site, person))
-    site.note(request, [_erased_key(site, person)])
+    site.note(request, _erased_keys(site, person))
     return _conclude(site, request, person)
 
 
@@ -219,6 +221,13 @@ def _models(site: Site, target: Target, person: Person, *, rewarded: bool) -> li
         for each in versions_of(models, named)
     ]
     due = retrain_by(site.as_of, within_days=site.settings.privacy.retrain_within_days)
+    learnt = {
+        version: what
+        for each in person.everywhere
+        for version, what in models_that_learnt(
+            versions, split=each.split, known_since=each.known_since
+        )
+    }
     return [
         Note(
             "model",
@@ -227,9 +236,7 @@ def _models(site: Site, target: Target, person: Person, *, rewarded: bool) -> li
             "learnt from the student's rewards" if version.model == _RECOMMENDER else what,
             due,
         )
-        for version, what in models_that_learnt(
-            versions, split=person.split, known_since=person.known_since
-        )
+        for version, what in learnt.items()
     ]
 
 
@@ -248,9 +255,15 @@ def _mask_texts(site: Site, person: Person) -> None:
 
 
 def _texts(person: Person) -> dict[str, str]:
-    """What can be looked for in any text."""
+    """What can be looked for in any text, each text once."""
     texts = {"student key": person.key or "", "student id": person.student_id}
-    return {label: text for label, text in texts.items() if is_telling(text)}
+    for each in person.also:
+        texts[f"student key in {each.source}"] = each.key or ""
+        texts[f"student id in {each.source}"] = each.student_id
+    labels: dict[str, str] = {}
+    for label, text in texts.items():
+        labels.setdefault(text, label)
+    return {label: text for text, label in labels.items() if is_telling(text)}
 
 
 def _left(site: Site, person: Person) -> list[Note]:
@@ -297,13 +310,20 @@ def _of_search(searched: Searched, person: Person) -> Note:
     return Note("left", "files", len(searched.hits), what)
 
 
-def _erased_key(site: Site, person: Person) -> Note:
-    """Delete the one row in which id and key meet, when nothing else is left."""
-    (search,) = (each for each in searches(TABLES) if each.table is STUDENT_KEYS)
-    erase(site, search, person)
-    site.opened.store.purge(STUDENT_KEYS)
-    n = count(site, search, person)
-    return Note("left", STUDENT_KEYS.qualified_name, n, found_in(search))
+def _erased_keys(site: Site, person: Person) -> list[Note]:
+    """Delete the rows in which ids and keys meet, when nothing else is left.
+
+    What the request starts from goes last: a roster's id leads to keys, a key to a roster's id.
+    """
+    plan = {each.table: each for each in searches(TABLES)}
+    order = (ROSTER_STUDENTS, STUDENT_KEYS) if person.key else (STUDENT_KEYS, ROSTER_STUDENTS)
+    for table in order:
+        erase(site, plan[table], person)
+        site.opened.store.purge(table)
+    return [
+        Note("left", table.qualified_name, count(site, plan[table], person), found_in(plan[table]))
+        for table in order
+    ]
 
 
 def _conclude(site: Site, request: Request, person: Person) -> Proof:

@@ -86,8 +86,7 @@ def score_students(ctx: JobContext) -> Metrics:
         every = with_basis(
             _students(ctx), ctx.read(SAKT_SEQUENCES), skill_hashes(catalogue), common
         )
-        most = ctx.settings.scoring.max_changed
-        few = outdated(every, ctx.read(SAKT_PREDICTIONS), at_most=most)
+        few = _outdated(ctx, every, version.number)
         if few is not None and few.isEmpty():
             return {"students": 0, "model_version": float(version.number)}
         chosen = Chosen(every, few)
@@ -99,6 +98,17 @@ def score_students(ctx: JobContext) -> Metrics:
         ctx.refresh(SAKT_PREDICTIONS, predictions, within=chosen.scope)
     scored = chosen.basis.filter(f"{BASIS} IS NOT NULL").count()
     return {"students": scored, "model_version": float(version.number)}
+
+
+def _outdated(ctx: JobContext, every: "DataFrame", champion: str) -> "DataFrame | None":
+    """Students to be scored by themselves; None: all, as after a new champion or if asked to."""
+    if ctx.changes(CANONICAL_LEARNING_EVENTS) is None:
+        return None
+    scored = ctx.read(SAKT_PREDICTIONS)
+    any_row = scored.select("model_version").first()
+    if any_row is None or any_row[0] != champion:
+        return None
+    return outdated(every, scored, at_most=ctx.settings.scoring.max_changed)
 
 
 def _catalogue(ctx: JobContext) -> Catalogue:

@@ -17,7 +17,7 @@ from deepkt_irt.jobs.lake_lock import sole_writer
 from deepkt_irt.jobs.names import parse_names
 from deepkt_irt.jobs.opening import Target
 
-_FOR_PEOPLE = {"--help", "-h", "--lake", "--wait"}
+_FOR_PEOPLE = {"--help", "-h", "--lake", "--wait", "--full-refresh"}  # no job hands them over
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Script:
 
     @property
     def job_flags(self) -> list[str]:
-        """The flags a job gives it; a folder is for people."""
+        """The flags a job gives it, without those for people."""
         actions = self.parser()._actions  # noqa: SLF001 - argparse shows them nowhere else
         flags = {text for action in actions for text in action.option_strings}
         return sorted(flags - _FOR_PEOPLE)

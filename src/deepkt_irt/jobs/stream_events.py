@@ -51,10 +51,9 @@ def stream_events(flags: argparse.Namespace) -> None:
     """Take in files as they land, through silver to fresh mastery and next items, until ended.
 
     SIGTERM or Ctrl-C ends it after the round at hand; a second one ends it at once. Safe to start
-    again after any end: the first round completes what was cut off. A file that cannot be read
-    stops its source, as in the daily job, which fails at its end until the file is put right; with
-    no source left to go on, the stream ends with the file's name. ops.pipeline_runs has a row a
-    round under stream_events, with the seconds from the arrival of a file to its events in silver.
+    again after any end: the first round completes what was cut off. A source whose file cannot be
+    read stops alone, as in the daily job; it ends if no source can go on. ops.pipeline_runs has a
+    row a round under stream_events, with the seconds from a file's arrival to its events in silver.
     """
     settings = parse_settings(flags.set)
     runner = open_runner(target_of(flags), settings=settings, lasting=True)

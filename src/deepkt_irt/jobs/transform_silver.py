@@ -1,4 +1,4 @@
-"""Task transform_silver: bronze rows to events, users, items, skills, splits and behaviour."""
+"""Task transform_silver: bronze to events, users, items, skills, splits, behaviour and classes."""
 
 from typing import TYPE_CHECKING
 
@@ -7,10 +7,12 @@ from deepkt_irt.governance.pseudonyms import new_student_keys
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.reading import counts
 from deepkt_irt.jobs.silver_input import Found, found_in_bronze, union
+from deepkt_irt.jobs.silver_rosters import ROSTER_TABLES, Rostered, refresh_people, write_rosters
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.silver import dimensions
 from deepkt_irt.silver.behaviour import PATTERNS, response_behaviour
 from deepkt_irt.silver.events import DELIVERED_BEFORE, events, identified, named, refused
+from deepkt_irt.silver.rosters import with_people
 from deepkt_irt.silver.splits import user_splits
 from deepkt_irt.sources.canonical import OWNER, owner
 from deepkt_irt.tables import bronze
@@ -38,6 +40,7 @@ _WRITES = (
     USER_SPLITS,
     ITEMS,
     SKILLS,
+    *ROSTER_TABLES,
     QUARANTINE,
 )
 
@@ -51,8 +54,9 @@ def transform_silver(ctx: JobContext) -> Metrics:
     same either way. Safe to run again: each table is written in one commit, and a student's key
     is made once and never changes. Responses that name no student, repeat an event or contradict
     one go to ops.quarantine. How questions were answered is judged beside all events so far, and
-    responses that are no evidence of ability are marked, not taken out. Stops with
-    QualityViolation, leaving the old tables, if no event is left.
+    responses that are no evidence of ability are marked, not taken out. A roster makes nobody a
+    student: whose answers are not known is counted, and stands in restricted.roster_students.
+    Stops with QualityViolation, leaving the old tables, if no event is left.
     """
     found = found_in_bronze(ctx)
     responses = found.canonical.responses
@@ -70,8 +74,9 @@ def transform_silver(ctx: JobContext) -> Metrics:
     ctx.refresh(CANONICAL_LEARNING_EVENTS, events(owned), within=students)
     _behaviour(ctx, students)
     _quarantine(ctx, union([refused(owned), found.canonical.rejected]), found.owners)
-    dropped = _dimensions(ctx, found, students)
-    return {**_metrics(ctx), "skill_edges_dropped": dropped}
+    rostered = write_rosters(ctx)
+    dropped = _dimensions(ctx, found, students, rostered)
+    return {**_metrics(ctx), "skill_edges_dropped": dropped, **rostered.metrics}
 
 
 def _students(ctx: JobContext, found: Found) -> "list[DataFrame] | None":
@@ -115,12 +120,17 @@ def _quarantine(ctx: JobContext, rejected: "DataFrame", owners: "DataFrame | Non
         ctx.refresh(QUARANTINE, rows, within=[owners.withColumn("stage", stage)])
 
 
-def _dimensions(ctx: JobContext, found: Found, students: "list[DataFrame] | None") -> int:
+def _dimensions(
+    ctx: JobContext, found: Found, students: "list[DataFrame] | None", rostered: Rostered
+) -> int:
     """Write users, splits, items and skills; returns how many prerequisites were unusable."""
     written, keys = ctx.read(CANONICAL_LEARNING_EVENTS), ctx.read(STUDENT_KEYS)
     theirs = written if students is None else matching(written, students)
     groups = dimensions.student_groups(found.canonical.responses, keys)
-    ctx.refresh(USERS, dimensions.users(theirs, groups), within=students)
+    users = with_people(dimensions.users(theirs, groups), rostered.people)
+    ctx.refresh(USERS, users, within=students)
+    if students is not None:
+        refresh_people(ctx, rostered.people)
     present = keys.join(theirs.select("student_key").distinct(), "student_key")
     ctx.refresh(USER_SPLITS, user_splits(present, ctx.settings.split), within=students)
     ctx.overwrite(ITEMS, dimensions.items(found.canonical.items, written))

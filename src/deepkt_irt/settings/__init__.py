@@ -16,6 +16,7 @@ from deepkt_irt.settings.items import (
 from deepkt_irt.settings.lake import (
     BehaviourSettings,
     IngestSettings,
+    RosterSettings,
     SequenceSettings,
     SimulatorSettings,
     SplitSettings,
@@ -61,6 +62,7 @@ __all__ = [
     "RecommendationSettings",
     "RetentionSettings",
     "RewardSettings",
+    "RosterSettings",
     "SaktSettings",
     "ScoringSettings",
     "SequenceSettings",
@@ -76,6 +78,7 @@ class Settings(Frozen):
     """Everything a run may be told."""
 
     ingest: IngestSettings = IngestSettings()
+    roster: RosterSettings = RosterSettings()
     stream: StreamSettings = StreamSettings()
     split: SplitSettings = SplitSettings()
     sequence: SequenceSettings = SequenceSettings()

@@ -52,6 +52,23 @@ class StreamSettings(Frozen):
     )
 
 
+_ACCOUNT = r"^(sourced_id|username|email|identifier|user_id:[^\s{}:,]+)$"
+_ONE_OF = "sourced_id, username, email, identifier, or user_id:TYPE for an entry of userIds"
+
+
+class RosterSettings(Frozen):
+    """How people of a roster meet those of other systems."""
+
+    student: str = Field(
+        "sourced_id",
+        pattern=_ACCOUNT,
+        description=f"what learning systems call a student by: {_ONE_OF}",
+    )
+    teacher: str = Field(
+        "email", pattern=_ACCOUNT, description="what a teacher signs in to the workspace by"
+    )
+
+
 class SplitSettings(Frozen):
     """Students in thousandths of the hash range."""
 

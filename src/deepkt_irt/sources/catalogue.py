@@ -8,6 +8,7 @@ from deepkt_irt.sources import (
     caliper,
     dbe_kt22,
     edm_cup,
+    one_roster,
     responses_csv,
     rest_api,
     sql_server,
@@ -26,6 +27,7 @@ SOURCES: dict[str, Source] = {
         sql_server.SOURCE,
         xapi.SOURCE,
         caliper.SOURCE,
+        one_roster.SOURCE,
         edm_cup.SIMULATED,
     )
 }

@@ -125,6 +125,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _ISO_8601 = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
 )
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199  # nanoseconds, in which pandas counts, reach from 1678 to 2262
 _END_OF_TIME_SECONDS = 7_258_118_400  # the year 2200
 _LARGEST_OFFSET = timedelta(hours=18)  # that Spark reads
@@ -198,6 +199,12 @@ def instant(value: str) -> str | None:
     return None if 0 <= seconds < _END_OF_TIME_SECONDS else _WRONG_YEAR
 
 
+def day(value: str) -> str | None:
+    """A rule: the value is a day of 1900 to 2199."""
+    text = value.strip(" ")
+    return _wrong_time(text) if _DAY.fullmatch(text) else "expected a day such as 2026-08-31"
+
+
 _WRONG_YEAR = f"expected a time from {_FIRST_YEAR} to {_LAST_YEAR}; numbers from 1970 on"
 
 
@@ -221,6 +228,7 @@ _CERTAIN: dict[Rule, str] = {
     share: rf"^(0{_FRACTION}|1(\.0{{1,15}})?)$",
     epoch_seconds: rf"^[0-6]?\d{{1,9}}{_FRACTION}$",
     instant: rf"^({_EPOCH}{_FRACTION}|{_ISO_DAY}([T ]{_ISO_TIME})?)$",
+    day: rf"^{_ISO_DAY}$",
 }
 
 

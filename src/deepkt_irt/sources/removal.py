@@ -31,6 +31,8 @@ def without(
     target: Path,
     unwanted: Mapping[str, Set[str]],
     document: Document | None = None,
+    *,
+    lists: Set[str] = frozenset(),
 ) -> Removed:
     """Write a file again without the records that hold an unwanted value in a named column.
 
@@ -43,6 +45,7 @@ def without(
         target: Where to; the same file and values give the same bytes.
         unwanted: Values by header, without the blanks around them.
         document: How a JSON file is read; None: it is CSV.
+        lists: Headers of columns that hold several values with commas between.
 
     Raises:
         BadFile: If the file is damaged.
@@ -50,7 +53,7 @@ def without(
     with _written(target, packed=path.name.endswith(".gz")) as out:
         if document:
             return _without_members(path, out, unwanted, document)
-        return _without_rows(path, out, unwanted)
+        return _without_rows(path, out, unwanted, lists)
 
 
 def _without_members(
@@ -80,15 +83,22 @@ def json_texts(student_id: str) -> tuple[str, ...]:
     return tuple({json.dumps(name), json.dumps(name, ensure_ascii=False)})
 
 
-def _without_rows(path: Path, out: IO[bytes], unwanted: Mapping[str, Set[str]]) -> Removed:
+def _without_rows(
+    path: Path, out: IO[bytes], unwanted: Mapping[str, Set[str]], lists: Set[str]
+) -> Removed:
     header = read_header(path)
     at = {header.index(name): values for name, values in unwanted.items() if name in header}
+    several = {header.index(name) for name in lists if name in header}
     anywhere: Set[str] = frozenset().union(*at.values())
     received, n_left, in_records = [], 0, False
     for raw, row in raw_rows(path):
         if in_records and row:
             if len(row) == len(header):
-                is_unwanted = any(row[place].strip(" ") in values for place, values in at.items())
+                is_unwanted = any(
+                    each.strip(" ") in values
+                    for place, values in at.items()
+                    for each in (row[place].split(",") if place in several else [row[place]])
+                )
             else:
                 is_unwanted = not anywhere.isdisjoint(each.strip(" ") for each in row)
             if is_unwanted:

@@ -176,7 +176,7 @@ def mapped_layout(mapping: Mapping[str, str]) -> Layout:
 
 
 def copied_layout() -> Layout:
-    """The layout of responses that Data Factory copied: canonical names, skills joined by `;`.
+    """The layout of responses that were pulled or copied: canonical names, skills joined by `;`.
 
     All columns are there, since the copy names them, but for those that came later; which of them
     hold something is the source's matter, but for student and item.

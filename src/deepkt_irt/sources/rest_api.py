@@ -1,4 +1,4 @@
-"""Responses that Data Factory copied from a learning system's REST interface, page by page."""
+"""Responses of a REST interface, as `pulling` lands them or Data Factory copies them."""
 
 from deepkt_irt.sources.layout import Source
 from deepkt_irt.sources.responses import SCOPE, canonical

@@ -1,4 +1,4 @@
-"""Responses that Data Factory copied from a table or view of a SQL Server database."""
+"""Responses of a database table or view, as `pulling` lands them or Data Factory copies them."""
 
 from deepkt_irt.sources.layout import Source
 from deepkt_irt.sources.responses import SCOPE, canonical

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from deepkt_irt.errors import BackendUnavailable, BadFile
+from deepkt_irt.errors import BackendUnavailable, BadFile, DeepktError
 from deepkt_irt.settings import IngestSettings
 from deepkt_irt.sources.files import Unpacking
 from deepkt_irt.sources.layout import Source
@@ -75,7 +75,11 @@ def take_apart(path: Path, source: Source, limits: IngestSettings) -> list[str]:
         BackendUnavailable: If landing cannot be written.
     """
     aside = path.with_name(f"_{path.name}{_ASIDE}")
-    passed_over = unpack(path, aside, source, limits)
+    try:
+        passed_over = unpack(path, aside, source, limits)
+    except DeepktError:
+        shutil.rmtree(aside, ignore_errors=True)  # it may have filled the disk
+        raise
     with writing(path):
         path.unlink()
         aside.rename(path)

@@ -177,6 +177,34 @@ RAW_CONTENT = _raw(
     _text("body", "the record's columns as a JSON object, as received"),
 )
 
+RAW_ROSTERS = _raw(
+    "raw_rosters",
+    "One record of a roster file, such as a user, enrolment or class (OneRoster); nobody's name.",
+    _text("kind", "file of the specification it stood in, such as enrollments"),
+    _text("sourced_id", "id of the record; of a record about one user, see user_id", _ID),
+    _text("status", "active or tobedeleted in changes; empty in a whole roster"),
+    _text("date_last_modified", "when the record was changed, ISO 8601"),
+    _text("user_id", "user that the record is about, by the roster's id", _ID),
+    _text("agent_ids", "other users this one speaks for, or who speak for it, with commas", _ID),
+    _text("class_id", "class of an enrolment", _ID),
+    _text("org_ids", "schools and the like that the record belongs to, with commas"),
+    _text("course_id", "course of a class"),
+    _text("term_ids", "academic sessions of a class, with commas"),
+    _text("role", "student, teacher … of a user, or in a class"),
+    _text("type", "type of an org, academic session or class"),
+    _text("enabled", "false: the user has no access any more"),
+    _text("begin_date", "first day, ISO 8601"),
+    _text("end_date", "day after the last, ISO 8601"),
+    _text("grades", "school grades of a user, class or course, with commas"),
+    _text("subjects", "subjects of a class or course, with commas"),
+    _text("username", "name the user signs in with", _ID),
+    _text("email", "mail address of the user", _ID),
+    _text("identifier", "another id of the user, such as a student number", _ID),
+    _text("user_ids", "ids of the user elsewhere, {type:id} with commas", _ID),
+    _text("property", "manifest only: what is said, such as file.users"),
+    _text("value", "manifest only: such as bulk, delta or absent"),
+)
+
 TABLES = (
     RAW_ACTION_LOGS,
     RAW_ASSIGNMENT_DETAILS,
@@ -187,4 +215,5 @@ TABLES = (
     RAW_RESPONSES,
     RAW_STATEMENTS,
     RAW_CONTENT,
+    RAW_ROSTERS,
 )

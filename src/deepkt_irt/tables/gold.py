@@ -142,6 +142,7 @@ SAKT_ATTENTION = Table(
         Column("scored_at", "timestamp", "as-of instant of the run, UTC"),
     ),
     key=("student_key", "skill_id"),
+    deletion_vectors=True,
 )
 
 SAKT_PREDICTIONS = Table(
@@ -169,6 +170,7 @@ SAKT_PREDICTIONS = Table(
         ),
     ),
     key=("student_key", "sequence_number", "item_id"),
+    deletion_vectors=True,
     checks=(Check("is_probability", "p_correct BETWEEN 0 AND 1"),),
 )
 
@@ -219,6 +221,7 @@ STUDENT_MASTERY = Table(
         Column("scored_at", "timestamp", "as-of instant of the run, UTC"),
     ),
     key=("student_key", "skill_id"),
+    deletion_vectors=True,
     checks=(
         Check("mastery_in_interval", "mastery BETWEEN mastery_low AND mastery_high"),
         Check("counts_fit", "n_correct <= n_responses"),
@@ -252,6 +255,7 @@ BANDIT_RECOMMENDATIONS = Table(
         Column("decision_id", "string", "joins gold.bandit_decisions", nullable=True),
     ),
     key=("student_key", "rank"),
+    deletion_vectors=True,
     checks=(Check("is_probability", "p_correct BETWEEN 0 AND 1"),),
 )
 

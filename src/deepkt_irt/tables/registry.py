@@ -8,6 +8,7 @@ from deepkt_irt.tables import (
     gold_explanations,
     gold_items,
     ops,
+    rosters,
     silver,
 )
 from deepkt_irt.tables.contract import Table
@@ -15,6 +16,7 @@ from deepkt_irt.tables.contract import Table
 TABLES: tuple[Table, ...] = (
     *bronze.TABLES,
     *silver.TABLES,
+    *rosters.TABLES,
     *gold.TABLES,
     *gold_bandit.TABLES,
     *gold_items.TABLES,
