@@ -9,7 +9,7 @@ import pytest
 
 from deepkt_irt.errors import BadFile
 from deepkt_irt.jobs import landing_batches
-from deepkt_irt.jobs.landing_batches import files_below, landing_files
+from deepkt_irt.jobs.landing_batches import files_below, landing_files, state_of
 from deepkt_irt.jobs.source_stops import Stops
 from deepkt_irt.settings import IngestSettings
 from deepkt_irt.sources import files
@@ -43,6 +43,19 @@ def test_file_elsewhere_is_refused_and_stops_its_source_alone(landing, place):
     found = landing_files(SimpleNamespace(landing=landing), stops)
     assert list(stops) == [place.split("/")[0]]
     assert {("a", "1.csv"), ("a", "2026-03-01/1.csv")} <= found.keys()
+
+
+def test_state_of_landing_changes_with_any_file_but_a_hidden_one(landing):
+    before = state_of(landing)
+    (landing / "b" / "_3.csv.part").write_text("x")
+    assert state_of(landing) == before
+
+    for name, how in (("b/1.csv", "repaired"), ("stray.csv", "out of place"), ("b/9.zip", "zip")):
+        path = landing / name
+        path.write_text(how)
+        os.utime(path, ns=(1, 1))
+        assert state_of(landing) - before == {(path, 1)}
+        before = state_of(landing)
 
 
 @pytest.mark.parametrize("known_time", [True, False])

@@ -115,6 +115,19 @@ def test_students_wait_for_their_own_interval(recorded, land):
     assert rounds(runner, 3) == [*SILVER, *STUDENTS, *SILVER]
 
 
+def test_what_is_at_fault_is_met_once_and_again_when_it_is_put_right(recorded, tmp_path):
+    runner, stray = recorded(), tmp_path / "stray.csv"
+    stray.write_text("x\n")
+
+    def put_right():
+        stray.write_text("y\n")
+        os.utime(stray, ns=(1, 1))
+
+    runner.meanwhile = [put_right]
+
+    assert rounds(runner, 4) == (SILVER + STUDENTS) * 2
+
+
 def test_what_lies_where_no_file_can_is_left_to_the_task_to_judge(recorded, tmp_path):
     (tmp_path / "stray.csv").write_text("x\n")
 

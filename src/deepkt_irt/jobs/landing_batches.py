@@ -9,6 +9,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,12 +113,6 @@ def files_below(landing: Path) -> dict[Key, Path]:
     return {each[:2]: each[2] for each in _below(landing) if _is_file(*each)}
 
 
-def names_below(landing: Path) -> frozenset[Key]:
-    """All files that lie in landing and are not hidden, also where none can lie."""
-    files = {(source, file) for source, file, path in _below(landing) if path.is_file()}
-    return frozenset(files | zips_below(landing).keys())
-
-
 def zips_below(landing: Path) -> dict[Key, Path]:
     """Zip files that the next run takes apart, as `landing/<source>/[<date>/]<zip>`."""
     return {
@@ -127,14 +122,36 @@ def zips_below(landing: Path) -> dict[Key, Path]:
     }
 
 
+def state_of(landing: Path) -> frozenset[tuple[Path, int]]:
+    """All files in landing with the time each was changed, in ns; hidden ones are passed over.
+
+    Also zip files and what is out of place: as long as this is the same, an ingest finds the same.
+    """
+    found = set()
+    for path in _visible(landing):
+        with suppress(FileNotFoundError):  # taken away meanwhile
+            if path.is_file():
+                found.add((path, path.stat().st_mtime_ns))
+    return frozenset(found)
+
+
 def _below(landing: Path) -> Iterator[tuple[str, str, Path]]:
     """Source, file and path of all that lies in landing, but for what is passed over."""
-    levels = ("/".join("*" * depth) for depth in range(1, 5))
-    for path in sorted(path for level in levels for path in landing.glob(level)):
+    for path in _visible(landing):
         source, *inside = path.relative_to(landing).parts
-        is_hidden = any(part.startswith(("_", ".")) for part in (source, *inside))
-        if not is_hidden and not (inside and is_zip(path)):
+        if not (inside and is_zip(path)):
             yield source, "/".join(inside), path
+
+
+def _visible(landing: Path) -> list[Path]:
+    """What lies in landing without a hidden name, sorted."""
+    levels = ("/".join("*" * depth) for depth in range(1, 5))
+    return sorted(
+        path
+        for level in levels
+        for path in landing.glob(level)
+        if not any(part.startswith(("_", ".")) for part in path.relative_to(landing).parts)
+    )
 
 
 def _is_file(source: str, file: str, path: Path) -> bool:

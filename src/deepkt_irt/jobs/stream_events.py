@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
+from pathlib import Path
 from types import FrameType
 
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.landing_batches import Key, names_below
+from deepkt_irt.jobs.landing_batches import state_of
 from deepkt_irt.jobs.opening import open_runner, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.recommend_changed import RECOMMEND_CHANGED
@@ -149,13 +150,15 @@ class Rounds:
     """
 
     runner: Runner
-    _seen: frozenset[Key] | None = None  # before the first round nothing is taken for read
+    _seen: frozenset[tuple[Path, int]] | None = (
+        None  # before the first round nothing is taken for read
+    )
     _students_wait: bool = True
     _students_at: float = field(default=float("-inf"))
 
     def run(self) -> None:
         """Take in what landed, if anything did, and renew the students, if it is time."""
-        landed = names_below(self.runner.place.landing)
+        landed = state_of(self.runner.place.landing)
         runner = replace(self.runner, as_of=datetime.now(UTC).replace(microsecond=0))
         if landed and (self._seen is None or not landed <= self._seen):
             runner.run([TASKS[name] for name in _TO_SILVER])
