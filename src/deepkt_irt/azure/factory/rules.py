@@ -94,7 +94,10 @@ def job_gets_its_parameters(factory: Factory, bundle: Resolved) -> Problems:
 
 
 def trigger_is_the_jobs_schedule(factory: Factory, bundle: Resolved) -> Problems:
-    """Either may be the scheduler, so the factory's trigger and the job's cron name one time."""
+    """Either may be the scheduler, so the factory's trigger and the job's cron name one time.
+
+    A job without a pipeline, as the one that pulls without the factory, is scheduled there alone.
+    """
     jobs = bundle.resources["jobs"]
     for name, trigger in factory.triggers.items():
         schedule = jobs.get(name, {}).get("schedule")
@@ -108,8 +111,8 @@ def trigger_is_the_jobs_schedule(factory: Factory, bundle: Resolved) -> Problems
             yield f"triggers/{name}", f"fires {times}; the job {schedule['quartz_cron_expression']}"
         if recurrence.get("timeZone") != schedule["timezone_id"]:
             yield f"triggers/{name}", f"its time zone is not {schedule['timezone_id']}"
-    for name in bundle.resources["jobs"]:
-        if "schedule" in jobs[name] and name not in factory.triggers:
+    for name in factory.pipelines:
+        if "schedule" in jobs.get(name, {}) and name not in factory.triggers:
             yield f"triggers/{name}", "is missing, but the job has a schedule"
 
 
