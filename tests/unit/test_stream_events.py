@@ -24,19 +24,12 @@ MODEL_NAMES = ("--models", "--experiments")
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-class Conf(dict):
-    """Stands for a session's settings."""
-
-    set = dict.__setitem__
-
-
 @dataclass
 class Recorded:
     """Stands for a runner: notes which tasks it is given, and lets files land meanwhile."""
 
     place: SimpleNamespace
     settings: Settings
-    spark: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(conf=Conf()))
     as_of: datetime = MIDNIGHT
     ran: list[str] = field(default_factory=list)
     meanwhile: list = field(default_factory=list)

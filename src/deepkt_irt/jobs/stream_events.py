@@ -31,8 +31,6 @@ from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
 
 log = logging.getLogger(__name__)
 
-# each round adds a small file to each table; Delta puts them together once there are many
-_COMPACTING = "spark.databricks.delta.autoCompact.enabled"
 _TO_SILVER = ("ingest_bronze", "transform_silver")
 _TO_SCORES = ("engineer_features", "score_students")
 
@@ -119,7 +117,6 @@ def stream(runner: Runner, stop: threading.Event, until: Until) -> None:
         DeepktError: As raised by the task that failed.
     """
     settings, rounds = runner.settings.stream, Rounds(runner)
-    runner.spark.conf.set(_COMPACTING, "true")
     begun, n = time.monotonic(), 0
     while not stop.is_set():
         started = time.monotonic()
