@@ -20,7 +20,6 @@ from deepkt_irt.tables import bronze, gold, ops, silver
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS
 from deepkt_irt.tables.store import TableStore
 from deepkt_irt.tracking import ModelStore, Training
-from made_up_histories import untrained
 from made_up_stream import PORTIONS, content, land
 
 pytestmark = pytest.mark.spark
@@ -55,6 +54,8 @@ def runner_of(spark, lake):
 
 def with_champion(lake):
     """A registry with a model that no training made: what it says is no matter here."""
+    from made_up_histories import untrained  # where sessions are remote there is no torch
+
     place = Place.of_lake(lake)
     lake.mkdir(parents=True, exist_ok=True)
     models = ModelStore(place.tracking_uri, place.artifacts)
