@@ -11,8 +11,9 @@ from deepkt_irt.tables.store import TableStore
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# the tracker names its runs at random; wall clocks are in pipeline_runs only
-VOLATILE_COLUMNS = {"mlflow_run_id"}
+# the tracker names its runs at random, and a copied file has a time of its own; other wall clocks
+# are in pipeline_runs only
+VOLATILE_COLUMNS = {"mlflow_run_id", "modified_ns"}
 COMPARED = tuple(table for table in TABLES if table is not PIPELINE_RUNS)
 
 

@@ -160,6 +160,7 @@ def test_replay_mends_whom_it_is_asked_for_and_touches_nobody_else(backfilled):
     assert lake.content() == healthy
 
 
+@pytest.mark.nightly
 def test_replay_of_a_healthy_lake_changes_no_row_and_writes_none(backfilled):
     lake = backfilled
     lake.replay("2026-01-01", "2026-02-28")
@@ -170,6 +171,7 @@ def test_replay_of_a_healthy_lake_changes_no_row_and_writes_none(backfilled):
     assert (lake.content(), [lake.store.data_version(table) for table in COMPARED]) == before
 
 
+@pytest.mark.nightly
 def test_replay_takes_in_what_came_meanwhile_and_the_next_run_finds_nothing_to_do(backfilled):
     lake = backfilled
     lake.land("more.csv", HEADER + "dan,i1,1,2026-02-09T10:00:00Z\n")
@@ -183,6 +185,7 @@ def test_replay_takes_in_what_came_meanwhile_and_the_next_run_finds_nothing_to_d
     assert lake.store.data_version(CANONICAL_LEARNING_EVENTS) == events
 
 
+@pytest.mark.nightly
 def test_replay_of_another_source_touches_nobody(backfilled):
     lake = backfilled
     wanted = parse_replay(first="2026-01-01", last="2026-02-28", source="xapi", every=False)

@@ -22,7 +22,8 @@ from deepkt_irt.tables.store import TableStore
 from deepkt_irt.tracking import ModelStore, Training
 from made_up_stream import PORTIONS, content, land
 
-pytestmark = pytest.mark.spark
+# rounds, and models for them, take minutes
+pytestmark = [pytest.mark.spark, pytest.mark.nightly]
 
 COMPARED = (
     silver.CANONICAL_LEARNING_EVENTS,
