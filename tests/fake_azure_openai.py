@@ -12,8 +12,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from local_server import listening
 
 Body = dict[str, Any]
 
@@ -197,16 +199,8 @@ def serving(answer: Answer = obedient) -> Iterator[Service]:
         pass
 
     Handler.answer, Handler.books = staticmethod(answer), books
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield Service(f"http://127.0.0.1:{server.server_port}/openai/v1/", books)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as url:
+        yield Service(f"{url}/openai/v1/", books)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -3,13 +3,14 @@
 import json
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from local_server import listening
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,8 @@ def serving(answer: Answer) -> Iterator[Service]:
         pass
 
     Handler.answer, Handler.asked = staticmethod(answer), asked
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield Service(f"http://127.0.0.1:{server.server_port}", asked)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as url:
+        yield Service(url, asked)
 
 
 class _Handler(BaseHTTPRequestHandler):

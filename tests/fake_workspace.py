@@ -7,17 +7,17 @@ as in a workspace.
 import base64
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from fake_vector_search import FakeVectorSearch
+from local_server import listening
 
 CATALOG = "/api/2.1/unity-catalog"
 
@@ -294,13 +294,5 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(workspace: FakeWorkspace) -> Iterator[FakeWorkspace]:
     """The workspace behind its `url`, for as long as the block lasts."""
     handler = type("Handler", (_Handler,), {"workspace": workspace})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    workspace.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with listening(handler) as workspace.url:
         yield workspace
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
