@@ -45,17 +45,18 @@ def written(path: Path) -> Iterator[Rows]:
     Raises:
         BackendUnavailable: If the file cannot be written.
     """
+    whole = False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             yield Rows(file)
+        whole = True
     except OSError as error:
-        path.unlink(missing_ok=True)
         problem = f"landing {path.parent} cannot be written ({error.strerror})"
         raise BackendUnavailable(problem) from error
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    finally:
+        if not whole:
+            path.unlink(missing_ok=True)
 
 
 def put_in_place(partial: Path, landed: Path) -> Path:
