@@ -10,7 +10,6 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -20,15 +19,7 @@ from rich.table import Table as Grid
 from deepkt_irt.azure.commands import COMMANDS as AZURE_COMMANDS
 from deepkt_irt.bundle.commands import COMMANDS as BUNDLE_COMMANDS
 from deepkt_irt.errors import DeepktError, UsageError
-from deepkt_irt.jobs.ask import MODES, read_answer
-from deepkt_irt.jobs.compare import read_comparison
-from deepkt_irt.jobs.content_index import ContentPlace
 from deepkt_irt.jobs.doctor import examine
-from deepkt_irt.jobs.explain import read_explanations
-from deepkt_irt.jobs.forget_student import forget_all, request_erasure, site_of
-from deepkt_irt.jobs.gaming import read_gaming
-from deepkt_irt.jobs.item import read_dossier
-from deepkt_irt.jobs.models import open_models
 from deepkt_irt.jobs.opening import (
     Target,
     checked,
@@ -39,7 +30,6 @@ from deepkt_irt.jobs.opening import (
 from deepkt_irt.jobs.pipeline import LOCAL_ORDER
 from deepkt_irt.jobs.pull_sources import pull_one
 from deepkt_irt.jobs.task import Task
-from deepkt_irt.jobs.trace import read_trace
 from deepkt_irt.lake_commands import COMMANDS as LAKE_COMMANDS
 from deepkt_irt.lake_commands import (
     AsOfOption,
@@ -54,14 +44,7 @@ from deepkt_irt.lake_commands import (
 from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
 from deepkt_irt.progress import ScreenReporter, reporter_of, screen
 from deepkt_irt.pulling.connection import is_connection
-from deepkt_irt.rag.index import KINDS
-from deepkt_irt.reporting import ask as ask_view
-from deepkt_irt.reporting import compare as compare_view
-from deepkt_irt.reporting import erasure as erasure_view
-from deepkt_irt.reporting import explanation as explanation_view
-from deepkt_irt.reporting import gaming as gaming_view
-from deepkt_irt.reporting import item_dossier, student_trace
-from deepkt_irt.settings import BehaviourSettings, SimulatorSettings
+from deepkt_irt.settings import SimulatorSettings
 from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.responses_csv import parse_mapping
@@ -70,6 +53,7 @@ from deepkt_irt.stream_command import COMMANDS as STREAM_COMMANDS
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.store import open_lake_folder
+from deepkt_irt.view_commands import COMMANDS as VIEW_COMMANDS
 
 app = typer.Typer(
     name="deepkt",
@@ -80,6 +64,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
+    *VIEW_COMMANDS,
     *LAKE_COMMANDS,
     *STREAM_COMMANDS,
     *MODEL_COMMANDS,
@@ -174,135 +159,6 @@ def report(
 
 
 @app.command()
-def trace(
-    student_id: Annotated[str, typer.Option(help="Student id, as in the source's files.")],
-    topic: Annotated[str | None, typer.Option(help="Skill name, or a part of it.")] = None,
-    lake: LakeOption = Path("lake"),
-    as_json: JsonOption = False,
-) -> None:
-    """Show one student: the evidence, what it says, and what to practise next."""
-    settings = parse_settings([])
-    runner = open_runner(Target(lake=existing(lake)), settings=settings)
-    found = read_trace(
-        runner.store.read, student_id=student_id, topic=topic, settings=settings.behaviour
-    )
-    _show(student_trace, found, as_json=as_json)
-
-
-@app.command()
-def item(
-    item_: Annotated[
-        str, typer.Argument(metavar="ITEM", help="Item id, id in the source, or title.")
-    ],
-    lake: LakeOption = Path("lake"),
-    as_json: JsonOption = False,
-) -> None:
-    """Show one item: how it behaves, what is amiss with it, and what to do."""
-    runner = open_runner(Target(lake=existing(lake)), settings=parse_settings([]))
-    found = read_dossier(runner.store.read, item_)
-    _show(item_dossier, found, as_json=as_json)
-
-
-@app.command()
-def gaming(
-    student_id: Annotated[
-        str | None, typer.Option(help="One student, by the id in the source's files.")
-    ] = None,
-    class_: Annotated[
-        str | None,
-        typer.Option("--class", metavar="KEY", help="One class, by its key or its source's id."),
-    ] = None,
-    min_responses: Annotated[
-        int, typer.Option(help="Questions that a verdict on a student needs.")
-    ] = BehaviourSettings().min_responses,
-    lake: LakeOption = Path("lake"),
-    as_json: JsonOption = False,
-) -> None:
-    """Show how questions were answered: rapid guesses, answers asked for early, how often."""
-    if student_id is not None and class_ is not None:
-        raise UsageError("give --student-id or --class, not both")
-    settings = checked(BehaviourSettings, min_responses=min_responses)
-    runner = open_runner(Target(lake=existing(lake)), settings=parse_settings([]))
-    found = read_gaming(runner.store.read, settings=settings, student_id=student_id, class_=class_)
-    _show(gaming_view, found, as_json=as_json)
-
-
-@app.command()
-def compare_recs(
-    student_id: Annotated[
-        str, typer.Argument(metavar="STUDENT", help="Student id, as in the source's files.")
-    ],
-    lake: LakeOption = Path("lake"),
-    as_json: JsonOption = False,
-) -> None:
-    """Show what the rule and the bandit would recommend to one student, and why."""
-    target, settings = Target(lake=existing(lake)), parse_settings([])
-    runner = open_runner(target, settings=settings)
-    found = read_comparison(runner.store.read, open_models(target), settings, student_id)
-    _show(compare_view, found, as_json=as_json)
-
-
-@app.command()
-def forget(
-    ctx: typer.Context,
-    student_id: Annotated[
-        str | None, typer.Option(help="Student id, as in the source's files; else what is open.")
-    ] = None,
-    source: Annotated[str, typer.Option(help="Source system, if several know the id.")] = "",
-    officer: Annotated[str, typer.Option(help="Who signs the erasure off.")] = "",
-    lake: LakeOption = Path("lake"),
-    set_: SetOption = None,
-    wait: WaitOption = 0.0,
-    as_json: JsonOption = False,
-) -> None:
-    """Erase a student from every table, file and log, and prove it; completes what was cut off."""
-    target = Target(lake=existing(lake))
-    hold(ctx, existing(lake), wait)
-    site = site_of(target, set_=set_ or [], as_of=None)
-    if student_id is not None:
-        request_erasure(site, student_id, source, officer)
-    _show(erasure_view, forget_all(site, target), as_json=as_json)
-
-
-@app.command()
-def ask(
-    question: Annotated[str, typer.Argument(help="What is to be found, in your own words.")],
-    k: Annotated[int, typer.Option("--k", help="Passages shown.")] = 5,
-    mode: Annotated[str, typer.Option(help=f"How to search: {', '.join(MODES)}.")] = "hybrid",
-    kind: Annotated[str, typer.Option(help=f"Only one of: {', '.join(KINDS)}.")] = "",
-    lake: LakeOption = Path("lake"),
-    set_: SetOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what the content library has on a question, word for word, with what to cite it by."""
-    settings = parse_settings(set_ or [])
-    runner = open_runner(Target(lake=existing(lake)), settings=settings)
-    store = runner.store
-    place = ContentPlace(store.read, store.full_name, runner.place.embedders)
-    found = read_answer(place, settings.content, question, k=k, mode=mode, kind=kind)
-    _show(ask_view, found, as_json=as_json)
-
-
-@app.command()
-def explain(
-    student_id: Annotated[
-        str, typer.Argument(metavar="STUDENT", help="Student id, as in the source's files.")
-    ],
-    audience: Annotated[
-        str | None, typer.Option(help="Only what one of teacher and student is told.")
-    ] = None,
-    lake: LakeOption = Path("lake"),
-    as_json: JsonOption = False,
-) -> None:
-    """Show why a student is recommended what comes next, and what each sentence rests on."""
-    if audience not in (None, "teacher", "student"):
-        raise UsageError(f"--audience {audience!r}: there are teacher, student")
-    runner = open_runner(Target(lake=existing(lake)), settings=parse_settings([]))
-    found = read_explanations(runner.store.read, student_id, audience=audience)
-    _show(explanation_view, found, as_json=as_json)
-
-
-@app.command()
 def tables(as_json: JsonOption = False) -> None:
     """List every table with its key and columns."""
     if as_json:
@@ -351,14 +207,6 @@ def doctor(
                 typer.echo(f"      mend: {finding.mend}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
-
-
-def _show(view: ModuleType, found: object, *, as_json: bool) -> None:
-    """Say what was found, as the module of its view renders it."""
-    if as_json:
-        typer.echo(json.dumps(view.as_json(found), indent=2, allow_nan=False))
-    else:
-        typer.echo(view.render_text(found))
 
 
 def _run_all(

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -10,12 +11,13 @@ from rich.markup import escape
 
 from deepkt_irt.errors import UsageError
 from deepkt_irt.jobs import maintain_tables as maintenance
+from deepkt_irt.jobs.forget_student import forget_all, request_erasure, site_of
 from deepkt_irt.jobs.lake_lock import sole_writer
 from deepkt_irt.jobs.opening import Target, open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.replay import parse_replay
 from deepkt_irt.jobs.replay_students import FOLLOWING, replay_from_bronze
 from deepkt_irt.progress import reporter_of, screen
-from deepkt_irt.reporting import operations
+from deepkt_irt.reporting import erasure, operations
 
 LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]
 AsOfOption = Annotated[
@@ -65,6 +67,14 @@ def hold(ctx: typer.Context, lake: Path, wait_seconds: float) -> None:
     )
 
 
+def show(view: ModuleType, found: object, *, as_json: bool) -> None:
+    """Say what was found, as the module of its view renders it."""
+    if as_json:
+        typer.echo(json.dumps(view.as_json(found), indent=2, allow_nan=False))
+    else:
+        typer.echo(view.render_text(found))
+
+
 def replay(
     ctx: typer.Context,
     first: Annotated[
@@ -111,4 +121,25 @@ def maintain(
         typer.echo(operations.render_text(done))
 
 
-COMMANDS = (replay, maintain)
+def forget(
+    ctx: typer.Context,
+    student_id: Annotated[
+        str | None, typer.Option(help="Student id, as in the source's files; else what is open.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Source system, if several know the id.")] = "",
+    officer: Annotated[str, typer.Option(help="Who signs the erasure off.")] = "",
+    lake: LakeOption = Path("lake"),
+    set_: SetOption = None,
+    wait: WaitOption = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a student from every table, file and log, and prove it; completes what was cut off."""
+    target = Target(lake=existing(lake))
+    hold(ctx, existing(lake), wait)
+    site = site_of(target, set_=set_ or [], as_of=None)
+    if student_id is not None:
+        request_erasure(site, student_id, source, officer)
+    show(erasure, forget_all(site, target), as_json=as_json)
+
+
+COMMANDS = (replay, maintain, forget)

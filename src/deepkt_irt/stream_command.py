@@ -8,26 +8,21 @@ import typer
 from deepkt_irt.jobs.opening import Target, open_runner, parse_settings
 from deepkt_irt.jobs.stream_events import Until, stopped_by_signals
 from deepkt_irt.jobs.stream_events import stream as run_stream
-from deepkt_irt.lake_commands import WaitOption, hold
+from deepkt_irt.lake_commands import LakeOption, QuietOption, SetOption, WaitOption, hold
 from deepkt_irt.progress import reporter_of
 from deepkt_irt.tables.store import open_lake_folder
 
 
 def stream(
     ctx: typer.Context,
-    lake: Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")] = Path(
-        "lake"
-    ),
+    lake: LakeOption = Path("lake"),
     rounds: Annotated[int | None, typer.Option(min=1, help="End after so many rounds.")] = None,
     for_seconds: Annotated[
         float | None, typer.Option(min=0, help="End after the round in which so many have passed.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PART.NAME=VALUE", help="Change a setting; may be repeated."),
-    ] = None,
+    set_: SetOption = None,
     wait: WaitOption = 0.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what failed.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Take in files as they land in a lake, to fresh mastery and next items, until Ctrl-C."""
     folder = open_lake_folder(lake)
