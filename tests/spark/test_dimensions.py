@@ -17,11 +17,12 @@ from deepkt_irt.silver.dimensions import (
 )
 from deepkt_irt.silver.rosters import with_people
 from deepkt_irt.sources.canonical import ITEMS as CATALOGUE_ITEMS
-from deepkt_irt.sources.canonical import RESPONSES
 from deepkt_irt.sources.canonical import SKILLS as CATALOGUE_SKILLS
+from deepkt_irt.tables.ddl import schema_of
 from deepkt_irt.tables.quality import schema_differences
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
+    CANONICAL_RESPONSES,
     ITEMS,
     SKILLS,
     STUDENT_KEYS,
@@ -54,7 +55,7 @@ def events(frame):
 @pytest.fixture
 def grouped(spark, frame):
     """Groups of the students of some canonical responses; rows are numbered from 1."""
-    names = [part.split()[0] for part in RESPONSES.split(",")]
+    names = CANONICAL_RESPONSES.column_names
     keys = [
         {"source": source, "student_id": student, "student_key": key, "created_at": at(1)}
         for source, student, key in (("s", "ann", "k"), ("s", "bob", "k-bob"), ("t", "ann", "k-t"))
@@ -62,8 +63,11 @@ def grouped(spark, frame):
 
     def build(*given):
         base = {"source": "s", "student_id": "ann", "file": "b.csv", "batch_id": 1}
+        base |= {"is_refused": False, "owner": "ann"}
         filled = [base | {"row": number} | values for number, values in enumerate(given, 1)]
-        responses = spark.createDataFrame([tuple(map(v.get, names)) for v in filled], RESPONSES)
+        responses = spark.createDataFrame(
+            [tuple(map(v.get, names)) for v in filled], schema_of(CANONICAL_RESPONSES)
+        )
         return student_groups(responses, frame(STUDENT_KEYS, keys))
 
     return build

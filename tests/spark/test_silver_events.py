@@ -8,13 +8,14 @@ import pytest
 
 from conftest import REPOSITORY, rows
 from deepkt_irt.silver.events import events, identified, named, refused
-from deepkt_irt.sources.canonical import REJECTED, RESPONSES
+from deepkt_irt.sources.canonical import REJECTED
+from deepkt_irt.tables.ddl import schema_of
 from deepkt_irt.tables.quality import schema_differences
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, CANONICAL_RESPONSES, STUDENT_KEYS
 
 pytestmark = pytest.mark.spark
 
-NAMES = [part.split()[0] for part in RESPONSES.split(",")]
+NAMES = CANONICAL_RESPONSES.column_names
 BASE = {
     "source": "s",
     "student_id": "ann",
@@ -23,6 +24,8 @@ BASE = {
     "event_kind": "practice",
     "file": "a.csv",
     "batch_id": 0,
+    "is_refused": False,
+    "owner": "ann",
 }
 KEYS = {"ann": "key-of-ann", "bob": "key-of-bob"}
 
@@ -38,7 +41,9 @@ def responses(spark):
     def build(*given):
         filled = [BASE | {"row": number} | values for number, values in enumerate(given, 1)]
         assert all(values.keys() <= set(NAMES) for values in filled)
-        return spark.createDataFrame([tuple(map(v.get, NAMES)) for v in filled], RESPONSES)
+        return spark.createDataFrame(
+            [tuple(map(v.get, NAMES)) for v in filled], schema_of(CANONICAL_RESPONSES)
+        )
 
     return build
 
@@ -306,6 +311,20 @@ def test_refused_rows_have_the_shape_of_rejected_ones_and_show_what_came(owned, 
     assert '"student_id":"ann"' in row.received
     assert '"skill_ids":["k"]' in row.received
     assert '"correct":false' in row.received
+
+
+def test_refused_row_that_its_source_refused_stays_as_the_source_said(owned):
+    said = {
+        "table_name": "bronze.raw_responses",
+        "column": "latency_ms",
+        "reason": "latency -5 is not above 0",
+        "received": '{"latency_ms":"-5"}',
+    }
+    made = owned({"answered_at": at(1)}, {"student_id": None, "is_refused": True, **said})
+
+    assert events(made).count() == 1
+    (row,) = refused(made).collect()
+    assert {name: row[name] for name in said} == said
 
 
 def test_identified_every_response_is_an_event_or_refused(owned):

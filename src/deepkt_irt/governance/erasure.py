@@ -16,7 +16,7 @@ from deepkt_irt.tables.bronze import EXTRAS
 from deepkt_irt.tables.contract import Column, Privacy, Table
 from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.rosters import ROSTER_STUDENTS
-from deepkt_irt.tables.silver import ERASURE_REQUESTS, STUDENT_KEYS
+from deepkt_irt.tables.silver import CANONICAL_RESPONSES, ERASURE_REQUESTS, STUDENT_KEYS
 
 
 class Subject(enum.StrEnum):
@@ -49,8 +49,11 @@ _BESIDE = frozenset(
         *("sourced_id", "username", "email", "identifier", "user_ids"),
     }
 )
+EMPTIED = (CANONICAL_RESPONSES,)
+"""Tables that the next run makes anew: they are emptied, whatever stands in them."""
+
 # found in another way: refused rows by their text, requests by their token
-_APART = frozenset({QUARANTINE.qualified_name, ERASURE_REQUESTS.qualified_name})
+_APART = frozenset(table.qualified_name for table in (QUARANTINE, ERASURE_REQUESTS, *EMPTIED))
 
 
 @dataclass(frozen=True)

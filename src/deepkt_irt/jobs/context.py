@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import UndeclaredAccess
@@ -132,7 +133,7 @@ class JobContext:
         self._store, self._task, self._place = store, task, place
         self._on_progress, self._since, self.replay = on_progress, since, replay
         self.spark, self.settings, self.as_of, self.run_id = spark, settings, as_of, run_id
-        self.access = Access()
+        self.access, self._lock = Access(), Lock()
 
     @property
     def landing(self) -> Path:
@@ -309,7 +310,8 @@ class JobContext:
         write()
         if self._store.version(table) != before:
             rows = self._store.rows_written(table) or 0
-            self.access.rows_written += rows
+            with self._lock:  # a task may write several tables at once
+                self.access.rows_written += rows
             self.progress(f"{table.qualified_name}: {rows:,} rows")
 
     def progress(self, line: str) -> None:

@@ -8,6 +8,8 @@ from deepkt_irt.gold.vocabulary import new_entries
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.reading import counts
 from deepkt_irt.jobs.task import Metrics, task
+from deepkt_irt.jobs.together import together
+from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.gold import (
     ITEM_VOCABULARY,
     SAKT_SEQUENCES,
@@ -40,12 +42,10 @@ def engineer_features(ctx: JobContext) -> Metrics:
     Safe to run again: indexes once given never change, the others are each written in one commit.
     Everything is made anew where what changed is not known.
     """
-    for dimension, vocabulary, name in (
-        (ITEMS, ITEM_VOCABULARY, "item_id"),
-        (SKILLS, SKILL_VOCABULARY, "skill_id"),
-    ):
-        ids = ctx.read(dimension).select(name)
-        ctx.insert_new(vocabulary, new_entries(ids, ctx.read(vocabulary), added_at=ctx.as_of))
+    together(
+        lambda: _index(ctx, ctx.read(ITEMS).select("item_id"), ITEM_VOCABULARY),
+        lambda: _index(ctx, ctx.read(SKILLS).select("skill_id"), SKILL_VOCABULARY),
+    )
     students = _students_changed(ctx)
     events = ctx.read(CANONICAL_LEARNING_EVENTS)
     if students is not None:
@@ -53,14 +53,21 @@ def engineer_features(ctx: JobContext) -> Metrics:
     steps = indexed(events, ctx.read(ITEM_VOCABULARY), ctx.read(SKILL_VOCABULARY))
     splits = ctx.read(USER_SPLITS)
     made = windows(steps, splits, ctx.settings.sequence)
-    ctx.refresh(SAKT_SEQUENCES, made, within=students)
-    ctx.refresh(WDIRT_FEATURES, units(steps, events, splits), within=students)
+    together(
+        lambda: ctx.refresh(WDIRT_FEATURES, units(steps, events, splits), within=students),
+        lambda: ctx.refresh(SAKT_SEQUENCES, made, within=students),
+    )
     return counts(
         (ctx.read(ITEM_VOCABULARY), {"items": "true"}),
         (ctx.read(SKILL_VOCABULARY), {"skills": "true"}),
         (ctx.read(SAKT_SEQUENCES), {"windows": "true"}),
         (ctx.read(WDIRT_FEATURES), {"units": "true"}),
     )
+
+
+def _index(ctx: JobContext, ids: "DataFrame", vocabulary: Table) -> None:
+    new = new_entries(ids, ctx.read(vocabulary), added_at=ctx.as_of)
+    ctx.insert_new(vocabulary, new)
 
 
 def _students_changed(ctx: JobContext) -> "list[DataFrame] | None":

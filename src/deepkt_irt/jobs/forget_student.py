@@ -19,6 +19,7 @@ import pandas as pd
 from deepkt_irt.errors import NoData, QualityViolation, UsageError
 from deepkt_irt.governance.byte_search import Searched, byte_search
 from deepkt_irt.governance.erasure import (
+    EMPTIED,
     Learnt,
     Note,
     holds_persons,
@@ -186,6 +187,8 @@ def _forget(site: Site, target: Target, request: Request) -> Proof:
         if search.table not in _LAST:
             erase(site, search, person)
     _mask_texts(site, person)
+    for table in EMPTIED:
+        site.opened.store.empty(table)
     told = [table for table in TABLES if table not in _LAST and holds_persons(table)]
     site.refuse_others()  # once more: a job may have started meanwhile
     with ThreadPoolExecutor(_PURGES_AT_ONCE) as pool:  # each mostly waits for small Spark jobs

@@ -1,7 +1,7 @@
 """Task ingest_bronze: landing files to bronze, row by row, with an account of every file."""
 
 from collections.abc import Iterable, Iterator
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -24,6 +24,7 @@ from deepkt_irt.jobs.landing_batches import (
 from deepkt_irt.jobs.source_columns import keep_columns
 from deepkt_irt.jobs.source_stops import Stops, keep_stops
 from deepkt_irt.jobs.task import Metrics, task
+from deepkt_irt.jobs.together import together
 from deepkt_irt.sources.batches import (
     REFUSED,
     Parsing,
@@ -121,10 +122,8 @@ def _take_in(ctx: JobContext, batch: Batch, stops: Stops) -> None:
 
     Each append carries the batch's name, so that repeating it adds nothing.
     """
-    for table in dict.fromkeys(each.table for each in batch.files):
-        files = [each for each in batch.files if each.table == table]
-        rows = _kept(ctx, table, files, batch.number)
-        ctx.append(table, rows, app_id=batch.app_id, version=1)
+    tables = dict.fromkeys(each.table for each in batch.files)
+    together(*(partial(_take_in_kept, ctx, batch, table) for table in tables))
     kept = _rows_kept(ctx, batch)
     short = [each for each in batch.files if kept.get(each.key, 0) != each.facts.n_records]
     if short:
@@ -135,6 +134,12 @@ def _take_in(ctx: JobContext, batch: Batch, stops: Stops) -> None:
     useless = [each for each in batch.files if each.facts.n_records and not kept.get(each.key)]
     for each in useless:
         _stop_for(ctx, each.key, each.facts.n_records, stops)
+
+
+def _take_in_kept(ctx: JobContext, batch: Batch, table: Table) -> None:
+    files = [each for each in batch.files if each.table == table]
+    rows = _kept(ctx, table, files, batch.number)
+    ctx.append(table, rows, app_id=batch.app_id, version=1)
 
 
 def _kept(ctx: JobContext, table: Table, landed: list[Landed], batch_id: int) -> "DataFrame":

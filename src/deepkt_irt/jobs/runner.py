@@ -21,6 +21,7 @@ from deepkt_irt.errors import DeepktError
 from deepkt_irt.jobs.context import JobContext, Place
 from deepkt_irt.jobs.replay import Replay
 from deepkt_irt.jobs.task import Metrics, Task
+from deepkt_irt.jobs.together import together
 from deepkt_irt.settings import Settings
 from deepkt_irt.sources.reader import content_hash
 from deepkt_irt.tables.ops import ERASURES, PIPELINE_RUNS
@@ -164,13 +165,12 @@ class Runner:
 
     def _rows_read(self, names: set[str]) -> int:
         """Rows in the tables a task read, each table counted once per version."""
-        total = 0
-        for table in self.store.tables_named(names):
-            key = (table.qualified_name, self.store.version(table))
-            if key not in self._rows:
-                self._rows[key] = self.store.read(table).count()
-            total += self._rows[key]
-        return total
+        tables = self.store.tables_named(names)
+        keys = [(table.qualified_name, self.store.version(table)) for table in tables]
+        new = {key: table for key, table in zip(keys, tables, strict=True) if key not in self._rows}
+        counted = together(*(self.store.read(table).count for table in new.values()))
+        self._rows |= dict(zip(new, counted, strict=True))
+        return sum(self._rows[key] for key in keys)
 
     def _last_runs(self) -> dict[str, "_State"]:
         """State of each task's latest run that succeeded."""

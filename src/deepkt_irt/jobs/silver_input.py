@@ -25,12 +25,16 @@ class Found:
     """What bronze says.
 
     Attributes:
-        canonical: Responses and refused rows of the owners; items and skills of the whole.
+        told: Of the owners, rows of restricted.canonical_responses.
+        items: Canonical items of the whole.
+        skills: Canonical skills of the whole.
         owners: Columns source and owner, each pair once: whose responses and refused rows these
             are, with an empty owner for what names nobody. None: everybody's.
     """
 
-    canonical: Canonical
+    told: "DataFrame"
+    items: "DataFrame"
+    skills: "DataFrame"
     owners: "DataFrame | None"
 
 
@@ -48,15 +52,18 @@ def found_in_bronze(ctx: JobContext) -> Found:
     changed = {table.qualified_name: ctx.changes(table) for table in bronze.TABLES}
     new = {table: rows for table, rows in changed.items() if rows is not None}
     if len(new) < len(changed):
-        return Found(whole, None)
+        return Found(_marked(whole.told), whole.items, whole.skills, None)
     touched = union([_touched(ctx, raw, new), *_replayed(ctx, whole.responses)]).distinct()
     few = held(touched, at_most=_FEW)
     owners = touched if few is None else few
     concerned = sorted(row[0] for row in owners.select("source").distinct().collect())
     parts = [_of_owners(name, raw, owners) for name in concerned]
-    responses = union([whole.responses.filter("false"), *(part.responses for part in parts)])
-    rejected = union([whole.rejected.filter("false"), *(part.rejected for part in parts)])
-    return Found(Canonical(responses, whole.items, whole.skills, rejected), owners)
+    told = union([whole.told.filter("false"), *parts])
+    return Found(_marked(told), whole.items, whole.skills, owners)
+
+
+def _marked(told: "DataFrame") -> "DataFrame":
+    return told.selectExpr("*", "reason IS NOT NULL AS is_refused")
 
 
 def _sources_in(raw: "Mapping[str, DataFrame]") -> list[str]:
@@ -95,25 +102,19 @@ def _replayed(ctx: JobContext, responses: "DataFrame") -> "list[DataFrame]":
     return [asked]
 
 
-def _of_owners(name: str, raw: "Mapping[str, DataFrame]", owners: "DataFrame") -> Canonical:
-    """What a source says of some owners."""
+def _of_owners(name: str, raw: "Mapping[str, DataFrame]", owners: "DataFrame") -> "DataFrame":
+    """What a source tells of some owners."""
     source = source_named(name)
     theirs = owners.filter(owners["source"] == name).select(OWNER)
     part = source.canonical(source.scope.of_owners(_of_source(raw, name), theirs))
-    return Canonical(
-        responses=owned_by(part.responses, theirs, "student_id"),
-        items=part.items,
-        skills=part.skills,
-        rejected=owned_by(part.rejected, theirs, OWNER),
-    )
+    return owned_by(part.told, theirs, OWNER)
 
 
 def _together(each: list[Canonical]) -> Canonical:
     return Canonical(
-        responses=union([one.responses for one in each]),
+        told=union([one.told for one in each]),
         items=union([one.items for one in each]),
         skills=union([one.skills for one in each]),
-        rejected=union([one.rejected for one in each]),
     )
 
 

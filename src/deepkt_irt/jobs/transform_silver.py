@@ -6,9 +6,10 @@ from deepkt_irt.errors import QualityViolation
 from deepkt_irt.governance.pseudonyms import new_student_keys
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.reading import counts
-from deepkt_irt.jobs.silver_input import Found, found_in_bronze, union
-from deepkt_irt.jobs.silver_rosters import ROSTER_TABLES, Rostered, refresh_people, write_rosters
+from deepkt_irt.jobs.silver_input import Found, found_in_bronze
+from deepkt_irt.jobs.silver_rosters import ROSTER_TABLES, refresh_people, write_rosters
 from deepkt_irt.jobs.task import Metrics, task
+from deepkt_irt.jobs.together import together
 from deepkt_irt.silver import dimensions
 from deepkt_irt.silver.behaviour import PATTERNS, response_behaviour
 from deepkt_irt.silver.events import DELIVERED_BEFORE, events, identified, named, refused
@@ -20,6 +21,7 @@ from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.quality import matching
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
+    CANONICAL_RESPONSES,
     ITEMS,
     RESPONSE_BEHAVIOUR,
     SKILLS,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _STAGE = "transform_silver"
 _WRITES = (
+    CANONICAL_RESPONSES,
     STUDENT_KEYS,
     CANONICAL_LEARNING_EVENTS,
     RESPONSE_BEHAVIOUR,
@@ -59,8 +62,10 @@ def transform_silver(ctx: JobContext) -> Metrics:
     Stops with QualityViolation, leaving the old tables, if no event is left.
     """
     found = found_in_bronze(ctx)
-    responses = found.canonical.responses
-    keys = new_student_keys(named(responses), ctx.read(STUDENT_KEYS), created_at=ctx.as_of)
+    # written, so that all that follows reads what was worked out once
+    ctx.overwrite(CANONICAL_RESPONSES, found.told)
+    told = ctx.read(CANONICAL_RESPONSES)
+    keys = new_student_keys(named(told), ctx.read(STUDENT_KEYS), created_at=ctx.as_of)
     ctx.insert_new(STUDENT_KEYS, keys)
     # a student has a key only through a response that becomes an event: no need to map all again
     if ctx.read(STUDENT_KEYS).isEmpty():
@@ -69,14 +74,17 @@ def transform_silver(ctx: JobContext) -> Metrics:
             "no event is left: no response names a student and an item",
         )
     # read back: the keys above are random, another evaluation would give others
-    owned = identified(responses, ctx.read(STUDENT_KEYS))
+    owned = identified(told, ctx.read(STUDENT_KEYS))
     students = _students(ctx, found)
     ctx.refresh(CANONICAL_LEARNING_EVENTS, events(owned), within=students)
-    _behaviour(ctx, students)
-    _quarantine(ctx, union([refused(owned), found.canonical.rejected]), found.owners)
-    rostered = write_rosters(ctx)
-    dropped = _dimensions(ctx, found, students, rostered)
-    return {**_metrics(ctx), "skill_edges_dropped": dropped, **rostered.metrics}
+    of_rosters, of_skills, *_ = together(
+        lambda: _people(ctx, students),
+        lambda: _skills(ctx, found),
+        lambda: _items(ctx, found),
+        lambda: _behaviour(ctx, students),
+        lambda: _quarantine(ctx, refused(owned), found.owners),
+    )
+    return {**_metrics(ctx), **of_skills, **of_rosters}
 
 
 def _students(ctx: JobContext, found: Found) -> "list[DataFrame] | None":
@@ -87,7 +95,7 @@ def _students(ctx: JobContext, found: Found) -> "list[DataFrame] | None":
     return [keys.join(found.owners, ["source", OWNER], "left_semi").select("student_key")]
 
 
-def _behaviour(ctx: JobContext, students: "list[DataFrame] | None") -> None:
+def _behaviour(ctx: JobContext, students: "list[DataFrame] | None") -> Metrics:
     """Judge how questions were answered: of those students, and at items whose usual time moved."""
     settings = ctx.settings.behaviour
     judged = response_behaviour(ctx.read(CANONICAL_LEARNING_EVENTS), settings)
@@ -98,9 +106,10 @@ def _behaviour(ctx: JobContext, students: "list[DataFrame] | None") -> None:
         moved = both.filter("NOT (now <=> usual_ms)").select("item_id").distinct()
         students = [*students, moved]
     ctx.refresh(RESPONSE_BEHAVIOUR, judged, within=students)
+    return {}
 
 
-def _quarantine(ctx: JobContext, rejected: "DataFrame", owners: "DataFrame | None") -> None:
+def _quarantine(ctx: JobContext, rejected: "DataFrame", owners: "DataFrame | None") -> Metrics:
     """Write the refused rows; one refused in an earlier run keeps the instant of that run."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -118,27 +127,36 @@ def _quarantine(ctx: JobContext, rejected: "DataFrame", owners: "DataFrame | Non
         ctx.replace(QUARANTINE, rows, where=f"stage = '{_STAGE}'")
     else:
         ctx.refresh(QUARANTINE, rows, within=[owners.withColumn("stage", stage)])
+    return {}
 
 
-def _dimensions(
-    ctx: JobContext, found: Found, students: "list[DataFrame] | None", rostered: Rostered
-) -> int:
-    """Write users, splits, items and skills; returns how many prerequisites were unusable."""
+def _people(ctx: JobContext, students: "list[DataFrame] | None") -> Metrics:
+    """Write rosters, users and splits."""
+    rostered = write_rosters(ctx)
     written, keys = ctx.read(CANONICAL_LEARNING_EVENTS), ctx.read(STUDENT_KEYS)
     theirs = written if students is None else matching(written, students)
-    groups = dimensions.student_groups(found.canonical.responses, keys)
+    groups = dimensions.student_groups(ctx.read(CANONICAL_RESPONSES), keys)
     users = with_people(dimensions.users(theirs, groups), rostered.people)
     ctx.refresh(USERS, users, within=students)
     if students is not None:
         refresh_people(ctx, rostered.people)
     present = keys.join(theirs.select("student_key").distinct(), "student_key")
     ctx.refresh(USER_SPLITS, user_splits(present, ctx.settings.split), within=students)
-    ctx.overwrite(ITEMS, dimensions.items(found.canonical.items, written))
-    # skills are few: the search for cycles needs them all at once
-    skills = dimensions.skills(found.canonical.skills, written).orderBy("skill_id").toPandas()
-    usable, dropped = dimensions.with_usable_prerequisites(skills)
+    return rostered.metrics
+
+
+def _items(ctx: JobContext, found: Found) -> Metrics:
+    ctx.overwrite(ITEMS, dimensions.items(found.items, ctx.read(CANONICAL_LEARNING_EVENTS)))
+    return {}
+
+
+def _skills(ctx: JobContext, found: Found) -> Metrics:
+    """Write the skills; returns how many prerequisites were unusable."""
+    listed = dimensions.skills(found.skills, ctx.read(CANONICAL_LEARNING_EVENTS))
+    # they are few, and the search for cycles needs them all at once
+    usable, dropped = dimensions.with_usable_prerequisites(listed.orderBy("skill_id").toPandas())
     ctx.overwrite(SKILLS, ctx.frame(SKILLS, usable))
-    return dropped
+    return {"skill_edges_dropped": dropped}
 
 
 def _metrics(ctx: JobContext) -> Metrics:

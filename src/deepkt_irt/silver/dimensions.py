@@ -34,14 +34,14 @@ def users(events: "DataFrame", groups: "DataFrame") -> "DataFrame":
     return summed.join(groups, "student_key", "left")
 
 
-def student_groups(responses: "DataFrame", keys: "DataFrame") -> "DataFrame":
+def student_groups(told: "DataFrame", keys: "DataFrame") -> "DataFrame":
     """The group last named of each student, in the order of events.
 
     Responses delivered again count, too, and after their first delivery: a file that is landed
     once more with a column of groups brings them, although it adds no event.
 
     Args:
-        responses: Canonical responses.
+        told: Rows of restricted.canonical_responses.
         keys: Rows of restricted.student_keys.
 
     Returns:
@@ -49,7 +49,7 @@ def student_groups(responses: "DataFrame", keys: "DataFrame") -> "DataFrame":
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    stated = responses.filter("student_group IS NOT NULL").join(
+    stated = told.filter("student_group IS NOT NULL AND NOT is_refused").join(
         keys.select("source", "student_id", "student_key"), ["source", "student_id"]
     )
     # a missing time or order stands last, as among events

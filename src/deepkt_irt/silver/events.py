@@ -2,14 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, CANONICAL_RESPONSES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 DELIVERED_BEFORE = "^(repeats|contradicts) event of "  # the reasons of responses that came twice
 _CLASS_DIGITS = 16
-_PROVENANCE = ("file", "row", "batch_id")
+_BESIDE = (
+    *("file", "row", "batch_id", "is_refused"),
+    *("table_name", "column", "reason", "received", "owner"),
+)
+_RESPONSE = tuple(name for name in CANONICAL_RESPONSES.column_names if name not in _BESIDE)
 
 
 def qualified(column: str) -> "Column":
@@ -35,30 +39,29 @@ def class_key(column: str) -> "Column":
     return F.concat(F.lit("class-"), digits)
 
 
-def named(responses: "DataFrame") -> "DataFrame":
+def named(told: "DataFrame") -> "DataFrame":
     """The responses that say which student answered which item; the others are no events."""
-    return responses.filter(~(_blank("student_id") | _blank("item_id")))
+    return told.filter("NOT is_refused").filter(~(_blank("student_id") | _blank("item_id")))
 
 
-def identified(responses: "DataFrame", keys: "DataFrame") -> "DataFrame":
-    """Every response with its student key, qualified ids, event id and what speaks against it.
+def identified(told: "DataFrame", keys: "DataFrame") -> "DataFrame":
+    """Every row told with its student key, qualified ids, event id and what speaks against it.
 
     One frame for events and refused rows alike: they cannot overlap, nor miss a response.
 
     Args:
-        responses: Canonical responses.
+        told: Rows of restricted.canonical_responses.
         keys: Rows of restricted.student_keys, with one for each student named.
 
     Returns:
-        The responses, those of a student in one partition; `reason` is null where one becomes an
-        event, `column` is the column at fault, `received` the response as it was.
+        The rows, those of a student in one partition; `reason` is null where one becomes an
+        event, `column` is the column at fault, `response` the response as it was.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    received = [name for name in responses.columns if name not in _PROVENANCE]
     missing = F.when(_blank("student_id"), "student_id").when(_blank("item_id"), "item_id")
-    marked = responses.withColumns(
-        {"received": F.struct(*received), "column": missing.cast("string")}
+    marked = told.withColumns(
+        {"response": F.struct(*_RESPONSE), "column": F.coalesce("column", missing)}
     )
     owned = marked.join(
         keys.select("source", "student_id", "student_key"), ["source", "student_id"], "left"
@@ -72,8 +75,11 @@ def identified(responses: "DataFrame", keys: "DataFrame") -> "DataFrame":
             "class_key": class_key("class_id"),
         }
     )
+    placed = renamed.withColumn("event_id", _event_id())
+    # those of nobody are apart: together they would fill one partition
+    spread = placed.withColumn("_whose", F.coalesce("student_key", "event_id"))
     # one exchange of rows serves this window and that of `events`
-    return _with_reason(renamed.withColumn("event_id", _event_id()).repartition("student_key"))
+    return _with_reason(spread.repartition("_whose"))
 
 
 def events(identified_responses: "DataFrame") -> "DataFrame":
@@ -81,7 +87,7 @@ def events(identified_responses: "DataFrame") -> "DataFrame":
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
-    order = Window.partitionBy("student_key").orderBy(
+    order = Window.partitionBy("_whose").orderBy(
         F.col("answered_at").asc_nulls_last(),
         F.col("response_order").asc_nulls_last(),
         "file",
@@ -95,19 +101,20 @@ def events(identified_responses: "DataFrame") -> "DataFrame":
 
 
 def refused(identified_responses: "DataFrame") -> "DataFrame":
-    """The responses that become no event, with the reason, as rejected rows."""
+    """The rows that become no event, with the reason, as rejected rows."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
+    judged_here = F.lit(CANONICAL_LEARNING_EVENTS.qualified_name)
     return identified_responses.filter("reason IS NOT NULL").select(
         "source",
-        F.lit(CANONICAL_LEARNING_EVENTS.qualified_name).alias("table_name"),
+        F.when(F.col("is_refused"), F.col("table_name")).otherwise(judged_here).alias("table_name"),
         "file",
         "row",
         "column",
         "reason",
-        F.to_json("received").alias("received"),
+        F.coalesce("received", F.to_json("response")).alias("received"),
         "batch_id",
-        F.coalesce(F.trim("student_id"), F.lit("")).alias("owner"),
+        "owner",
     )
 
 
@@ -142,11 +149,11 @@ def _event_id() -> "Column":
 
 
 def _with_reason(owned: "DataFrame") -> "DataFrame":
-    """Why a response is no event: it misses an id, or an earlier one is the same event."""
+    """Why a row is no event: it was refused, misses an id, or an earlier one is the same event."""
     from pyspark.sql import Window  # noqa: PLC0415 - start without Spark
     from pyspark.sql import functions as F  # noqa: PLC0415
 
-    arrival = Window.partitionBy("student_key", "event_id").orderBy("batch_id", "file", "row")
+    arrival = Window.partitionBy("_whose", "event_id").orderBy("batch_id", "file", "row")
     first = F.first(F.struct("file", "row", "correct", "score"))
     placed = owned.withColumns(
         {"delivery": F.row_number().over(arrival), "first": first.over(arrival)}
@@ -158,7 +165,7 @@ def _with_reason(owned: "DataFrame") -> "DataFrame":
     again = F.concat(verb, F.lit(" event of "), "first.file", F.lit(" row "), "first.row")
     return placed.withColumn(
         "reason",
-        F.when(F.col("column").isNotNull(), F.concat("column", F.lit(" is missing"))).when(
-            F.col("delivery") > 1, again
-        ),
+        F.when(F.col("is_refused"), F.col("reason"))
+        .when(F.col("column").isNotNull(), F.concat("column", F.lit(" is missing")))
+        .when(F.col("delivery") > 1, again),
     )

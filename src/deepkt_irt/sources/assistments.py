@@ -40,7 +40,7 @@ SKILL_BUILDER = Layout(
 def canonical(raw: Raw) -> Canonical:
     """As from any response file; who used no hint was not shown the answer either."""
     mapped = responses.canonical(raw)
-    return replace(mapped, responses=_answers_known(mapped.responses))
+    return replace(mapped, told=_answers_known(mapped.told))
 
 
 def _answers_known(found: "DataFrame") -> "DataFrame":

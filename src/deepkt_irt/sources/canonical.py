@@ -1,7 +1,8 @@
-"""What every source hands to silver: four frames of one shape, with ids as the source has them."""
+"""What every source hands to silver: three frames of one shape, with ids as the source has them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,16 +28,46 @@ REJECTED = """
     source string, table_name string, file string, row bigint, column string, reason string,
     received string, batch_id bigint, owner string
 """
+TOLD = f"""
+    {RESPONSES}, table_name string, column string, reason string, received string, owner string
+"""
 
 
 @dataclass(frozen=True)
 class Canonical:
-    """Frames with exactly the columns above."""
+    """What a source tells.
 
-    responses: "DataFrame"
+    Attributes:
+        told: Columns of TOLD: the responses, and with them what was refused, which has a reason.
+            One frame, so that what both rest on is worked out once.
+        items: Columns of ITEMS.
+        skills: Columns of SKILLS.
+    """
+
+    told: "DataFrame"
     items: "DataFrame"
     skills: "DataFrame"
-    rejected: "DataFrame"
+
+    @property
+    def responses(self) -> "DataFrame":
+        """Columns of RESPONSES of what was not refused."""
+        return conform(self.told.filter("reason IS NULL"), RESPONSES)
+
+    @property
+    def rejected(self) -> "DataFrame":
+        """Columns of REJECTED of what was."""
+        return conform(self.told.filter("reason IS NOT NULL"), REJECTED)
+
+
+def told(responses: "DataFrame", *rejected: "DataFrame") -> "DataFrame":
+    """Responses and refused rows as one frame.
+
+    Args:
+        responses: Columns of RESPONSES.
+        rejected: Frames with columns of REJECTED.
+    """
+    owned = conform(responses.withColumn(OWNER, owner("student_id")), TOLD)
+    return reduce(lambda a, b: a.unionByName(conform(b, TOLD)), rejected, owned)
 
 
 Raw = Mapping[str, "DataFrame"]  # bronze frames of one source by qualified table name
@@ -69,18 +100,18 @@ def owner(student_id: str) -> "Column":
     return F.coalesce(F.trim(student_id), F.lit("")).alias(OWNER)
 
 
-def owned_by(frame: "DataFrame", owners: "DataFrame", student_id: str) -> "DataFrame":
+def owned_by(frame: "DataFrame", owners: "DataFrame", by: str) -> "DataFrame":
     """The rows of some owners, and those that name nobody.
 
     Args:
         frame: Rows of one source.
         owners: Column `owner`, each once.
-        student_id: The frame's column that names the student.
+        by: The frame's column that names the owner.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     asked = F.broadcast(owners.select(F.col(OWNER).alias("_asked")))
-    placed = frame.withColumn("_owner", owner(student_id))
+    placed = frame.withColumn("_owner", owner(by))
     theirs = placed.join(asked, F.col("_owner") == F.col("_asked"), "left")
     return theirs.filter("_asked IS NOT NULL OR _owner = ''").select(*frame.columns)
 
@@ -97,6 +128,13 @@ def conform(frame: "DataFrame", ddl: str) -> "DataFrame":
     return frame.select(*columns)
 
 
+def as_received(names: Iterable[str]) -> "Column":
+    """The values of some bronze columns as JSON; those of provenance are passed over."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    return F.to_json(F.struct(*(name for name in names if not name.startswith("_"))))
+
+
 def rejected_rows(raw: "DataFrame", *, table_name: str, column: str, reason: str) -> "DataFrame":
     """Bronze rows as REJECTED rows: what was wrong, whose it is, and what was received as JSON.
 
@@ -108,7 +146,6 @@ def rejected_rows(raw: "DataFrame", *, table_name: str, column: str, reason: str
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    received = [name for name in raw.columns if not name.startswith("_")]
     return raw.select(
         F.col("_source").alias("source"),
         F.lit(table_name).alias("table_name"),
@@ -116,7 +153,7 @@ def rejected_rows(raw: "DataFrame", *, table_name: str, column: str, reason: str
         F.col("_row").alias("row"),
         F.lit(column).alias("column"),
         F.expr(reason).alias("reason"),
-        F.to_json(F.struct(*received)).alias("received"),
+        as_received(raw.columns).alias("received"),
         F.col("_batch_id").alias("batch_id"),
         owner("student_id"),
     )

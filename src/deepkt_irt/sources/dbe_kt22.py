@@ -59,10 +59,9 @@ def canonical(raw: Raw) -> Canonical:
     mapped = responses.canonical(raw)
     content = raw[RAW_CONTENT.qualified_name]
     return Canonical(
-        responses=mapped.responses,
+        told=mapped.told,
         items=_items(mapped.items, content),
         skills=_skills(mapped.skills, content),
-        rejected=mapped.rejected,
     )
 
 

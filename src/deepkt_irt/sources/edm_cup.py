@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from deepkt_irt.sources.canonical import (
     ITEMS,
     OWNER,
-    REJECTED,
-    RESPONSES,
     SKILLS,
+    TOLD,
     Canonical,
     Raw,
     Scope,
@@ -129,12 +128,10 @@ def canonical(raw: Raw) -> Canonical:
         raw[bronze.RAW_ASSIGNMENT_RELATIONSHIPS.qualified_name],
     )
     events = practice.unionByName(tests, allowMissingColumns=True)
-    known, unknown = _with_student(events, details)
     return Canonical(
-        responses=conform(_with_skills(known, problems), RESPONSES),
+        told=conform(_with_skills(_with_student(events, details), problems), TOLD),
         items=conform(problems, ITEMS),
         skills=_skills(problems, raw[bronze.RAW_CONTENT.qualified_name]),
-        rejected=conform(unknown, REJECTED),
     )
 
 
@@ -317,37 +314,34 @@ def _scores(raw: "DataFrame", relations: "DataFrame") -> "DataFrame":
     )
 
 
-def _with_student(events: "DataFrame", details: "DataFrame") -> tuple["DataFrame", "DataFrame"]:
-    """Events with their student and class; those of unknown assignments apart."""
+def _with_student(events: "DataFrame", details: "DataFrame") -> "DataFrame":
+    """Events with their student and class; those of unknown assignments with the reason."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     joined = events.join(
         details.withColumnRenamed("assignment_log_id", "assignment_id"), "assignment_id", "left"
     )
-    closed = F.col("assignment.closed").cast("timestamp")
-    known = joined.filter("assignment IS NOT NULL").select(
-        *(name for name in events.columns if name != "answered_at"),
-        F.coalesce("answered_at", closed).alias("answered_at"),
-        "assignment.student_id",
-        "assignment.class_id",
+    is_unknown = F.col("assignment").isNull()
+    reason = F.concat(
+        F.lit("assignment log "),
+        "assignment_id",
+        F.lit(" is not in assignment_details, so the student is unknown"),
     )
     received = F.to_json(F.struct("assignment_id", "item_id", "answered_at", "correct", "score"))
-    unknown = joined.filter("assignment IS NULL").select(
-        "source",
-        "table_name",
-        "file",
-        "row",
-        F.lit("assignment_log_id").alias("column"),
-        F.concat(
-            F.lit("assignment log "),
-            "assignment_id",
-            F.lit(" is not in assignment_details, so the student is unknown"),
-        ).alias("reason"),
-        received.alias("received"),
-        "batch_id",
-        F.col("assignment_id").alias(OWNER),
+    closed = F.col("assignment.closed").cast("timestamp")
+    return joined.withColumns(
+        {
+            "column": F.when(is_unknown, F.lit("assignment_log_id")),
+            "reason": F.when(is_unknown, reason),
+            "received": F.when(is_unknown, received),
+            OWNER: F.when(is_unknown, F.col("assignment_id")).otherwise(
+                owner("assignment.student_id")
+            ),
+            "answered_at": F.coalesce("answered_at", closed),
+            "student_id": F.col("assignment.student_id"),
+            "class_id": F.col("assignment.class_id"),
+        }
     )
-    return known, unknown
 
 
 def _with_skills(events: "DataFrame", problems: "DataFrame") -> "DataFrame":

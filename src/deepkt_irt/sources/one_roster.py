@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.sources.canonical import (
     ITEMS,
-    REJECTED,
     RESPONSES,
     SKILLS,
     Canonical,
@@ -18,6 +17,7 @@ from deepkt_irt.sources.canonical import (
     conform,
     owner,
     rejected_rows,
+    told,
 )
 from deepkt_irt.sources.layout import Field, Layout, Source, day, instant
 from deepkt_irt.tables.bronze import RAW_ROSTERS
@@ -121,35 +121,34 @@ LAYOUTS = (
 
 def canonical(raw: Raw) -> Canonical:
     """No response, item or skill. Refused are enrolments in a class or of a user nobody told of."""
-    told = raw[_TABLE]
-    nothing = told.filter("false")
+    rosters = raw[_TABLE]
+    nothing = rosters.filter("false")
     return Canonical(
-        responses=conform(nothing, RESPONSES),
+        told=told(conform(nothing, RESPONSES), *_dangling(rosters)),
         items=conform(nothing, ITEMS),
         skills=conform(nothing, SKILLS),
-        rejected=conform(_dangling(told), REJECTED),
     )
 
 
-def _dangling(told: "DataFrame") -> "DataFrame":
+def _dangling(rosters: "DataFrame") -> "list[DataFrame]":
     """Enrolments that name what no file has, by the column at fault."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     standing = (
         "kind = 'enrollments' AND NOT lower(coalesce(status, '')) IN ('tobedeleted', 'inactive')"
     )
-    enrolments = told.filter(standing).withColumn(
+    enrolments = rosters.filter(standing).withColumn(
         "student_id",
         F.lit(None).cast("string"),  # nobody's, as the roster is judged as a whole
     )
     refused = []
     for column, file in _REFERENCES.items():
-        there = told.filter(F.col("kind") == file)
+        there = rosters.filter(F.col("kind") == file)
         known = there.select(F.trim(F.coalesce("sourced_id", "user_id")).alias("known")).distinct()
         missing = enrolments.join(known, F.trim(column) == F.col("known"), "left_anti")
         reason = f"coalesce(concat('no {file}.csv has ', {column}), '{column} is empty')"
         refused.append(rejected_rows(missing, table_name=_TABLE, column=column, reason=reason))
-    return refused[0].unionByName(refused[1])
+    return refused
 
 
 def touched(_: Raw, new: Raw) -> "DataFrame":

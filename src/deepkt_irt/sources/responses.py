@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.sources.canonical import (
     ITEMS,
-    REJECTED,
-    RESPONSES,
+    OWNER,
     SKILLS,
+    TOLD,
     Canonical,
     Raw,
     Scope,
+    as_received,
     conform,
     owned_by,
     owner,
@@ -32,7 +33,7 @@ _CHOICE_TYPES = (
 
 
 def canonical(raw: Raw) -> Canonical:
-    """All four frames from bronze.raw_responses alone.
+    """All frames from bronze.raw_responses alone.
 
     Rows that repeat a response once per skill become one response with several skills. Refused
     are rows without time and order, rows that contradict the response they repeat, and rows that
@@ -42,34 +43,23 @@ def canonical(raw: Raw) -> Canonical:
     typed = _typed(raw[_TABLE])
     placed = typed.filter("time IS NOT NULL OR order IS NOT NULL")
     marked = _marked(placed)
-    refused = (
-        _refused(
-            typed.filter("time IS NULL AND order IS NULL"),
-            column="response_order",
-            reason="'neither time nor order, so its place in the sequence is unknown'",
-        ),
-        _refused(
-            marked.filter("contradicts"),
-            column="correct",
-            reason="concat('contradicts row ', first._row, ': one response with two results')",
-        ),
-        _refused(
-            marked.filter("repeats AND NOT contradicts"),
-            column="skill_ids",
-            reason="concat('repeats row ', first._row, ' without a new skill')",
-        ),
-        _refused(
-            placed.filter("latency_received <= 0"),
-            column="latency_ms",
-            reason="concat('latency ', latency_ms, ' is not above 0: the response is kept, the "
-            "latency is missing')",
-        ),
+    unplaced = _refused(
+        typed.filter("time IS NULL AND order IS NULL"),
+        column="response_order",
+        reason="'neither time nor order, so its place in the sequence is unknown'",
+    )
+    impossible = _refused(
+        placed.filter("latency_received <= 0"),
+        column="latency_ms",
+        reason="concat('latency ', latency_ms, ' is not above 0: the response is kept, the "
+        "latency is missing')",
     )
     return Canonical(
-        responses=_responses(marked),
+        told=reduce(
+            lambda a, b: a.unionByName(conform(b, TOLD)), (unplaced, impossible), _told(marked)
+        ),
         items=_items(typed),
         skills=_skills(typed),
-        rejected=conform(reduce(lambda a, b: a.unionByName(b), refused), REJECTED),
     )
 
 
@@ -185,34 +175,46 @@ def _trimmed(column: str) -> "Column":
     return F.nullif(F.trim(column), F.lit(""))
 
 
-def _responses(marked: "DataFrame") -> "DataFrame":
+def _told(marked: "DataFrame") -> "DataFrame":
+    """The first row of each response; those that say otherwise, or nothing new, as refused."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    first = marked.filter("is_first").select(
-        F.col("_source").alias("source"),
-        F.col("student").alias("student_id"),
-        _trimmed("student_group").alias("student_group"),
-        "class_id",
-        "assignment_id",
-        F.col("item").alias("item_id"),
-        F.array_sort(F.array_distinct("all_skills")).alias("skill_ids"),
-        F.col("time").alias("answered_at"),
-        F.col("order").alias("response_order"),
-        F.col("right").alias("correct"),
-        F.col("credit").alias("score"),
-        _trimmed("answer").alias("answer"),
-        F.col("attempts").alias("attempt_count"),
-        F.col("action").alias("first_action"),
-        F.when(F.col("latency_received") > 0, F.col("latency_received")).alias("latency_ms"),
-        F.col("hints").alias("hint_count"),
-        F.col("answer_shown").alias("answer_requested"),
-        F.col("shown_later").alias("answer_requested_later"),
-        F.lit("practice").alias("event_kind"),
-        F.col("_file").alias("file"),
-        F.col("_row").alias("row"),
-        F.col("_batch_id").alias("batch_id"),
+    otherwise, nothing_new = F.col("contradicts"), F.col("repeats")
+    contradicts = F.concat(
+        F.lit("contradicts row "), "first._row", F.lit(": one response with two results")
     )
-    return conform(first, RESPONSES)
+    repeats = F.concat(F.lit("repeats row "), "first._row", F.lit(" without a new skill"))
+    columns = {
+        "source": F.col("_source"),
+        "student_id": F.col("student"),
+        "student_group": _trimmed("student_group"),
+        "class_id": F.col("class_id"),
+        "assignment_id": F.col("assignment_id"),
+        "item_id": F.col("item"),
+        "skill_ids": F.array_sort(F.array_distinct("all_skills")),
+        "answered_at": F.col("time"),
+        "response_order": F.col("order"),
+        "correct": F.col("right"),
+        "score": F.col("credit"),
+        "answer": _trimmed("answer"),
+        "attempt_count": F.col("attempts"),
+        "first_action": F.col("action"),
+        "latency_ms": F.when(F.col("latency_received") > 0, F.col("latency_received")),
+        "hint_count": F.col("hints"),
+        "answer_requested": F.col("answer_shown"),
+        "answer_requested_later": F.col("shown_later"),
+        "event_kind": F.lit("practice"),
+        "file": F.col("_file"),
+        "row": F.col("_row"),
+        "batch_id": F.col("_batch_id"),
+        "table_name": F.lit(_TABLE),
+        "column": F.when(otherwise, "correct").when(nothing_new, "skill_ids"),
+        "reason": F.when(otherwise, contradicts).when(nothing_new, repeats),
+        "received": F.when(otherwise | nothing_new, as_received(RAW_RESPONSES.column_names)),
+        OWNER: owner("student_id"),
+    }
+    told = marked.filter("is_first OR contradicts OR repeats")
+    return conform(told.select(*(value.alias(name) for name, value in columns.items())), TOLD)
 
 
 def _refused(typed: "DataFrame", *, column: str, reason: str) -> "DataFrame":

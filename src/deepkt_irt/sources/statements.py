@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from deepkt_irt.sources import responses
 from deepkt_irt.sources.canonical import (
     ITEMS,
-    REJECTED,
+    TOLD,
     Canonical,
     Raw,
     Scope,
@@ -42,7 +42,7 @@ _REASONS = {
 
 
 def canonical(raw: Raw) -> Canonical:
-    """All four frames from bronze.raw_statements alone.
+    """All frames from bronze.raw_statements alone.
 
     Refused are statements whose id came before, statements that were voided, those that void what
     is not there, and those whose verb counts in nothing.
@@ -52,10 +52,9 @@ def canonical(raw: Raw) -> Canonical:
     mapped = responses.canonical({RAW_RESPONSES.qualified_name: _answered(counted)})
     refused = [_refused(judged, column, reason) for column, reason in _REASONS.items()]
     return Canonical(
-        responses=mapped.responses,
+        told=reduce(lambda a, b: a.unionByName(b), refused, _of_statements(mapped.told)),
         items=_titled(mapped.items, counted),
         skills=mapped.skills,
-        rejected=reduce(lambda a, b: a.unionByName(b), refused, _of_statements(mapped.rejected)),
     )
 
 
@@ -143,16 +142,14 @@ def _judged(raw: "DataFrame") -> "DataFrame":
 def _refused(judged: "DataFrame", column: str, reason: str) -> "DataFrame":
     told = judged.selectExpr(*RAW_STATEMENTS.column_names, f"{reason} AS _reason")
     refused = told.filter("_reason IS NOT NULL")
-    return conform(
-        rejected_rows(refused, table_name=_TABLE, column=column, reason="_reason"), REJECTED
-    )
+    return conform(rejected_rows(refused, table_name=_TABLE, column=column, reason="_reason"), TOLD)
 
 
-def _of_statements(rejected: "DataFrame") -> "DataFrame":
-    """What the mapping of responses refused, as of the statements they were made from."""
+def _of_statements(told: "DataFrame") -> "DataFrame":
+    """What was made as from rows of responses, as of the statements these were made from."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    return conform(rejected.withColumn("table_name", F.lit(_TABLE)), REJECTED)
+    return told.withColumn("table_name", F.lit(_TABLE))
 
 
 def _attempts(counted: "DataFrame") -> "DataFrame":

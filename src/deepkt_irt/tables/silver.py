@@ -2,6 +2,14 @@
 
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
 
+
+def _told(
+    name: str, kind: str, comment: str, *, unit: str = "", privacy: Privacy = Privacy.NONE
+) -> Column:
+    """A column that is null where a source does not tell."""
+    return Column(name, kind, comment, nullable=True, unit=unit, privacy=privacy)
+
+
 STUDENT_KEYS = Table(
     layer=Layer.RESTRICTED,
     name="student_keys",
@@ -14,6 +22,51 @@ STUDENT_KEYS = Table(
     ),
     key=("source", "student_id"),
     append_only=True,
+)
+
+CANONICAL_RESPONSES = Table(
+    layer=Layer.RESTRICTED,
+    name="canonical_responses",
+    comment="What sources tell of the students worked out last, under the sources' ids: responses, "
+    "and with a reason what was refused. Made anew by each run, and emptied by an erasure.",
+    columns=(
+        Column("source", "string", "source system"),
+        _told("student_id", "string", "student", privacy=Privacy.IDENTIFIER),
+        _told("student_group", "string", "group for fairness checks", privacy=Privacy.IDENTIFIER),
+        _told("class_id", "string", "class", privacy=Privacy.IDENTIFIER),
+        _told("assignment_id", "string", "assignment", privacy=Privacy.PERSONAL),
+        _told("item_id", "string", "question"),
+        _told("skill_ids", "array<string>", "skills, unqualified"),
+        _told("answered_at", "timestamp", "first graded response (else first action), UTC"),
+        _told("response_order", "double", "orders a student's responses; no time"),
+        _told("correct", "boolean", "first graded response was right", privacy=Privacy.PERSONAL),
+        _told("score", "double", "share of credit, 0 to 1", privacy=Privacy.PERSONAL),
+        _told("answer", "string", "answer given or option chosen", privacy=Privacy.PERSONAL),
+        _told("attempt_count", "int", "graded responses made"),
+        _told("first_action", "string", "attempt, hint, answer, explanation or scaffold"),
+        _told("latency_ms", "bigint", "start to first graded response", unit="ms"),
+        _told("hint_count", "int", "hints used"),
+        _told("answer_requested", "boolean", "the answer was shown before the response"),
+        _told("answer_requested_later", "boolean", "the answer was shown after the response"),
+        _told("explanation_requested", "boolean", "an explanation was shown before the response"),
+        _told("event_kind", "string", "practice or assessment"),
+        _told(
+            "practice_assignment_ids",
+            "array<string>",
+            "assessment only: the in-unit practice it concludes",
+            privacy=Privacy.PERSONAL,
+        ),
+        Column("file", "string", "landing file"),
+        Column("row", "bigint", "record number in that file"),
+        Column("batch_id", "bigint", "ingest batch the row came with"),
+        Column("is_refused", "boolean", "a row that was refused, not a response"),
+        _told("table_name", "string", "bronze table a refused row stands in"),
+        _told("column", "string", "column at fault"),
+        _told("reason", "string", "why it was refused; null: it was not", privacy=Privacy.PERSONAL),
+        _told("received", "string", "a refused row as received", privacy=Privacy.IDENTIFIER),
+        Column("owner", "string", "as in ops.quarantine", privacy=Privacy.IDENTIFIER),
+    ),
+    key=("source", "file", "row", "is_refused"),  # of a response only the latency may be refused
 )
 
 ERASURE_REQUESTS = Table(
@@ -314,6 +367,7 @@ RESPONSE_BEHAVIOUR = Table(
 )
 
 TABLES = (
+    CANONICAL_RESPONSES,
     STUDENT_KEYS,
     ERASURE_REQUESTS,
     CLASS_TEACHERS,

@@ -7,6 +7,7 @@ import json
 import shutil
 import uuid
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import AnotherRun, BackendUnavailable, SchemaMismatch, UsageError
@@ -55,6 +56,7 @@ class TableStore:
             for schema in self._schemas.values():
                 spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         self._known = {table.qualified_name for table in TABLES if self._is_there(table)}
+        self._lock = Lock()
         self._current: set[str] = set()  # of them, those known to have the contract's columns
 
     def _is_there(self, table: Table) -> bool:
@@ -102,11 +104,11 @@ class TableStore:
         """Whether the table has been created."""
         return table.qualified_name in self._known
 
-    def create(self, table: Table) -> None:
-        """Create the table from its contract if it does not exist."""
+    def create(self, table: Table) -> bool:
+        """Create the table from its contract if it does not exist; returns whether it did not."""
         if self.exists(table):
             self._bring_up_to_date(table)
-            return
+            return False
         in_lake = self._root is not None
         self._spark.sql(table_ddl(table, self.sql_name(table), with_checks=in_lake))
         if not in_lake:
@@ -117,6 +119,7 @@ class TableStore:
                 )
         self._known.add(table.qualified_name)
         self._current.add(table.qualified_name)
+        return True
 
     def read(self, table: Table) -> "DataFrame":
         """The table's rows; a table not yet written reads as empty, and is not created by it."""
@@ -136,8 +139,11 @@ class TableStore:
         Raises:
             SchemaMismatch: If it lacks others.
         """
-        if table.qualified_name in self._current:
-            return
+        with self._lock:  # a task may read a table twice at once
+            if table.qualified_name not in self._current:
+                self._add_columns(table)
+
+    def _add_columns(self, table: Table) -> None:
         there = set(self._spark.table(self.sql_name(table)).columns)
         lacking = [column for column in table.columns if column.name not in there]
         needed = ", ".join(column.name for column in lacking if not column.nullable)
@@ -157,6 +163,11 @@ class TableStore:
         """Replace all rows in one transaction."""
         self.replace(table, frame, where="true")
 
+    def empty(self, table: Table) -> None:
+        """Take all rows out of a table; one that is missing stays missing."""
+        if self.exists(table):
+            self.overwrite(table, self._no_rows(table))
+
     def replace(self, table: Table, frame: "DataFrame", *, where: str) -> None:
         """Replace the rows that match a SQL condition in one transaction.
 
@@ -166,9 +177,10 @@ class TableStore:
         """
         from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-        self.create(table)
-        ready = conformed(table, frame)
-        self._run(table, lambda: ready.writeTo(self.sql_name(table)).overwrite(F.expr(where)))
+        is_new = self.create(table)
+        writer = conformed(table, frame).writeTo(self.sql_name(table))
+        # to replace rows, Delta reads what is there, if only to find nothing
+        self._run(table, writer.append if is_new else lambda: writer.overwrite(F.expr(where)))
 
     def refresh(
         self, table: Table, frame: "DataFrame", *, within: "Sequence[DataFrame] | None"
@@ -239,7 +251,9 @@ class TableStore:
             SchemaMismatch: If the frame differs from the contract.
             QualityViolation: If a row breaks a declared check.
         """
-        self.create(table)
+        if self.create(table):
+            self._run(table, conformed(table, frame).writeTo(self.sql_name(table)).append)
+            return
         then = "NOT MATCHED THEN INSERT *"
         self._merge(table, conformed(table, frame), on=table.key, then=then, repeats=_REPEATS)
 
