@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from deepkt_irt.settings import SequenceSettings
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 _UNKNOWN = 0  # the index of no item
 STEP_COLUMNS = {
@@ -39,14 +39,20 @@ def indexed(
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    entry = F.struct("skill_id", "skill_index")
-    index_of = skill_vocabulary.agg(F.map_from_entries(F.collect_list(entry)).alias("index_of"))
-    indexes = F.transform("skill_ids", lambda skill: F.try_element_at("index_of", skill))
-    known = F.array_sort(F.array_distinct(F.filter(indexes, lambda index: index.isNotNull())))
+    only = F.when(F.size("skill_ids") == 1, F.element_at("skill_ids", 1))
+    none = F.array().cast("array<int>")
     return (
         events.filter("correct IS NOT NULL")
-        .crossJoin(F.broadcast(index_of))
+        .withColumn("only", only)
+        .join(F.broadcast(_of_one(skill_vocabulary)), "only", "left")
+        .crossJoin(F.broadcast(_of_all(skill_vocabulary)))
         .join(item_vocabulary.select("item_id", "item_index"), "item_id", "left")
+        .withColumn(
+            "known",
+            F.when(F.col("only").isNotNull(), F.coalesce("only_index", none)).otherwise(
+                _looked_up()
+            ),
+        )
         .select(
             "student_key",
             "event_id",
@@ -54,7 +60,7 @@ def indexed(
             "event_kind",
             "sequence_number",
             F.coalesce("item_index", F.lit(_UNKNOWN)).alias("item_index"),
-            known.alias("skill_indexes"),
+            F.col("known").alias("skill_indexes"),
             F.col("correct").cast("int").alias("correct"),
             "latency_ms",
             "hint_count",
@@ -63,6 +69,31 @@ def indexed(
             "answered_at",
         )
     )
+
+
+def _of_one(skill_vocabulary: "DataFrame") -> "DataFrame":
+    """only, only_index: by skill, the indexes of an event with that skill alone."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    return skill_vocabulary.select(
+        F.col("skill_id").alias("only"), F.array("skill_index").alias("only_index")
+    )
+
+
+def _of_all(skill_vocabulary: "DataFrame") -> "DataFrame":
+    """One row: index_of, a map of all skills, which is searched from its start each time."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    entry = F.struct("skill_id", "skill_index")
+    return skill_vocabulary.agg(F.map_from_entries(F.collect_list(entry)).alias("index_of"))
+
+
+def _looked_up() -> "Column":
+    """The indexes of several skills, sorted."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    indexes = F.transform("skill_ids", lambda skill: F.try_element_at("index_of", skill))
+    return F.array_sort(F.array_distinct(F.filter(indexes, lambda index: index.isNotNull())))
 
 
 def windows(steps: "DataFrame", splits: "DataFrame", settings: SequenceSettings) -> "DataFrame":

@@ -49,27 +49,21 @@ def _tests(events: "DataFrame") -> "DataFrame":
 def _of_tests(steps: "DataFrame", tests: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    practice = (
-        tests.select(
-            "student_key", "unit_id", "first_number", F.explode("practice_ids").alias("of")
-        )
-        .join(steps.filter("event_kind = 'practice'"), "student_key")
-        .filter("assignment_id = of AND sequence_number < first_number")
-        .withColumn("asked", F.lit(0))
+    practice = tests.select("*", F.explode("practice_ids").alias("of"), F.lit(0).alias("asked"))
+    own = tests.select("*", F.col("unit_id").alias("of"), F.lit(1).alias("asked"))
+    wanted = practice.unionByName(own).drop("practice_ids")
+    # one pass over the steps serves both
+    found = wanted.join(
+        steps.withColumn("of", F.col("assignment_id")), ["student_key", "of"]
+    ).filter(
+        "CASE asked WHEN 1 THEN event_kind = 'assessment' "
+        "ELSE event_kind = 'practice' AND sequence_number < first_number END"
     )
-    asked = (
-        tests.select("student_key", "unit_id")
-        .join(steps.filter("event_kind = 'assessment'"), "student_key")
-        .filter("assignment_id = unit_id")
-        .withColumn("asked", F.lit(1))
-    )
-    columns = ("student_key", "unit_id", "asked", "sequence_number", *_STEP_COLUMNS.values())
-    both = practice.select(*columns).unionByName(asked.select(*columns))
     n_practice = F.size(F.filter("history", lambda step: step["asked"] == 0))
     visible = F.transform(
         "history", lambda step: F.when(step["asked"] == 1, n_practice).otherwise(F.lit(-1))
     )
-    return _rows(both, visible)
+    return _rows(found, visible)
 
 
 def _whole(steps: "DataFrame") -> "DataFrame":
