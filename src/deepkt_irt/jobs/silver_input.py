@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deepkt_irt.errors import QualityViolation
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.reading import held
-from deepkt_irt.sources.canonical import OWNER, Canonical, owned_by, owner
+from deepkt_irt.sources.canonical import OWNER, Canonical, Raw, owned_by, owner
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, STUDENT_KEYS
@@ -44,20 +44,21 @@ def found_in_bronze(ctx: JobContext) -> Found:
     Raises:
         QualityViolation: If bronze is empty.
     """
-    raw = {table.qualified_name: ctx.read(table) for table in bronze.TABLES}
-    names = _sources_in(raw)
-    if not names:
+    raw = _Bronze.of({table.qualified_name: ctx.read(table) for table in bronze.TABLES})
+    if not raw.sources:
         raise QualityViolation("bronze", "there are no rows; run ingest_bronze on some files first")
-    whole = _together([source_named(n).canonical(_of_source(raw, n)) for n in names])
+    whole = _together([source_named(n).canonical(raw.of_source(n)) for n in raw.sources])
     changed = {table.qualified_name: ctx.changes(table) for table in bronze.TABLES}
     new = {table: rows for table, rows in changed.items() if rows is not None}
     if len(new) < len(changed):
         return Found(_marked(whole.told), whole.items, whole.skills, None)
-    touched = union([_touched(ctx, raw, new), *_replayed(ctx, whole.responses)]).distinct()
+    touched = union(
+        [_touched(ctx, raw, _Bronze.of(new)), *_replayed(ctx, whole.responses)]
+    ).distinct()
     few = held(touched, at_most=_FEW)
     owners = touched if few is None else few
     concerned = sorted(row[0] for row in owners.select("source").distinct().collect())
-    parts = [_of_owners(name, raw, owners) for name in concerned]
+    parts = [_of_owners(name, raw.of_source(name), owners) for name in concerned]
     told = union([whole.told.filter("false"), *parts])
     return Found(_marked(told), whole.items, whole.skills, owners)
 
@@ -66,25 +67,50 @@ def _marked(told: "DataFrame") -> "DataFrame":
     return told.selectExpr("*", "reason IS NOT NULL AS is_refused")
 
 
-def _sources_in(raw: "Mapping[str, DataFrame]") -> list[str]:
-    sources = union([frame.select("_source").distinct() for frame in raw.values()])
-    return sorted(row[0] for row in sources.distinct().collect())
+@dataclass(frozen=True)
+class _Bronze:
+    """Bronze frames, and which sources have rows in them.
+
+    Attributes:
+        frames: By qualified table name.
+        there: Pairs of a source and a table in which it has rows.
+    """
+
+    frames: "Mapping[str, DataFrame]"
+    there: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, frames: "Mapping[str, DataFrame]") -> "_Bronze":
+        """Find out which sources have rows where, in one query."""
+        from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+        pairs = [
+            f.select("_source", F.lit(name).alias("table")).distinct() for name, f in frames.items()
+        ]
+        return cls(frames, frozenset((row[0], row[1]) for row in union(pairs).collect()))
+
+    @property
+    def sources(self) -> list[str]:
+        return sorted({source for source, _ in self.there})
+
+    def of_source(self, source: str) -> Raw:
+        """A source's rows; a table without any is left out of all plans."""
+        return {
+            name: frame.filter(
+                frame["_source"] == source if (source, name) in self.there else "false"
+            )
+            for name, frame in self.frames.items()
+        }
 
 
-def _of_source(raw: "Mapping[str, DataFrame]", name: str) -> "dict[str, DataFrame]":
-    return {table: frame.filter(frame["_source"] == name) for table, frame in raw.items()}
-
-
-def _touched(
-    ctx: JobContext, raw: "Mapping[str, DataFrame]", new: "Mapping[str, DataFrame]"
-) -> "DataFrame":
+def _touched(ctx: JobContext, raw: _Bronze, new: _Bronze) -> "DataFrame":
     """The owners whom new rows concern, and nobody, of each source that has new rows."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     touched = [ctx.spark.createDataFrame([("", "")], _OWNERS).filter("false")]
-    for name in _sources_in(new):
+    for name in new.sources:
         scope = source_named(name).scope
-        owners = scope.touched(_of_source(raw, name), _of_source(new, name))
+        owners = scope.touched(raw.of_source(name), new.of_source(name))
         touched.append(owners.select(F.lit(name).alias("source"), OWNER))
         touched.append(ctx.spark.createDataFrame([(name, "")], _OWNERS))
     return union(touched).distinct()
@@ -102,11 +128,11 @@ def _replayed(ctx: JobContext, responses: "DataFrame") -> "list[DataFrame]":
     return [asked]
 
 
-def _of_owners(name: str, raw: "Mapping[str, DataFrame]", owners: "DataFrame") -> "DataFrame":
+def _of_owners(name: str, raw: Raw, owners: "DataFrame") -> "DataFrame":
     """What a source tells of some owners."""
     source = source_named(name)
     theirs = owners.filter(owners["source"] == name).select(OWNER)
-    part = source.canonical(source.scope.of_owners(_of_source(raw, name), theirs))
+    part = source.canonical(source.scope.of_owners(raw, theirs))
     return owned_by(part.told, theirs, OWNER)
 
 
