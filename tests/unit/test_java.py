@@ -154,3 +154,22 @@ def test_doctor_says_how_to_make_the_archive_and_then_where_it_is(machine):
     assert before.ok
     assert "python -m deepkt_irt.jobs.class_archive makes it" in before.found
     assert doctor._class_archive().found == str(archive)
+
+
+def test_installed_runtime_gets_its_base_archive_once(machine, monkeypatch):
+    runtime = fake_java(machine / "runtime", build="17.0.9+9")
+    program, counted = runtime / "bin" / "java", machine / "dumps"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = -version ] && { echo \'version "17"\' >&2; exit; }\n'
+        f'echo "$@" >> {counted}\nmkdir -p {runtime}/lib/server\n'
+        f"echo base > {runtime}/lib/server/classes.jsa\n"
+    )
+    monkeypatch.setattr(java, "_bundled_runtime", lambda: runtime)
+
+    java.ensure_base_archive()  # the machine's own Java is not touched
+    assert not counted.exists()
+
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(machine / "old", build="11.0.1+1")))
+    java.ensure_base_archive()
+    java.ensure_base_archive()
+    assert counted.read_text() == "-Xshare:dump\n"
