@@ -205,7 +205,7 @@ def jvm_options(profile: Profile, *, making: Path | None = None) -> str:
     options = [_JVM_OPTIONS[profile], f"-Dlog4j2.configurationFile=file:{log4j}"]
     if making is not None:
         options.append(f'"-XX:ArchiveClassesAtExit={making}"')
-    elif (archive := class_archive()).is_file():
+    elif is_whole(archive := class_archive()):
         options.append(f'"-XX:SharedArchiveFile={archive}"')
     return " ".join(options)
 
@@ -226,6 +226,23 @@ def class_archive() -> Path:
         facts.append(f"{jar} {about.st_size} {about.st_mtime_ns}")
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
     return Path(sys.prefix) / "share" / "deepkt-irt" / f"spark-{digest}.jsa"
+
+
+def note_size(archive: Path) -> None:
+    """Write down beside an archive how many bytes it has."""
+    _noted(archive).write_text(f"{archive.stat().st_size}\n")
+
+
+def is_whole(archive: Path) -> bool:
+    """Whether an archive lies there with all its bytes: one that was cut off crashes the JVM."""
+    try:
+        return int(_noted(archive).read_text()) == archive.stat().st_size
+    except (OSError, ValueError):
+        return False
+
+
+def _noted(archive: Path) -> Path:
+    return archive.with_suffix(".bytes")
 
 
 def ensure_base_archive() -> None:

@@ -34,7 +34,7 @@ def make() -> Path:
             no archive.
     """
     archive = java.class_archive()
-    if archive.is_file():
+    if java.is_whole(archive):
         return archive
     try:
         archive.parent.mkdir(parents=True, exist_ok=True)
@@ -45,8 +45,9 @@ def make() -> Path:
             if not made.is_file():
                 raise BackendUnavailable(f"no class archive was made; {said}")
             made.replace(archive)
-        for other in archive.parent.glob("spark-*.jsa"):
-            if other != archive:
+        java.note_size(archive)
+        for other in archive.parent.glob("spark-*"):
+            if other.stem != archive.stem:
                 other.unlink()
     except OSError as error:
         raise BackendUnavailable(f"{error.strerror}: {error.filename}") from error

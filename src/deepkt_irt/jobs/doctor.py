@@ -95,7 +95,7 @@ def _class_archive() -> Finding:
         archive = java.class_archive()
     except BackendUnavailable:  # told above
         return Finding(subject, ok=True, found="needs Java and the Delta jars first")
-    if archive.is_file():
+    if java.is_whole(archive):
         return Finding(subject, ok=True, found=str(archive))
     found = "none, so Spark starts slower; python -m deepkt_irt.jobs.class_archive makes it"
     return Finding(subject, ok=True, found=found)
