@@ -17,13 +17,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=15002)
     port = parser.parse_args().port
     local_session(
+        profile="steady",
         more={
             "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
             "spark.connect.grpc.binding.address": "127.0.0.1",
             "spark.connect.grpc.binding.port": str(port),
             # as a plain number: databricks-connect cannot read the default, which has a unit
             "spark.sql.session.localRelationSizeLimit": "3221225472",
-        }
+        },
     )
     sys.stdout.write(f"sc://127.0.0.1:{port}\n")
     sys.stdout.flush()

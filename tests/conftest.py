@@ -72,7 +72,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def spark() -> Iterator["SparkSession"]:
     """The one session of the test run: local, or through Connect where SPARK_REMOTE says so."""
-    session = folder_session()
+    session = folder_session(profile="steady")
     # compiling queries costs more than it saves on a few rows; the processes of e2e compile them
     session.conf.set("spark.sql.codegen.wholeStage", "false")
     session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")

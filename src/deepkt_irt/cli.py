@@ -221,7 +221,11 @@ def _run_all(
     tasks, settings = _chosen(from_, only), parse_settings(assignments or ())
     reporter = reporter_of(quiet=quiet)
     runner = open_runner(
-        Target(lake=lake), settings=settings, as_of=parse_as_of(as_of), reporter=reporter
+        Target(lake=lake),
+        settings=settings,
+        as_of=parse_as_of(as_of),
+        reporter=reporter,
+        lasting="minutes" if len(tasks) > 1 else "seconds",
     )
     runner.run(tasks, force=bool(from_ or only))
     if isinstance(reporter, ScreenReporter):

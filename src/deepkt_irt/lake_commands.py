@@ -97,7 +97,11 @@ def replay(
     settings, at = parse_settings(set_ or ()), parse_as_of(as_of)
     hold(ctx, folder, wait)
     runner = open_runner(
-        Target(lake=folder), settings=settings, as_of=at, reporter=reporter_of(quiet=quiet)
+        Target(lake=folder),
+        settings=settings,
+        as_of=at,
+        reporter=reporter_of(quiet=quiet),
+        lasting="minutes",
     )
     replay_from_bronze(runner, wanted)
     runner.run(FOLLOWING)

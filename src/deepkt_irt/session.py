@@ -35,6 +35,7 @@ _NO_COMPILING = {
 
 _SETTINGS_OF: dict[Profile, dict[str, str]] = {
     "small": {**_SMALL_PLANS, **_NO_COMPILING},
+    "steady": {**_SMALL_PLANS, **_NO_COMPILING},
     "medium": _SMALL_PLANS,
     "large": {},
 }
@@ -51,8 +52,8 @@ def local_session(
     """Start Spark with Delta in this process, or return the one already running.
 
     Args:
-        profile: `small` starts fast, for tens of thousands of rows; `medium` is faster on
-            hundreds of thousands, `large` on millions.
+        profile: `small` starts fast, for tens of thousands of rows; `steady` is faster on them
+            after a minute, `medium` on hundreds of thousands, `large` on millions.
         memory: Heap of the JVM, in Spark's notation.
         more: Spark settings beside ours.
 

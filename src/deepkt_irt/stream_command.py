@@ -31,7 +31,7 @@ def stream(
         Target(lake=folder),
         settings=parse_settings(set_ or ()),
         reporter=reporter_of(quiet=quiet),
-        lasting=True,
+        lasting="hours",
     )
     with stopped_by_signals() as stop:
         run_stream(runner, stop, Until(rounds=rounds, seconds=for_seconds))

@@ -88,7 +88,7 @@ def test_class_archive_has_another_name_for_another_build_of_java(machine, monke
     assert java.class_archive() != before
 
 
-@pytest.mark.parametrize("profile", ["small", "medium", "large"])
+@pytest.mark.parametrize("profile", ["small", "steady", "medium", "large"])
 def test_options_name_the_archive_only_where_it_lies(machine, profile):
     assert "-XX:SharedArchiveFile" not in java.jvm_options(profile)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -56,6 +56,11 @@ class Target:
         return Path(catalogs) / str(self.catalog) if self.catalog and catalogs else self.lake
 
 
+Lasting = Literal["seconds", "minutes", "hours"]
+_OF_LITTLE: dict[Lasting, Profile] = {"seconds": "small", "minutes": "steady", "hours": "medium"}
+"""Profiles where little has landed."""
+
+
 @dataclass(frozen=True)
 class Opened:
     """A lake or catalog with a session on it."""
@@ -65,12 +70,13 @@ class Opened:
     place: Place
 
 
-def open_target(target: Target, *, lasting: bool = False) -> Opened:
+def open_target(target: Target, *, lasting: Lasting = "seconds") -> Opened:
     """A session on the target, its tables and its files.
 
     Args:
         target: Where to work.
-        lasting: Whether the session is to work for long, so that compiling queries pays.
+        lasting: How long the session is to work: after a minute it pays that the JVM compiles
+            itself well, after more that queries are compiled.
 
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.
@@ -80,8 +86,8 @@ def open_target(target: Target, *, lasting: bool = False) -> Opened:
         lake = open_lake_folder(folder)
         place = (Place.of_folder if target.catalog else Place.of_lake)(lake, names)
         profile = profile_of(place.landing)
-        if lasting and profile == "small":
-            profile = "medium"
+        if profile == "small":
+            profile = _OF_LITTLE[lasting]
         spark = session.folder_session(profile=profile)
         return Opened(spark, TableStore(spark, lake=lake, schemas=names.schemas), place)
     catalog = str(target.catalog)
@@ -96,9 +102,9 @@ def open_runner(
     settings: Settings,
     as_of: datetime | None = None,
     reporter: Reporter | None = None,
-    lasting: bool = False,
+    lasting: Lasting = "seconds",
 ) -> Runner:
-    """A runner over the target, in a session that is to work for long or not.
+    """A runner over the target, in a session that is to work for so long.
 
     Raises:
         BackendUnavailable: If Spark cannot start or the lake cannot be written.

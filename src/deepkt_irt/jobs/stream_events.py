@@ -54,7 +54,7 @@ def stream_events(flags: argparse.Namespace) -> None:
     row a round under stream_events, with the seconds from a file's arrival to its events in silver.
     """
     settings = parse_settings(flags.set)
-    runner = open_runner(target_of(flags), settings=settings, lasting=True)
+    runner = open_runner(target_of(flags), settings=settings, lasting="hours")
     with stopped_by_signals() as stop:
         stream(runner, stop, Until(seconds=flags.for_seconds))
 

@@ -1,6 +1,6 @@
 """What a contract is in SQL: the statement that makes the table, its properties, its schema."""
 
-from deepkt_irt.tables.contract import Column, Privacy, Table
+from deepkt_irt.tables.contract import Layer, Privacy, Table
 
 _UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
 
@@ -36,7 +36,7 @@ def table_properties(table: Table) -> dict[str, str]:
     Statistics leave out what tells of a person: minima and maxima stay readable in the log
     after the rows are erased.
     """
-    columns = safe_columns(table)
+    columns = _skipped_by(table)
     statistics = {"delta.dataSkippingStatsColumns": ",".join(columns)}
     return {
         "delta.appendOnly": "false",  # erasure deletes rows of append-only tables, too
@@ -48,23 +48,29 @@ def table_properties(table: Table) -> dict[str, str]:
 
 
 def safe_columns(table: Table) -> list[str]:
-    """Columns of which statistics are kept: they tell of no person, and can be sorted.
+    """Columns that statistics may be kept of: they tell of no person, and can be sorted.
 
-    Of texts only those that files are sorted by or come from: ids are spread over all files, and
-    statistics of them took a third of the time of writing.
+    Of bronze only where rows came from: nothing looks for the rest, which is text.
     """
-
-    def is_sought(column: Column) -> bool:
-        is_text = column.type == "string"
-        return not is_text or column.name.startswith("_") or column.name in table.cluster_by
-
+    of_bronze = table.layer is Layer.BRONZE
     return [
         column.name
         for column in table.columns
         if column.privacy is Privacy.NONE
         and not column.type.startswith(_UNSORTABLE)
-        and is_sought(column)
+        and (column.name.startswith("_") or not of_bronze)
     ]
+
+
+def _skipped_by(table: Table) -> list[str]:
+    """Of them, those by which files are passed over.
+
+    Of texts only those that files are sorted by or come from: ids are spread over all files, and
+    statistics of them took a third of the time of writing.
+    """
+    texts = {column.name for column in table.columns if column.type == "string"}
+    sorted_by = (*table.cluster_by, *(name for name in texts if name.startswith("_")))
+    return [name for name in safe_columns(table) if name not in texts or name in sorted_by]
 
 
 def schema_of(table: Table) -> str:
