@@ -44,7 +44,7 @@ class Run:
     spent: dict[str, Spent]
 
 
-def section(*, actions: int = 5_000_000, others: tuple[int, ...] = (1_000_000,)) -> str:
+def section(*, actions: int = 5_000_000, others: tuple[int, ...] = (1_000_000, 20_000_000)) -> str:
     """The section of the page.
 
     Args:
@@ -106,7 +106,7 @@ operator that reads from it, so that they overlap).
 {_bounds(ours)}
 
 By size of the log, with {_MEMORY_GB} GB of heap whatever the size
-(`python benchmarks/scale.py --actions 5000000 --others 1000000 20000000`):
+(the smallest takes mostly what a first run costs whatever its size):
 
 {_by_size(sizes)}
 """
