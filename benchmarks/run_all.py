@@ -36,6 +36,7 @@ BENCHMARKS = (
     "fuzzing",
     "landing_limits",
     "streaming",
+    "pages",
     "retrieval",
     "explanations",
     "explanations_nightly",
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, default=REPOSITORY / "docs" / "benchmarks.md")
     parser.add_argument("--lake", type=Path, default=REPOSITORY / "lake", help="of `deepkt demo`")
     flags = parser.parse_args()
-    given = {"simulator_recovery": {"lake": flags.lake}}
+    given = {name: {"lake": flags.lake} for name in ("simulator_recovery", "pages")}
     # each in a process of its own, so that none has the memory or the Spark session of another
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as fresh:
         for name in flags.only:

@@ -4,6 +4,7 @@ DeepktError                  caught only by the command line: exit code 1
 ├── UsageError               a setting, flag or name is wrong or contradictory: exit code 2
 ├── BadFile                  an input file cannot be read as what it should be
 ├── SourceStopped            a source could not go on; the others were carried through
+├── DamagedTable             a table's files were cut off or changed from outside
 ├── SchemaMismatch           a frame differs from its declared table
 ├── QualityViolation         a declared check failed on too many rows
 ├── UndeclaredAccess         a task touched a table or model it did not declare
@@ -16,6 +17,7 @@ DeepktError                  caught only by the command line: exit code 1
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class DeepktError(Exception):
@@ -43,6 +45,20 @@ class SourceStopped(DeepktError):
     def __init__(self, lines: Sequence[str]) -> None:
         what = "a source is" if len(lines) == 1 else f"{len(lines)} sources are"
         super().__init__(f"{what} stopped, the others were carried through: {' | '.join(lines)}")
+
+
+class DamagedTable(DeepktError):
+    """A table's files were cut off, by a full disk say, or changed from outside."""
+
+    def __init__(self, file: Path, problem: str) -> None:
+        super().__init__(
+            _printable(
+                f"{file}: this file of a table's log is damaged ({_shortened(problem)}); put it "
+                "back from a copy of the lake. Without one, a table of silver or gold is worked "
+                "out again once its folder is deleted, but bronze only by a new lake from the "
+                "landing files"
+            )
+        )
 
 
 class SchemaMismatch(DeepktError):

@@ -32,6 +32,7 @@ from deepkt_irt.tables.ops import ERASURES, INGEST_AUDIT, PIPELINE_RUNS, QUARANT
 from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
+    CANONICAL_RESPONSES,
     ERASURE_REQUESTS,
     STUDENT_KEYS,
     USERS,
@@ -136,7 +137,7 @@ def all_rows(store, besides=(), *, without=frozenset()):
     return found
 
 
-CHANGED = (PIPELINE_RUNS, INGEST_AUDIT, ERASURES, ERASURE_REQUESTS)
+CHANGED = (PIPELINE_RUNS, INGEST_AUDIT, ERASURES, ERASURE_REQUESTS, CANONICAL_RESPONSES)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepkt_irt.errors import AnotherRun, QualityViolation
+from deepkt_irt.errors import AnotherRun, BackendUnavailable, QualityViolation
 from deepkt_irt.tables.refusals import meaning_of
 from deepkt_irt.tables.silver import SKILLS
 
@@ -34,6 +34,24 @@ def test_broken_check_is_no_clash():
 
     assert isinstance(meant, QualityViolation)
     assert str(meant) == "silver.skills: DELTA_VIOLATE_CONSTRAINT_WITH_VALUES:v_positive"
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("java.io.IOException: No space left on device", "the disk is full; make room"),
+        ("java.io.IOException: Disk quota exceeded", "quota is used up"),
+        ("FileNotFoundException: a.parquet (Read-only file system)", "cannot be written"),
+        ("java.io.FileNotFoundException: /l/x (Permission denied)", "give another with --lake"),
+    ],
+)
+def test_disk_that_takes_nothing_is_told_with_what_to_do(said, meaning):
+    meant = meaning_of(SKILLS, RuntimeError(f"Job aborted due to stage failure: {said}"))
+
+    assert isinstance(meant, BackendUnavailable)
+    assert str(meant).startswith("silver.skills: ")
+    assert meaning in str(meant)
+    assert str(meant).endswith("run again, nothing of this write was kept")
 
 
 @pytest.mark.parametrize("said", ["[DELTA_TABLE_NOT_FOUND] x", "concurrent modification", ""])

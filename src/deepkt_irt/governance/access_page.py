@@ -3,7 +3,7 @@
 import sys
 
 from deepkt_irt.governance.access import READERS, Role, is_filtered, masked_columns, may_read
-from deepkt_irt.governance.erasure import searches
+from deepkt_irt.governance.erasure import EMPTIED, searches
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.registry import TABLES
 
@@ -19,6 +19,7 @@ erasure finds a student by the columns named last ([privacy.md](privacy.md)).
 def page() -> str:
     """The whole page as Markdown."""
     found = {each.table.qualified_name: each.columns for each in searches(TABLES)}
+    found |= {table.qualified_name: ("emptied as a whole",) for table in EMPTIED}
     roles = [role.value.replace("_", " ") for role in READERS]
     header = ["table", *roles, "masked", "a student is found by"]
     lines = [header, ["---"] * len(header)]

@@ -3,7 +3,6 @@
 Every write is one Delta transaction. A frame that differs from its contract is refused.
 """
 
-import json
 import shutil
 import uuid
 from pathlib import Path
@@ -11,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import AnotherRun, BackendUnavailable, SchemaMismatch, UsageError
+from deepkt_irt.tables.commit_log import last_change, last_commit
 from deepkt_irt.tables.contract import Layer, Table
 from deepkt_irt.tables.ddl import quoted, schema_of, table_ddl
 from deepkt_irt.tables.quality import GONE, conformed, differing, matching
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
 
 _REPEATS = 3  # of a write that gives the same whatever another run wrote in between
-_CHANGED = '"dataChange":true'  # in a commit: files that bring rows or take some
 _CHANGE_FEED = "delta.enableChangeDataFeed"
 _KEEP = "delta.deletedFileRetentionDuration"
 
@@ -110,7 +109,8 @@ class TableStore:
             self._bring_up_to_date(table)
             return False
         in_lake = self._root is not None
-        self._spark.sql(table_ddl(table, self.sql_name(table), with_checks=in_lake))
+        ddl = table_ddl(table, self.sql_name(table), with_checks=in_lake)
+        self._run(table, lambda: self._spark.sql(ddl))
         if not in_lake:
             for check in table.checks:
                 self._spark.sql(
@@ -392,9 +392,7 @@ class TableStore:
         path = self.folder(table)
         if path is None or not self.exists(table):
             return self.version(table)
-        commits = sorted((path / "_delta_log").glob("[0-9]*[0-9].json"))
-        changing = (each for each in reversed(commits) if _CHANGED in each.read_text())
-        return int(next(changing, commits[0]).stem)
+        return last_change(path / "_delta_log")
 
     def rows_written(self, table: Table) -> int | None:
         """Rows the last commit wrote, as Delta reports it; None if it does not say."""
@@ -411,7 +409,7 @@ class TableStore:
             return None
         path = self.folder(table)
         if path is not None:
-            return _last_local_commit(path / "_delta_log")
+            return last_commit(path / "_delta_log")
         history = self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)} LIMIT 1")
         row = history.select("version", "operationMetrics").first()
         return (int(row[0]), row[1] or {}) if row else None
@@ -421,6 +419,7 @@ class TableStore:
 
         Raises:
             AnotherRun: If another run's commit clashes with it.
+            BackendUnavailable: If the disk is full or cannot be written.
             QualityViolation: If a row breaks a declared check.
         """
         try:
@@ -433,16 +432,6 @@ class TableStore:
                 raise meant from error
             else:
                 raise
-
-
-def _last_local_commit(log: Path) -> tuple[int, dict[str, str]]:
-    """Version and metrics of the last commit, from the log itself: a query takes 0.1 s and more."""
-    newest = max(log.glob("[0-9]*.json"))
-    for line in newest.read_text().splitlines():
-        entry = json.loads(line)
-        if "commitInfo" in entry:
-            return int(newest.stem), entry["commitInfo"].get("operationMetrics", {})
-    return int(newest.stem), {}
 
 
 def open_lake_folder(lake: Path) -> Path:
