@@ -1,10 +1,10 @@
-"""Days of deliveries: after each, the tables are what working everything out again would make.
+"""Days of deliveries: after them, the tables are what working everything out again would make.
 
-One lake lives through all days. Each day's run knows what changed since the one before; then the
-same tasks run again on everything, and no row of a table may differ.
+One lake lives through all days. Each day's run knows what changed since the one before; in the end
+the same tasks run again on everything, and no row of a table may differ.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -233,37 +233,49 @@ TOUCHED = {
 }
 
 
+@dataclass(frozen=True)
+class Days:
+    """What days left.
+
+    Attributes:
+        touched: By day, ids of the students of whom an event came, went or changed.
+        by_day: Content of the tables after the last of them, each of which worked out changes.
+        whole: The same after everything was worked out again.
+    """
+
+    touched: dict[str, set[str]]
+    by_day: dict[str, list[str]]
+    whole: dict[str, list[str]]
+
+
 @pytest.fixture(scope="module")
 def days(spark, tmp_path_factory):
-    """By day: the tables after it, after everything was worked out, and students with changes."""
+    """No student is touched on two days: what one of them gets wrong is there at the end."""
     lake = Lake(spark, tmp_path_factory.mktemp("days"))
     first_day(lake)
     lake.run()
-    seen = {}
+    touched = {}
     for day in (second_day, third_day):
         before = lake.store.version(CANONICAL_LEARNING_EVENTS)
         day(lake)
         lake.run()
-        by_day, students = lake.content(), lake.students_changed(after=before)
-        lake.run(force=True)
-        seen[day.__name__] = (by_day, lake.content(), students)
-    return seen
+        touched[day.__name__] = lake.students_changed(after=before)
+    by_day = lake.content()
+    lake.run(force=True)
+    return Days(touched, by_day, lake.content())
 
 
-@pytest.mark.parametrize("day", TOUCHED)
 @pytest.mark.parametrize("table", [table.qualified_name for table in TABLES])
-def test_a_day_leaves_what_working_everything_out_leaves(days, day, table):
-    by_day, whole, _ = days[day]
-    assert by_day[table] == whole[table]
-    assert whole[table]
+def test_days_leave_what_working_everything_out_leaves(days, table):
+    assert days.by_day[table] == days.whole[table]
+    assert days.whole[table]
 
 
 @pytest.mark.parametrize("day", TOUCHED)
 def test_only_events_that_differ_are_written(days, day):
-    """Of those whose rows were worked out again, some come out as they were: rob, con, xi."""
-    assert days[day][2] == TOUCHED[day]
+    """Of those whose rows were worked out again, some come out as they were: rob, con, xi.
 
-
-def test_a_task_that_ran_on_everything_starts_the_next_day(days):
-    """Were changes told from the run before it, the third day would hold the second's, too."""
-    assert not TOUCHED["second_day"] & days["third_day"][2]
+    Were changes told from the run before the last, the third day would hold the second's, too.
+    """
+    assert days.touched[day] == TOUCHED[day]
+    assert not TOUCHED["second_day"] & TOUCHED["third_day"]
