@@ -51,8 +51,8 @@ from deepkt_irt.sources.responses_csv import parse_mapping
 from deepkt_irt.sources.simulator import simulate, write_district
 from deepkt_irt.stream_command import COMMANDS as STREAM_COMMANDS
 from deepkt_irt.tables.contract import Table
+from deepkt_irt.tables.lake_folder import open_lake_folder
 from deepkt_irt.tables.registry import TABLES
-from deepkt_irt.tables.store import open_lake_folder
 from deepkt_irt.view_commands import COMMANDS as VIEW_COMMANDS
 
 app = typer.Typer(

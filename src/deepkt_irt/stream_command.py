@@ -10,7 +10,7 @@ from deepkt_irt.jobs.stream_events import Until, stopped_by_signals
 from deepkt_irt.jobs.stream_events import stream as run_stream
 from deepkt_irt.lake_commands import LakeOption, QuietOption, SetOption, WaitOption, hold
 from deepkt_irt.progress import reporter_of
-from deepkt_irt.tables.store import open_lake_folder
+from deepkt_irt.tables.lake_folder import open_lake_folder
 
 
 def stream(

@@ -8,7 +8,7 @@ import pytest
 from deepkt_irt.errors import BackendUnavailable, UsageError
 from deepkt_irt.jobs.opening import Target, checked, parse_as_of, parse_settings, profile_of
 from deepkt_irt.settings import SaktSettings, SequenceSettings, SimulatorSettings
-from deepkt_irt.tables.store import open_lake_folder
+from deepkt_irt.tables.lake_folder import open_lake_folder
 
 
 def test_target_needs_just_one_place():

@@ -12,7 +12,7 @@ from deepkt_irt import java
 from deepkt_irt.errors import BackendUnavailable
 from deepkt_irt.settings import ChatSettings, Settings
 from deepkt_irt.settings.language_models import PRICES_AS_OF, RETIREMENTS, RETIREMENTS_AS_OF
-from deepkt_irt.tables.store import open_lake_folder
+from deepkt_irt.tables.lake_folder import open_lake_folder
 
 _GIB = 2**30
 _NEEDED_MEMORY_GIB = 6

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deepkt_irt.errors import AnotherRun, BackendUnavailable
-from deepkt_irt.tables.store import open_lake_folder
+from deepkt_irt.tables.lake_folder import open_lake_folder
 
 log = logging.getLogger(__name__)
 

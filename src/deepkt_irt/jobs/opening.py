@@ -22,7 +22,8 @@ from deepkt_irt.jobs.context import Place
 from deepkt_irt.jobs.names import Names
 from deepkt_irt.jobs.runner import LogReporter, Reporter, Runner
 from deepkt_irt.settings import Settings
-from deepkt_irt.tables.store import TableStore, open_lake_folder
+from deepkt_irt.tables.lake_folder import open_lake_folder
+from deepkt_irt.tables.store import TableStore
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

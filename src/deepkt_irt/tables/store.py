@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import AnotherRun, BackendUnavailable, SchemaMismatch, UsageError
+from deepkt_irt.errors import AnotherRun, SchemaMismatch, UsageError
 from deepkt_irt.tables.commit_log import last_change, last_commit
 from deepkt_irt.tables.contract import Layer, Table
 from deepkt_irt.tables.ddl import quoted, schema_of, table_ddl
@@ -432,21 +432,3 @@ class TableStore:
                 raise meant from error
             else:
                 raise
-
-
-def open_lake_folder(lake: Path) -> Path:
-    """Create a lake folder and prove that it can be written.
-
-    Raises:
-        BackendUnavailable: If it cannot.
-    """
-    probe = lake / "tables" / ".writable"
-    try:
-        probe.parent.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise BackendUnavailable(
-            f"lake {lake} cannot be written ({error.strerror}); give another folder with --lake"
-        ) from error
-    return lake.resolve()
