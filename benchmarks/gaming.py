@@ -25,14 +25,19 @@ from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.knowledge_tracing.histories import FIRST_ACTIONS, Histories
 from deepkt_irt.reporting.gaming import confidence
 from deepkt_irt.settings import BehaviourSettings, CalibrationSettings, Settings, SimulatorSettings
-from deepkt_irt.silver.behaviour import PATTERNS, response_behaviour
+from deepkt_irt.silver.behaviour import PATTERNS, response_behaviour, usual_times
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.simulator import District, write_district
 from deepkt_irt.sources.simulator_files import landing_frames, truth_frames
 from deepkt_irt.sources.simulator_world import build_world
 from deepkt_irt.sources.simulator_year import live_year
-from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, RESPONSE_BEHAVIOUR, STUDENT_KEYS
+from deepkt_irt.tables.silver import (
+    CANONICAL_LEARNING_EVENTS,
+    ITEM_TIMES,
+    RESPONSE_BEHAVIOUR,
+    STUDENT_KEYS,
+)
 from deepkt_irt.tables.store import TableStore
 from held_out import INTERVALS, Comparison
 from page import REPOSITORY, CannotRunError, table
@@ -228,7 +233,8 @@ def _lake(n_students: int, seed: int, times: tuple[float, float] | None) -> Lake
 def _found(store: TableStore, district: District) -> Lake:
     students = store.read(STUDENT_KEYS).select("student_key", "student_id").toPandas()
     students = students.merge(district.truth_students[["student_id", "kind"]], on="student_id")
-    behaviour = store.read(RESPONSE_BEHAVIOUR).toPandas().merge(students, on="student_key")
+    seen = store.read(RESPONSE_BEHAVIOUR).join(store.read(ITEM_TIMES), "item_id", "left")
+    behaviour = seen.toPandas().merge(students, on="student_key")
     columns = ("event_id", "student_key", "item_id", "assignment_id", "sequence_number")
     own = store.read(CANONICAL_LEARNING_EVENTS)
     events = own.select(*columns, "correct", "latency_ms", "answer_requested").toPandas()
@@ -374,7 +380,10 @@ def _of_assistments(spark: SparkSession, histories: Histories) -> tuple[pd.DataF
         }
     )
     began = time.perf_counter()
-    found = response_behaviour(_events(spark, own), _SETTINGS).select(
+    events = _events(spark, own)
+    times = usual_times(events, _SETTINGS)
+    found = response_behaviour(events, times, _SETTINGS).join(times, "item_id", "left")
+    found = found.select(
         F.col("event_id").cast("long").alias("place"),
         *("usual_ms", "threshold_ms", "rapid_guess", "is_excluded"),
     )

@@ -34,6 +34,7 @@ BENCHMARKS = (
     "daily_increment",
     "erasure",
     "fuzzing",
+    "kills",
     "landing_limits",
     "streaming",
     "pages",

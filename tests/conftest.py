@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,7 +131,11 @@ def context(spark: "SparkSession", store: TableStore, tmp_path: Path) -> Callabl
     """Makes the context a task would get: `context(TASKS["x"])` over the test's own lake."""
 
     def make(
-        task: Task, *, settings: Settings | None = None, as_of: datetime = AS_OF
+        task: Task,
+        *,
+        settings: Settings | None = None,
+        as_of: datetime = AS_OF,
+        since: Mapping[str, int] | None = None,
     ) -> JobContext:
         return JobContext(
             store=store,
@@ -141,6 +145,7 @@ def context(spark: "SparkSession", store: TableStore, tmp_path: Path) -> Callabl
             run_id="test-run",
             place=Place.of_lake(tmp_path / "lake"),
             spark=spark,
+            since=since,
         )
 
     return make

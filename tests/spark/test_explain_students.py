@@ -164,9 +164,10 @@ class Lake:
     def recommend(self, *keys):
         self.write(BANDIT_RECOMMENDATIONS, [recommendation(key) for key in keys])
 
-    def run(self, settings=OFFLINE, *, as_of=AS_OF):
+    def run(self, settings=OFFLINE, *, as_of=AS_OF, since=None):
         task = TASKS["explain_students"]
-        return explain_students(self.context(task, settings=settings, as_of=as_of))
+        context = self.context(task, settings=settings, as_of=as_of, since=since)
+        return explain_students(context)
 
     def told(self):
         return told_in(self.store)
@@ -299,6 +300,26 @@ def test_only_changed_evidence_is_worded_anew_and_who_is_gone_goes(lake):
     assert told["k2", "teacher"]["explained_at"].day == 1
     assert told["k1", "teacher"]["explained_at"].day == 2
     assert "90 %" in told["k1", "teacher"]["summary"][0]["text"]
+
+
+def test_looked_at_is_who_was_decided_about_since_and_whom_a_model_did_not_word(lake, spark):
+    lake.run()
+    followed = (BANDIT_RECOMMENDATIONS, CONTENT_EMBEDDINGS)
+    since = {table.qualified_name: lake.store.version(table) for table in followed}
+    lake.mastery(first=0.9)  # of k1, about whom nothing was decided since
+
+    def told_anew(day):
+        lake.run(as_of=AS_OF.replace(day=day), since=since)
+        return {key for (key, _), row in lake.told().items() if row["explained_at"].day == day}
+
+    assert told_anew(2) == set()
+    decided = [recommendation("k2", item="course:7"), recommendation("k3")]
+    lake.store.upsert(BANDIT_RECOMMENDATIONS, lake.frame(BANDIT_RECOMMENDATIONS, decided))
+    assert told_anew(3) == {"k2"}  # what was decided about k3 is what was before
+    name = lake.store.sql_name(RAG_EXPLANATIONS)
+    spark.sql(f"UPDATE {name} SET model = 'another' WHERE student_key = 'k1'")  # noqa: S608
+    assert told_anew(4) == {"k1"}
+    assert told_anew(5) == set()
 
 
 class Walk:

@@ -12,6 +12,7 @@ from deepkt_irt.reporting.gaming import Count, render_text
 from deepkt_irt.settings import BehaviourSettings
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
+    ITEM_TIMES,
     ITEMS,
     RESPONSE_BEHAVIOUR,
     STUDENT_KEYS,
@@ -49,7 +50,7 @@ def school(store, frame):
                 at = START + timedelta(minutes=number)
                 more = {"source": "s", "skill_ids": [], "event_kind": "practice", "batch_id": 0}
                 events.append(event | more | {"answered_at": at, "latency_ms": 900 + number})
-                behaviour.append(event | {"usual_ms": 40_000.0, "is_excluded": False} | flags)
+                behaviour.append(event | {"is_excluded": False} | flags)
         item = {"item_id": "s:q1", "source": "s", "source_item_id": "q1", "title": "Halves"}
         item |= {"skill_ids": [], "in_catalogue": True, "n_events": 1}
         for table, made in (
@@ -58,6 +59,7 @@ def school(store, frame):
             (STUDENT_KEYS, keys),
             (USERS, users),
             (ITEMS, [item]),
+            (ITEM_TIMES, [{"item_id": "s:q1", "n_times": 9, "usual_ms": 40_000.0}]),
         ):
             store.overwrite(table, frame(table, made))
 

@@ -21,6 +21,7 @@ from deepkt_irt.tables.gold import SAKT_SEQUENCES, WDIRT_FEATURES
 from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
+    ITEM_TIMES,
     ITEMS,
     RESPONSE_BEHAVIOUR,
     SKILLS,
@@ -41,7 +42,7 @@ BY_STUDENT = (
     SAKT_SEQUENCES,
     WDIRT_FEATURES,
 )
-TABLES = (*BY_STUDENT, ITEMS, SKILLS)
+TABLES = (*BY_STUDENT, ITEMS, ITEM_TIMES, SKILLS)
 PIPELINE = [TASKS[each.__name__] for each in (transform_silver, engineer_features)]
 # two latencies make an item's usual time, so that a third moves it
 SETTINGS = Settings(behaviour=BehaviourSettings(min_latencies=2))

@@ -14,6 +14,7 @@ from deepkt_irt.jobs.bandit_rewards import note_rewards
 from deepkt_irt.jobs.recommend_items import decide, recommend_items
 from deepkt_irt.jobs.recommendation_input import catalogue_of
 from deepkt_irt.jobs.task import TASKS
+from deepkt_irt.jobs.to_decide import to_decide
 from deepkt_irt.knowledge_tracing.versions import Version
 from deepkt_irt.recommending import Recommender
 from deepkt_irt.settings import Settings
@@ -456,6 +457,41 @@ def test_recommend_items_learns_on_the_second_day_from_the_first_and_from_nothin
 
     assert third["new_rewards"] == 0
     assert len(store.read(BANDIT_REWARDS).collect()) == len(found)
+
+
+def test_recommend_items_decides_anew_only_where_recommendations_do_not_stand(store, lake, context):
+    """Of students who were scored since, or are recommended what may not be offered any more."""
+    of_day(lake, [answer("s00", 1, "i0", at=AS_OF)])
+    recommend_items(context(TASK))
+    before = {row["decision_id"]: row for row in store.read(BANDIT_RECOMMENDATIONS).collect()}
+    blocked = before[min(before)]["item_id"]
+    without = Settings.model_validate({"recommendation": {"blocked_items": [blocked]}})
+    others = [row for s in STUDENTS[1:] for row in offered(s, **{f"i{n}": 0.7 for n in range(8)})]
+    again = [row | {"scored_at": AS_OF + DAY} for row in offered("s00", i1=0.6, i2=0.6)]
+    lake(SAKT_PREDICTIONS, *others, *again)
+    known = {CANONICAL_LEARNING_EVENTS.qualified_name: store.version(CANONICAL_LEARNING_EVENTS)}
+
+    def to_decide_on(day, settings=without):
+        ctx = context(TASK, as_of=AS_OF + day * DAY, settings=settings)
+        return {row[0] for row in to_decide(ctx, catalogue_of(ctx)[0], RULE).collect()}
+
+    affected = {row["student_key"] for row in before.values() if row["item_id"] == blocked}
+    affected |= {"s00"}
+    assert to_decide_on(1) == affected < set(STUDENTS)
+    assert to_decide_on(7) == set(STUDENTS)  # they stood for a week
+
+    tomorrow = context(TASK, as_of=AS_OF + DAY, since=known, settings=without)
+    metrics = recommend_items(tomorrow)
+
+    assert metrics["students"] + metrics["students_without"] == len(affected)
+    after = {row["decision_id"]: row for row in store.read(BANDIT_RECOMMENDATIONS).collect()}
+    assert {row["student_key"] for row in after.values()} == set(STUDENTS)
+    assert blocked not in {row["item_id"] for row in after.values()}
+    left = {k: row for k, row in before.items() if row["student_key"] not in affected}
+    assert left.items() <= after.items()
+    assert to_decide_on(1) == affected  # the same instant decides the same
+    assert to_decide_on(2) == set()
+    assert to_decide_on(7) == set(STUDENTS) - affected
 
 
 def test_recommend_items_linucb_goes_live_when_the_log_says_that_it_is_better(

@@ -6,7 +6,12 @@ import pytest
 
 from conftest import rows
 from deepkt_irt.settings import BehaviourSettings
-from deepkt_irt.silver.behaviour import PATTERNS, response_behaviour
+from deepkt_irt.silver.behaviour import (
+    PATTERNS,
+    judged_otherwise,
+    response_behaviour,
+    usual_times,
+)
 from deepkt_irt.tables.quality import schema_differences
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, RESPONSE_BEHAVIOUR
 
@@ -14,6 +19,10 @@ pytestmark = pytest.mark.spark
 
 SETTINGS = BehaviourSettings(min_latencies=3)
 USUAL_MS = 40_000  # of the item "q": 6 s are its threshold, 13.2 s are fast
+
+
+def behaviour(events):
+    return response_behaviour(events, usual_times(events, SETTINGS), SETTINGS)
 
 
 @pytest.fixture
@@ -58,7 +67,7 @@ def judged(events):
             for n, each in enumerate(cases)
             for record in (each if isinstance(each, list) else [each])
         ]
-        found = response_behaviour(events([*known, *given]), SETTINGS)
+        found = behaviour(events([*known, *given]))
         by_event = {row["event_id"]: row for row in found.collect()}
         return [by_event.get(f"case{n}-1") for n in range(len(cases))]
 
@@ -76,14 +85,14 @@ def test_threshold_is_a_share_of_the_items_own_usual_time(events):
         {"item_id": item, "latency_ms": time} for item, each in times.items() for time in each
     )
 
-    found = response_behaviour(given, SETTINGS)
+    found = behaviour(given)
 
     assert schema_differences(RESPONSE_BEHAVIOUR, dict(found.dtypes)) == []
-    columns = ("item_id", "usual_ms", "threshold_ms", "event_id", "rapid_guess", "is_excluded")
-    made = rows(found, *columns)
-    assert {row[:3] for row in made} == {("long", 100_000, 10_000), ("short", 4_000, 600)}
+    times = rows(usual_times(given, SETTINGS), "item_id", "n_times", "usual_ms", "threshold_ms")
+    assert times == [("long", 5, 100_000, 10_000), ("short", 5, 4_000, 600)]
+    made = rows(found, "item_id", "event_id", "rapid_guess", "is_excluded")
     assert len(made) == 10  # of the new item nothing can be said
-    assert [row[3:] for row in made if row[4]] == [("only8-1", True, True), ("only3-1", True, True)]
+    assert [row[1:] for row in made if row[2]] == [("only8-1", True, True), ("only3-1", True, True)]
 
 
 RAPID = (
@@ -108,9 +117,9 @@ def test_times_that_are_none_do_not_move_the_usual_one(events):
     asked = [{"latency_ms": 900, "first_action": "hint"} for _ in range(20)]
     known = [{"latency_ms": 30_000} for _ in range(3)]
 
-    found = response_behaviour(events([*noise, *asked, *known]), SETTINGS)
+    times = usual_times(events([*noise, *asked, *known]), SETTINGS)
 
-    assert rows(found, "usual_ms") == [(30_000,)] * 3
+    assert rows(times, "n_times", "usual_ms") == [(3, 30_000)]
 
 
 ASKED_FIRST = (
@@ -222,10 +231,10 @@ def test_the_same_events_give_the_same_rows_whatever_their_order(events):
     )
     columns = RESPONSE_BEHAVIOUR.column_names
 
-    first = rows(response_behaviour(given, SETTINGS), *columns)
+    first = rows(behaviour(given), *columns)
 
     assert len(first) == 60
-    assert rows(response_behaviour(given.repartition(5, "latency_ms"), SETTINGS), *columns) == first
+    assert rows(behaviour(given.repartition(5, "latency_ms")), *columns) == first
 
 
 def test_thresholds_rest_on_all_times_of_the_item_and_on_nothing_else(events):
@@ -236,8 +245,29 @@ def test_thresholds_rest_on_all_times_of_the_item_and_on_nothing_else(events):
     later = [{"student_key": "b", "latency_ms": 11_000} for _ in range(9)]
 
     def third(*given):
-        found = response_behaviour(events([*known, *chain(*given)]), SETTINGS)
-        return rows(found.filter("event_id = 'a-3'"), "threshold_ms", "rapid_guess")
+        found = behaviour(events([*known, *chain(*given)]))
+        return rows(found.filter("event_id = 'a-3'"), "rapid_guess")
 
-    assert third(elsewhere, untimed) == [(1_500, False)]
-    assert third(later) == [(1_650, True)]
+    assert third(elsewhere, untimed) == [(False,)]  # a threshold of 1,500 ms
+    assert third(later) == [(True,)]  # of 1,650 ms
+
+
+def test_who_is_judged_otherwise_is_told_by_what_their_times_are_called(events, spark):
+    """Times of 40 s make 6 s a guess's and 13.2 s fast; times of 50 s make it 7.5 s and 16.5 s."""
+    times = {"guess then and now": 2_000, "a guess now": 7_000, "fast now": 15_000}
+    times |= {"slow then and now": 17_000, "unknown": None}
+    given = [{"student_key": name, "latency_ms": time} for name, time in times.items()]
+    elsewhere = [{"student_key": "elsewhere", "item_id": "other", "latency_ms": 7_000}]
+    columns = "item_id string, usual_ms double, judged_ms double"
+
+    def otherwise(usual, judged):
+        known = [("q", usual, judged), ("other", 40_000.0, 40_000.0)]
+        moved = spark.createDataFrame(known, columns)
+        found = judged_otherwise(events([*given, *elsewhere]), moved, SETTINGS)
+        return {row["student_key"] for row in found.collect()}
+
+    assert otherwise(50_000.0, 40_000.0) == {"a guess now", "fast now"}
+    assert otherwise(40_000.0, 50_000.0) == {"a guess now", "fast now"}
+    assert otherwise(40_000.0, 40_000.0) == set()
+    assert otherwise(40_000.0, None) == times.keys() - {"unknown"}
+    assert otherwise(None, 40_000.0) == times.keys() - {"unknown"}

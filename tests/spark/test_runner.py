@@ -1,5 +1,7 @@
 """The runner records every run, skips what is up to date and stops at the first failure."""
 
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +15,8 @@ from deepkt_irt.settings import Settings
 from deepkt_irt.tables.bronze import RAW_CONTENT
 from deepkt_irt.tables.gold import SKILL_VOCABULARY
 from deepkt_irt.tables.ops import ERASURES, PIPELINE_RUNS
-from deepkt_irt.tables.silver import SKILLS, USER_SPLITS
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, SKILLS, USER_SPLITS
+from deepkt_irt.tables.store import TableStore
 
 pytestmark = pytest.mark.spark
 
@@ -204,3 +207,30 @@ def test_context_undeclared_read_and_write_are_refused(context):
         ctx.overwrite(USER_SPLITS, ctx.read(USER_SPLITS))
     with pytest.raises(UndeclaredAccess, match="model registry"):
         _ = ctx.models
+
+
+def test_task_whose_table_was_deleted_runs_again_and_works_out_everything(
+    make_runner, spark, store, frame
+):
+    knows_changes = []
+
+    def noting(ctx):
+        """Note whether changes are known, and write one student."""
+        knows_changes.append(ctx.changes(CANONICAL_LEARNING_EVENTS) is not None)
+        return one_split(ctx)
+
+    noted = Task("noted", noting, (CANONICAL_LEARNING_EVENTS,), (USER_SPLITS,), (), ())
+    store.create(CANONICAL_LEARNING_EVENTS)
+    make_runner().run([noted])
+    event = {"event_id": "a-1", "source": "s", "student_key": "a", "sequence_number": 1}
+    event |= {"item_id": "s:q", "skill_ids": [], "event_kind": "practice", "batch_id": 0}
+    store.overwrite(CANONICAL_LEARNING_EVENTS, frame(CANONICAL_LEARNING_EVENTS, [event]))
+    make_runner().run([noted])
+    make_runner().run([noted])  # up to date
+
+    shutil.rmtree(store.folder(USER_SPLITS))
+    emptied = TableStore(spark, lake=store.folder(USER_SPLITS).parents[2])
+    replace(make_runner(), store=emptied).run([noted])
+
+    assert knows_changes == [False, True, False]
+    assert emptied.read(USER_SPLITS).count() == 1

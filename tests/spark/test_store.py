@@ -152,6 +152,14 @@ def test_table_of_an_earlier_version_gets_the_columns_that_may_be_null(store, sp
     assert rows(again.read(later), "id", "w") == [(2, "x")]
 
 
+def test_table_of_an_earlier_version_that_has_more_is_refused(store, spark, tmp_path):
+    store.overwrite(T, spark.createDataFrame([(1, 2.0)], "id bigint, v double"))
+    later = replace(T, columns=T.columns[:1])
+
+    with pytest.raises(SchemaMismatch, match=r"earlier version made it, with v: make the lake"):
+        TableStore(spark, lake=tmp_path / "lake").read(later)
+
+
 def test_table_of_an_earlier_version_that_lacks_more_is_refused(store, spark, tmp_path):
     store.overwrite(T, spark.createDataFrame([(1, 2.0)], "id bigint, v double"))
     later = replace(T, columns=(*T.columns, Column("w", "string", "new")))

@@ -93,6 +93,22 @@ def test_train_cut_off_and_started_again_gives_the_weights_of_one_never_cut_off(
     assert [epoch.number for epoch in told] == list(range(killed_after, 5))
 
 
+@pytest.mark.parametrize("damage", ["cut", "emptied", "a bit flipped"])
+def test_train_begins_anew_where_its_checkpoint_is_damaged_and_says_so(damage, tmp_path, caplog):
+    checkpoint = tmp_path / "state.pt"
+    whole = trained_on(HISTORIES, SPLIT, SMALL, checkpoint=checkpoint)
+    kept = bytearray(checkpoint.read_bytes())
+    kept[len(kept) // 2] ^= 1
+    damaged = {"cut": kept[: len(kept) // 3], "emptied": b"", "a bit flipped": kept}
+    checkpoint.write_bytes(damaged[damage])
+
+    again = trained_on(HISTORIES, SPLIT, SMALL, checkpoint=checkpoint)
+
+    assert same(again.network, whole.network)
+    assert again.epochs == whole.epochs
+    assert f"{checkpoint} is damaged: the training begins anew" in caplog.messages
+
+
 def test_train_that_was_over_returns_its_result_again(tmp_path):
     checkpoint = tmp_path / "state.pt"
     first = trained_on(HISTORIES, SPLIT, SMALL, checkpoint=checkpoint)

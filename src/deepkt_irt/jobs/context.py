@@ -98,6 +98,7 @@ class Access:
     read: set[str] = field(default_factory=set)
     rows_written: int = 0
     rows_in: int | None = None
+    versions: dict[str, int] = field(default_factory=dict)  # of tables written, as it left them
 
 
 class JobContext:
@@ -308,10 +309,12 @@ class JobContext:
             raise UndeclaredAccess(self._task.name, "writes", table.qualified_name)
         before = self._store.version(table)
         write()
-        if self._store.version(table) != before:
+        after = self._store.version(table)
+        if after is not None and after != before:
             rows = self._store.rows_written(table) or 0
             with self._lock:  # a task may write several tables at once
                 self.access.rows_written += rows
+                self.access.versions[table.qualified_name] = after
             self.progress(f"{table.qualified_name}: {rows:,} rows")
 
     def progress(self, line: str) -> None:

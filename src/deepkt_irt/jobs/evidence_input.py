@@ -22,6 +22,7 @@ from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_ATTENTION, STUDENT_MASTERY
 from deepkt_irt.tables.gold_content import CONTENT_EMBEDDINGS
+from deepkt_irt.tables.quality import matching
 from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, ITEMS, SKILLS
 
 if TYPE_CHECKING:
@@ -57,15 +58,20 @@ class Reading(Protocol):
         ...
 
 
-def wanted_rows(ctx: Reading, material: Material) -> "DataFrame":
+def wanted_rows(ctx: Reading, material: Material, among: "DataFrame | None" = None) -> "DataFrame":
     """A row for each student and audience: what is observed, and `inputs_hash`.
 
     The hash is of all that an explanation is worked out from, but for who it is about. It is Spark
     that makes it, so that no Python is needed to see that nothing changed.
+
+    Args:
+        ctx: What is read.
+        material: Passages for every item recommended to these students.
+        among: student_key of those meant; None: all.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    seen = observed_rows(ctx)
+    seen = observed_rows(ctx, among)
     figures = [name for name in seen.columns if name not in ("student_key", "decision_id")]
     pair = ("skill_id", "item_id")
     columns = (*pair, "audience", "passages")
@@ -85,7 +91,7 @@ def _hash_of(sources: tuple[Source, ...], why: str) -> str:
     return hashlib.sha256(repr((EVIDENCE_VERSION, sources, why)).encode()).hexdigest()
 
 
-def observed_rows(ctx: Reading) -> "DataFrame":
+def observed_rows(ctx: Reading, among: "DataFrame | None" = None) -> "DataFrame":
     """One row a student: the first recommendation, and what is known on its skill.
 
     Shares are rounded to whole percent, as they are told: what moves by less changes nothing.
@@ -103,27 +109,28 @@ def observed_rows(ctx: Reading) -> "DataFrame":
         F.expr(f"size(filter(influences, {raising}))").alias("n_raising"),
         F.expr(f"size(filter(influences, {lowering}))").alias("n_lowering"),
     )
-    first = recommended(ctx)
+    first = recommended(ctx, among)
     rows = (
         first.join(mastery, own, "left")
         .join(moved, own, "left")
-        .join(_lately(ctx, first_recommendations(ctx).select(*own)), own, "left")
+        .join(_lately(ctx, first_recommendations(ctx, among).select(*own)), own, "left")
     )
     return rows.withColumns({name: F.round(name, _DECIMALS) for name in _SHARES})
 
 
-def first_recommendations(ctx: Reading) -> "DataFrame":
-    """One row a student: what is explained."""
-    return ctx.read(BANDIT_RECOMMENDATIONS).filter("rank = 1")
+def first_recommendations(ctx: Reading, among: "DataFrame | None" = None) -> "DataFrame":
+    """One row a student, of all or of those meant: what is explained."""
+    first = ctx.read(BANDIT_RECOMMENDATIONS).filter("rank = 1")
+    return first if among is None else matching(first, [among])
 
 
-def recommended(ctx: Reading) -> "DataFrame":
+def recommended(ctx: Reading, among: "DataFrame | None" = None) -> "DataFrame":
     """One row a student: the first recommendation, with the names of item and skill."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
     names = ctx.read(SKILLS).select("skill_id", F.col("name").alias("skill"))
     return (
-        first_recommendations(ctx)
+        first_recommendations(ctx, among)
         .select("student_key", "skill_id", "item_id", "decision_id", "p_correct", "reason")
         .join(names, "skill_id", "left")
         .join(_labels(ctx), "item_id", "left")

@@ -18,11 +18,14 @@ from deepkt_irt.jobs.evidence_input import (
     wanted_rows,
 )
 from deepkt_irt.jobs.explanation_records import PROMPT, Tracing, register_wording
+from deepkt_irt.jobs.reading import held_if_few
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.rag.chat import Call
 from deepkt_irt.rag.explainer import NOT_ASKED, OFFLINE, Explainer, Explanation, explained_offline
 from deepkt_irt.rag.opening import open_explainer
 from deepkt_irt.rag.prompts import VERSION
+from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS
+from deepkt_irt.tables.gold_content import CONTENT_EMBEDDINGS
 from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.ops import LLM_CALLS
 
@@ -41,20 +44,38 @@ def explain_students(ctx: JobContext) -> Metrics:
     """Explain to teachers and students what is recommended, from evidence and cited passages.
 
     Only what rests on other figures or passages than before is worked out and written; the rest
-    stays as it is. The same evidence is asked about once, whoever it is of. What a model is asked
-    is registered in MLflow, and leaves traces there without a student. Without a language model
-    (chat.provider=offline), beyond the budget, or where an answer does not hold against its
-    evidence, the explanation is made of fixed sentences and marked offline. Safe to run again: what
-    a model worded before a run was cut off is kept and not paid for twice.
+    stays as it is. Looked at are students about whom something else was decided since, and those
+    whom a model did not get to; everybody where passages changed, at the first run, after other
+    settings, another version of the package or an erasure. The same evidence is asked about once,
+    whoever it is of. What a model is asked is registered in MLflow, and leaves traces there without
+    a student. Without a language model (chat.provider=offline), beyond the budget, or where an
+    answer does not hold against its evidence, the explanation is made of fixed sentences and marked
+    offline. Safe to run again: what a model worded before a run was cut off is kept and not paid
+    for twice.
     """
-    place = ContentPlace(ctx.read, ctx.full_name, ctx.embedders)
-    material = material_of(place, recommended(ctx), ctx.settings)
-    wanted = wanted_rows(ctx, material)
     explainer = open_explainer(ctx.settings)
-    calls = _word(ctx, wanted, material, explainer) if explainer else []
-    _complete(ctx, wanted, material, model=explainer.model if explainer else OFFLINE)
+    model = explainer.model if explainer else OFFLINE
+    among = _to_look_at(ctx, model)
+    place = ContentPlace(ctx.read, ctx.full_name, ctx.embedders)
+    material = material_of(place, recommended(ctx, among), ctx.settings)
+    calls: list[Call] = []
+    if material:
+        wanted = wanted_rows(ctx, material, among)
+        calls = _word(ctx, wanted, material, explainer) if explainer else []
+        _complete(ctx, wanted, material, model=model)
     _delete_unwanted(ctx)
     return _metrics(ctx, calls)
+
+
+def _to_look_at(ctx: JobContext, model: str) -> "DataFrame | None":
+    """student_key of those whose explanation may no longer be what it should; None: of all."""
+    decided, passages = ctx.changes(BANDIT_RECOMMENDATIONS), ctx.changes(CONTENT_EMBEDDINGS)
+    if decided is None or passages is None or not passages.isEmpty():
+        return None
+    told, known = ctx.read(RAG_EXPLANATIONS), _known(ctx, model)
+    unworded = told.join(known, list(RAG_EXPLANATIONS.key), "left_anti")
+    either = decided.select("student_key").unionByName(unworded.select("student_key"))
+    return held_if_few(either.distinct())
 
 
 def _changed(wanted: "DataFrame", known: "DataFrame") -> "DataFrame":

@@ -11,6 +11,7 @@ from deepkt_irt.silver.behaviour import PATTERNS
 from deepkt_irt.silver.events import class_key
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
+    ITEM_TIMES,
     ITEMS,
     RESPONSE_BEHAVIOUR,
     STUDENT_KEYS,
@@ -210,7 +211,10 @@ def _evidence(
         *("event_id", "latency_ms", "hint_count"), F.unix_seconds("answered_at").alias("seconds")
     )
     items = read(ITEMS).select("item_id", item_label("item"))
-    rows = latest.join(about, "event_id").join(items, "item_id", "left")
+    times = read(ITEM_TIMES).select("item_id", "usual_ms")
+    rows = latest.join(about, "event_id")
+    for known in (items, times):
+        rows = rows.join(known, "item_id", "left")
     found: dict[str, list[Evidence]] = {}
     for row in rows.orderBy("student_key", "age").collect():
         found.setdefault(row["student_key"], []).append(_parsed(row))

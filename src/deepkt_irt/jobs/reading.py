@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 Read = Callable[[Table], "DataFrame"]
+_FEW = 200_000  # ids
 
 
 def find_student(read: Read, student_id: str) -> tuple[str, str]:
@@ -69,3 +70,9 @@ def held(rows: "DataFrame", *, at_most: int) -> "DataFrame | None":
     return (
         rows.sparkSession.createDataFrame(values, rows.schema) if len(values) <= at_most else None
     )
+
+
+def held_if_few(rows: "DataFrame") -> "DataFrame":
+    """The same rows, held if they are few enough, else to be worked out with each use."""
+    few = held(rows, at_most=_FEW)
+    return rows if few is None else few

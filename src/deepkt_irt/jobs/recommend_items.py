@@ -10,13 +10,15 @@ from deepkt_irt.bandit.policies import LINUCB
 from deepkt_irt.jobs.bandit_learning import MODEL, judge_policies, keep, learn
 from deepkt_irt.jobs.bandit_rewards import note_rewards, pending
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.reading import held_if_few
 from deepkt_irt.jobs.recommendation_input import READS, Of, catalogue_of, students_of
 from deepkt_irt.jobs.task import Metrics, task
+from deepkt_irt.jobs.to_decide import to_decide
 from deepkt_irt.knowledge_tracing.versions import Version
 from deepkt_irt.recommending import DECIDED, Recommender
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVALUATIONS
-from deepkt_irt.tables.silver import USERS
+from deepkt_irt.tables.silver import CANONICAL_LEARNING_EVENTS, USERS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -42,7 +44,11 @@ _WRITES = (BANDIT_RECOMMENDATIONS, BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVAL
     trains=(MODEL,),
 )
 def recommend_items(ctx: JobContext) -> Metrics:
-    """Reward earlier recommendations, learn from them, and recommend items to every student.
+    """Reward earlier recommendations, learn from them, and recommend items to students.
+
+    Decided about are students who were scored since, and those whose recommendations no longer
+    stand; everybody is at the first run, after other settings, another version of the package or
+    an erasure.
 
     Eligible are items whose prerequisites are met, not seen lately, on skills not mastered or due
     for review, neither too hard nor too easy, healthy and not blocked. A rule decides, until LinUCB
@@ -64,7 +70,13 @@ def recommend_items(ctx: JobContext) -> Metrics:
         reward_kind=ctx.settings.reward.kind,
     )
     version = keep(ctx, recommender, verdict, learnt.n_new)
-    decide(ctx, recommender, version)
+    # a table of which changes are known, if they are: else everybody is decided about
+    is_known = ctx.changes(CANONICAL_LEARNING_EVENTS) is not None
+    students = to_decide(ctx, catalogue, verdict.policy) if is_known else None
+    if students is None:
+        decide(ctx, recommender, version)
+    elif not (few := held_if_few(students)).isEmpty():
+        decide(ctx, recommender, version, among=Of(ctx, few))
     return _metrics(ctx, learnt.n_new, verdict.policy)
 
 

@@ -103,6 +103,8 @@ class Runner:
         last = {} if force else self._last_runs()
         for task in tasks:
             state, before = self._state(task), last.get(task.name)
+            if before is not None and _has_lost(task, before, state):
+                before = None
             up_to_date = before is not None and before.fingerprint == state.fingerprint
             if up_to_date and not (always or self.replay or _always_runs(task)):
                 self.reporter.skipped(task)
@@ -157,7 +159,8 @@ class Runner:
             "error": error,
             "fingerprint": record.state.fingerprint,
             "basis": record.state.basis,
-            "input_versions": record.state.versions,
+            # of what it wrote as it left them, so that a loss is noticed
+            "input_versions": {**(record.state.versions or {}), **access.versions},
         }
         frame = self.store.frame(PIPELINE_RUNS, pd.DataFrame([row]))
         key = f"{self.run_id}/{record.task}/{record.started_at.isoformat()}"
@@ -183,7 +186,8 @@ class Runner:
 
     def _state(self, task: Task) -> "_State":
         """All that decides a task's result; what it writes itself is left out."""
-        versions = {table.qualified_name: self.store.version(table) for table in task.reads}
+        touched = dict.fromkeys((*task.reads, *task.writes))
+        versions = {table.qualified_name: self.store.version(table) for table in touched}
         written = {table.qualified_name for table in task.writes}
         # upkeep of files makes versions, too, and nothing is to be worked out again because of it
         inputs = {
@@ -229,7 +233,7 @@ class _State:
     Attributes:
         fingerprint: Hash of all that decides its result; the same again is not run.
         basis: Hash of all but the inputs; null in records of earlier versions.
-        versions: Delta version of each table it reads; null as above.
+        versions: Delta version of each table it reads or writes; null as above.
         started_at: Wall clock, UTC.
     """
 
@@ -245,6 +249,13 @@ class _Record:
     state: _State
     started_at: datetime
     context: JobContext
+
+
+def _has_lost(task: Task, before: _State, now: _State) -> bool:
+    """Whether a table that it wrote is gone, or was made anew by others."""
+    then, at_hand = before.versions or {}, now.versions or {}
+    wrote = {table.qualified_name for table in task.writes} & then.keys()
+    return any(at_hand.get(name, -1) < then[name] for name in wrote)
 
 
 def _still_known(before: _State | None, now: _State) -> dict[str, int] | None:

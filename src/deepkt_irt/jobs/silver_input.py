@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import QualityViolation
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.reading import held
+from deepkt_irt.jobs.reading import held_if_few
 from deepkt_irt.sources.canonical import OWNER, Canonical, Raw, owned_by, owner
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.tables import bronze
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _OWNERS = f"source string, {OWNER} string"
-_FEW = 200_000  # owners that are kept as values, since working them out takes a scan each time
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,8 @@ def found_in_bronze(ctx: JobContext) -> Found:
     new = {table: rows for table, rows in changed.items() if rows is not None}
     if len(new) < len(changed):
         return Found(_marked(whole.told), whole.items, whole.skills, None)
-    touched = union(
-        [_touched(ctx, raw, _Bronze.of(new)), *_replayed(ctx, whole.responses)]
-    ).distinct()
-    few = held(touched, at_most=_FEW)
-    owners = touched if few is None else few
+    touched = [_touched(ctx, raw, _Bronze.of(new)), *_replayed(ctx, whole.responses)]
+    owners = held_if_few(union(touched).distinct())
     concerned = sorted(row[0] for row in owners.select("source").distinct().collect())
     parts = [_of_owners(name, raw.of_source(name), owners) for name in concerned]
     told = union([whole.told.filter("false"), *parts])

@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING
 from deepkt_irt.errors import QualityViolation
 from deepkt_irt.governance.pseudonyms import new_student_keys
 from deepkt_irt.jobs.context import JobContext
-from deepkt_irt.jobs.reading import counts
+from deepkt_irt.jobs.reading import counts, held_if_few
 from deepkt_irt.jobs.silver_input import Found, found_in_bronze
 from deepkt_irt.jobs.silver_rosters import ROSTER_TABLES, refresh_people, write_rosters
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.jobs.together import together
 from deepkt_irt.silver import dimensions
-from deepkt_irt.silver.behaviour import PATTERNS, response_behaviour
+from deepkt_irt.silver.behaviour import (
+    PATTERNS,
+    judged_otherwise,
+    response_behaviour,
+    usual_times,
+)
 from deepkt_irt.silver.events import DELIVERED_BEFORE, events, identified, named, refused
 from deepkt_irt.silver.rosters import with_people
 from deepkt_irt.silver.splits import user_splits
@@ -22,6 +27,7 @@ from deepkt_irt.tables.quality import matching
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
     CANONICAL_RESPONSES,
+    ITEM_TIMES,
     ITEMS,
     RESPONSE_BEHAVIOUR,
     SKILLS,
@@ -38,6 +44,7 @@ _WRITES = (
     CANONICAL_RESPONSES,
     STUDENT_KEYS,
     CANONICAL_LEARNING_EVENTS,
+    ITEM_TIMES,
     RESPONSE_BEHAVIOUR,
     USERS,
     USER_SPLITS,
@@ -96,16 +103,27 @@ def _students(ctx: JobContext, found: Found) -> "list[DataFrame] | None":
 
 
 def _behaviour(ctx: JobContext, students: "list[DataFrame] | None") -> Metrics:
-    """Judge how questions were answered: of those students, and at items whose usual time moved."""
-    settings = ctx.settings.behaviour
-    judged = response_behaviour(ctx.read(CANONICAL_LEARNING_EVENTS), settings)
+    """Judge how questions were answered: of those students, and where usual times moved.
+
+    By which times events were judged is noted last, so that a run that is cut off judges again.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    all_events, settings = ctx.read(CANONICAL_LEARNING_EVENTS), ctx.settings.behaviour
+    before = ctx.read(ITEM_TIMES).select("item_id", "judged_ms")
+    now = usual_times(all_events, settings).join(before, "item_id", "full")
+    ctx.overwrite(
+        ITEM_TIMES, now.withColumn("n_times", F.coalesce("n_times", F.lit(0).cast("bigint")))
+    )
+    times = ctx.read(ITEM_TIMES)
     if students is not None:
-        before = ctx.read(RESPONSE_BEHAVIOUR).select("item_id", "usual_ms").distinct()
-        now = judged.select("item_id", "usual_ms").distinct()
-        both = now.withColumnRenamed("usual_ms", "now").join(before, "item_id", "full")
-        moved = both.filter("NOT (now <=> usual_ms)").select("item_id").distinct()
-        students = [*students, moved]
-    ctx.refresh(RESPONSE_BEHAVIOUR, judged, within=students)
+        moved = judged_otherwise(all_events, times, settings)
+        students = [*students, held_if_few(moved)]
+    theirs = all_events if students is None else matching(all_events, students)
+    ctx.refresh(RESPONSE_BEHAVIOUR, response_behaviour(theirs, times, settings), within=students)
+    ctx.overwrite(
+        ITEM_TIMES, times.filter("usual_ms IS NOT NULL").withColumn("judged_ms", F.col("usual_ms"))
+    )
     return {}
 
 

@@ -3,6 +3,7 @@
 A training cut off at any instant goes on from its last epoch and ends with the same weights.
 """
 
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from deepkt_irt.knowledge_tracing.inputs import Inputs
 from deepkt_irt.knowledge_tracing.metrics import scores
 from deepkt_irt.knowledge_tracing.training_state import Epoch, TrainingState
 from deepkt_irt.settings import SaktSettings
+
+log = logging.getLogger(__name__)
 
 _ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 _WITHOUT_HISTORY = 4  # larger batches where no gradients are kept
@@ -76,8 +79,8 @@ def train(  # noqa: PLR0913 - a training is decided by all of them
         settings,
         total_steps=_steps_per_epoch(blocks, settings) * _n_epochs(blocks, settings),
     )
-    if checkpoint is not None and checkpoint.exists():
-        state.restore(checkpoint)
+    if checkpoint is not None and checkpoint.exists() and not state.restore(checkpoint):
+        log.warning("%s is damaged: the training begins anew", checkpoint)
     while not _is_over(state, blocks, settings):
         loss = _pass(state, histories, inputs, (split.train, blocks), settings)
         found = _validated(state.average, histories, inputs, split.validation, settings)

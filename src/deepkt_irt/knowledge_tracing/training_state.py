@@ -1,6 +1,8 @@
 """All that decides how a training goes on, as it is in memory and in a checkpoint."""
 
 import copy
+import hashlib
+import io
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from deepkt_irt.settings import SaktSettings
 
 _WARM_UP = 10.0  # steps within which the average follows the weights closely
+_DIGEST_BYTES = hashlib.sha256().digest_size
 _ITEM_PARAMETERS = ("deviation.", "item.")  # one row per item, many of them met seldom
 
 
@@ -96,9 +99,9 @@ class TrainingState:
         return self.average.eval()
 
     def save(self, file: Path) -> None:
-        """Write everything to a file, which is whole at any instant."""
+        """Write everything to a file, which is whole at any instant, after a digest of it."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        scratch = file.with_suffix(".part")
+        scratch, content = file.with_suffix(".part"), io.BytesIO()
         torch.save(
             {
                 "network": self.network.state_dict(),
@@ -112,13 +115,18 @@ class TrainingState:
                 "epochs": [asdict(epoch) for epoch in self.epochs],
                 "best_weights": self.best_weights,
             },
-            scratch,
+            content,
         )
+        scratch.write_bytes(_digest(content.getvalue()) + content.getvalue())
         scratch.replace(file)
 
-    def restore(self, file: Path) -> None:
-        """Go on from a file."""
-        kept = torch.load(file, map_location="cpu", weights_only=True)
+    def restore(self, file: Path) -> bool:
+        """Go on from a file; False, and all as it was, if what it holds was cut off or changed."""
+        kept_bytes = file.read_bytes()
+        content = kept_bytes[_DIGEST_BYTES:]
+        if kept_bytes[:_DIGEST_BYTES] != _digest(content):
+            return False
+        kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         self.network.load_state_dict(kept["network"])
         self.average.load_state_dict(kept["average"])
         self.optimiser.load_state_dict(kept["optimiser"])
@@ -130,6 +138,11 @@ class TrainingState:
         self.steps = kept["steps"]
         self.epochs = [Epoch(**epoch) for epoch in kept["epochs"]]
         self.best_weights = kept["best_weights"]
+        return True
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def _rate(progress: float, *, warm_up: float) -> float:

@@ -40,6 +40,9 @@ class RecommendationSettings(Frozen):
     blocked_items: tuple[str, ...] = Field(
         (), description="item ids, qualified by source, that teachers do not want offered"
     )
+    decide_again_days: float = Field(
+        7.0, gt=0, description="recommendations that stood so long are decided on anew"
+    )
     per_student: int = Field(5, ge=1, description="items recommended")
     max_per_skill: int = Field(2, ge=1, description="of them on the same skill")
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -212,6 +213,8 @@ def _copy(found: _Found, folder: Path) -> None:
         shutil.copyfile(found.path, partial)
         partial.rename(landed)
     except OSError as error:
+        with suppress(OSError):  # a full disk is not to stay so because of it
+            partial.unlink()
         raise BackendUnavailable(
             f"landing {folder} cannot be written ({error.strerror}); check --lake"
         ) from error

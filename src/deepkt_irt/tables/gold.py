@@ -255,6 +255,7 @@ BANDIT_RECOMMENDATIONS = Table(
         Column("decision_id", "string", "joins gold.bandit_decisions", nullable=True),
     ),
     key=("student_key", "rank"),
+    change_feed=True,  # explained anew is what was decided anew
     deletion_vectors=True,
     checks=(Check("is_probability", "p_correct BETWEEN 0 AND 1"),),
 )

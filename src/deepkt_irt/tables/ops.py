@@ -33,7 +33,8 @@ PIPELINE_RUNS = Table(
         Column(
             "input_versions",
             "map<string,bigint>",
-            "Delta version of each table the task reads, at its start; null as above",
+            "Delta version of each table the task reads, at its start, and of those it wrote, at "
+            "its end; null as above",
             nullable=True,
         ),
     ),

@@ -294,6 +294,41 @@ USER_SPLITS = Table(
 
 _SEEN = "null: cannot be judged"
 
+ITEM_TIMES = Table(
+    layer=Layer.SILVER,
+    name="item_times",
+    comment="How long an item usually takes, over all events so far; one row per item with enough "
+    "times to say so.",
+    columns=(
+        Column("item_id", "string", "question, qualified by source; joins silver.items"),
+        Column("n_times", "bigint", "times to a first attempt that are known"),
+        Column(
+            "usual_ms",
+            "double",
+            "median of these times; null within a run only, of an item that no longer has enough",
+            nullable=True,
+            unit="ms",
+        ),
+        Column(
+            "threshold_ms",
+            "double",
+            "a faster answer is a rapid guess; null where usual_ms is",
+            nullable=True,
+            unit="ms",
+        ),
+        Column(
+            "judged_ms",
+            "double",
+            "usual time by which silver.response_behaviour judged; another than usual_ms within a "
+            "run only, or after one that was cut off",
+            nullable=True,
+            unit="ms",
+        ),
+    ),
+    key=("item_id",),
+    checks=(Check("threshold_positive", "threshold_ms > 0"),),
+)
+
 RESPONSE_BEHAVIOUR = Table(
     layer=Layer.SILVER,
     name="response_behaviour",
@@ -305,23 +340,9 @@ RESPONSE_BEHAVIOUR = Table(
         Column("item_id", "string", "question, qualified by source; joins silver.items"),
         Column("sequence_number", "bigint", "1, 2, 3 … total order within the student"),
         Column(
-            "usual_ms",
-            "double",
-            "median time of the item; null where the item has too few latencies",
-            nullable=True,
-            unit="ms",
-        ),
-        Column(
-            "threshold_ms",
-            "double",
-            "a faster answer is a rapid guess; null where the item has too few latencies",
-            nullable=True,
-            unit="ms",
-        ),
-        Column(
             "rapid_guess",
             "boolean",
-            f"answered faster than the threshold; {_SEEN}",
+            f"answered faster than the threshold in silver.item_times; {_SEEN}",
             nullable=True,
             privacy=Privacy.PERSONAL,
         ),
@@ -356,7 +377,6 @@ RESPONSE_BEHAVIOUR = Table(
     ),
     key=("event_id",),
     checks=(
-        Check("threshold_positive", "threshold_ms > 0"),
         Check(
             "excluded_for_what_was_seen",
             "NOT is_excluded OR coalesce(rapid_guess, false) "
@@ -376,5 +396,6 @@ TABLES = (
     ITEMS,
     SKILLS,
     USER_SPLITS,
+    ITEM_TIMES,
     RESPONSE_BEHAVIOUR,
 )

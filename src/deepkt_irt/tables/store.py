@@ -137,7 +137,7 @@ class TableStore:
         """Add columns that a table made by an earlier version lacks, if they may be null.
 
         Raises:
-            SchemaMismatch: If it lacks others.
+            SchemaMismatch: If it lacks others, or has some that are no longer declared.
         """
         with self._lock:  # a task may read a table twice at once
             if table.qualified_name not in self._current:
@@ -146,10 +146,11 @@ class TableStore:
     def _add_columns(self, table: Table) -> None:
         there = set(self._spark.table(self.sql_name(table)).columns)
         lacking = [column for column in table.columns if column.name not in there]
-        needed = ", ".join(column.name for column in lacking if not column.nullable)
-        if needed:
+        needed = [f"without {column.name}" for column in lacking if not column.nullable]
+        surplus = [f"with {name}" for name in sorted(there - set(table.column_names))]
+        if needed or surplus:
             mend = "make the lake anew, or drop this table, which is then worked out again"
-            problem = f"an earlier version made it, without {needed}: {mend}"
+            problem = f"an earlier version made it, {', '.join(needed + surplus)}: {mend}"
             raise SchemaMismatch(table.qualified_name, [problem])
         if lacking:
             columns = ", ".join(
