@@ -29,7 +29,7 @@ def main() -> int:
         if not said:
             sys.stderr.write("the Spark Connect server did not start, see above\n")
             return 1
-        # whether Connect takes the code shows on one case of each; the others are for one run
+        # whether Connect takes the code shows on a case of each kind; all cases are for a night
         tests = arguments or ["tests/spark", "-m", "connect"]
         environment = {**os.environ, "SPARK_REMOTE": said}
         ended = subprocess.run(  # noqa: S603 - the environment the caller named

@@ -5,6 +5,7 @@ DeepktError                  caught only by the command line: exit code 1
 ├── BadFile                  an input file cannot be read as what it should be
 ├── SourceStopped            a source could not go on; the others were carried through
 ├── DamagedTable             a table's files were cut off or changed from outside
+├── DamagedCheckpoint        a stream's checkpoint was cut off or changed from outside
 ├── SchemaMismatch           a frame differs from its declared table
 ├── QualityViolation         a declared check failed on too many rows
 ├── UndeclaredAccess         a task touched a table or model it did not declare
@@ -58,6 +59,16 @@ class DamagedTable(DeepktError):
                 "out again once its folder is deleted, but bronze only by a new lake from the "
                 "landing files"
             )
+        )
+
+
+class DamagedCheckpoint(DeepktError):
+    """The folder from which a stream goes on was cut off, by a full disk say, or changed."""
+
+    def __init__(self, checkpoint: Path, file: Path) -> None:
+        super().__init__(
+            f"{file}: this part of a stream's checkpoint is damaged or gone; delete {checkpoint} "
+            "and run again, no file is read twice"
         )
 
 

@@ -1,9 +1,9 @@
 """Dropped files to tables as in Azure: the factory's triggers, the workspace, the bundle's jobs.
 
 Emulated are Data Factory and the workspace; its documents, the bundle and the built wheel are real.
-The day's job runs for every change. For `make nightly` the week's follows, which trains models in
-processes of its own, and a task of each job loses its node on the way: the job's own retries bring
-the same tables about.
+For every change the day's job takes the files in. For `make nightly` it goes on to the sequences,
+and the week's follows, which trains models in processes of its own; a task of each job loses its
+node on the way: the job's own retries bring the same tables about.
 """
 
 import copy
@@ -42,10 +42,11 @@ DEVELOPED = {layer: f"dev_developer_{layer.value}" for layer in Layer}
 SCHEDULED = datetime.fromisoformat(AS_OF[1]).replace(tzinfo=UTC)
 BUNDLE = resolve(REPOSITORY, "dev", Choices())
 JOBS = {key: BUNDLE.resources["jobs"][key] for key in ("daily_ingestion", "weekly_training")}
+TAKEN_IN = {"daily_ingestion": ("ingest_bronze",)}
 # each task runs once: the rest of the day finds nothing to do before a model is trained, and the
 # week, which begins as the day does, finds nothing new
 BEFORE_TRAINING = ("ingest_bronze", "transform_silver", "engineer_features")
-ONLY = {
+WHOLE = {
     "daily_ingestion": BEFORE_TRAINING,
     "weekly_training": tuple(
         task["task_key"]
@@ -55,7 +56,6 @@ ONLY = {
 }
 # one that writes many tables, one that registers a model; test_kill.py kills every task
 KILLED = {"transform_silver": CANONICAL_LEARNING_EVENTS, "train_sakt": MODEL_EVALUATIONS}
-DAY, WEEK = ("daily_ingestion",), ("daily_ingestion", "weekly_training")
 LAKE, BLOB = "https://lake.dfs.core.windows.net", "https://lake.blob.core.windows.net"
 
 
@@ -78,7 +78,13 @@ def attempts() -> dict[str, int]:
 
 
 @pytest.fixture
-def workspace(tmp_path, wheel_folder, attempts) -> Iterator[FakeWorkspace]:
+def only() -> dict[str, tuple[str, ...]]:
+    """The tasks to run of each job, filled by the test."""
+    return {}
+
+
+@pytest.fixture
+def workspace(tmp_path, wheel_folder, attempts, only) -> Iterator[FakeWorkspace]:
     """A workspace whose jobs run here, through the built wheel, on catalogs that are folders."""
     unpacked = unpack_wheel(wheel_folder, tmp_path / "wheel")
 
@@ -90,7 +96,7 @@ def workspace(tmp_path, wheel_folder, attempts) -> Iterator[FakeWorkspace]:
             key,
             unpacked=unpacked,
             parameters=parameters,
-            only=ONLY[key],
+            only=only[key],
             environment=environment,
         )
         ended = replace(run, job=without_pauses(run.job)).run()
@@ -130,11 +136,12 @@ def drop(files: Path, inbox: Path) -> None:
 
 @pytest.mark.usefixtures("quick_start")
 @pytest.mark.parametrize(
-    ("triggers", "victims"), [(DAY, {}), pytest.param(WEEK, KILLED, marks=pytest.mark.nightly)]
+    ("tasks", "victims"), [(TAKEN_IN, {}), pytest.param(WHOLE, KILLED, marks=pytest.mark.nightly)]
 )
 def test_dropped_files_become_the_tables_of_a_direct_run(
-    triggers, victims, *, spark, demo_lake, tmp_path, workspace, attempts, factory
+    tasks, victims, *, spark, demo_lake, tmp_path, workspace, attempts, only, factory
 ):
+    only.update(tasks)
     lake, account = tmp_path / "deepkt_dev", tmp_path / "account"
     # pseudonyms are random: give both lakes the same ones, so that all else can be compared
     keys = demo_lake / "tables" / STUDENT_KEYS.layer.value / STUDENT_KEYS.name
@@ -161,15 +168,16 @@ def test_dropped_files_become_the_tables_of_a_direct_run(
     )
 
     with killed_once({name: stored(lake, table) for name, table in victims.items()}) as killed:
-        for trigger in triggers:
+        for trigger in tasks:
             (ended,) = fire_trigger(factory, trigger, SCHEDULED, world=world)
             assert ended.status == "Succeeded", ended.message
 
     assert set(killed) == set(victims)
     assert {task for task, started in attempts.items() if started == 2} == set(victims)
     assert {path.name for path in (uploads / "simulator").iterdir()} == {"2026-03-01"}
-    written = written_by({task for job in triggers for task in ONLY[job]})
+    written = written_by({task for chosen in tasks.values() for task in chosen})
+    assert written
     found = checksums(TableStore(spark, lake=lake, schemas=DEVELOPED), written)
     assert found == checksums(TableStore(spark, lake=demo_lake), written)
     reported = (lake / DEVELOPED[Layer.OPS] / "reports" / "report.html").is_file()
-    assert reported == (triggers == WEEK)
+    assert reported == (tasks == WHOLE)

@@ -79,7 +79,6 @@ def seen(spark, teach, member_of):
     return ask
 
 
-@pytest.mark.connect
 def test_may_see_student_shows_a_teacher_the_own_classes_once(seen, teach, member_of):
     member_of("teachers")
     teach("class-1", "class-2")

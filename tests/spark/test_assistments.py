@@ -2,16 +2,23 @@
 
 import pytest
 
-from conftest import rows
+from conftest import AS_OF, rows
 from deepkt_irt.jobs.ingest_bronze import ingest_bronze
 from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.sources.catalogue import source_named
 from deepkt_irt.sources.landing import land
+from deepkt_irt.sources.reader import records
 from deepkt_irt.tables.bronze import RAW_RESPONSES
 
 pytestmark = pytest.mark.spark
 
 SOURCE = source_named("assistments")
+PROVENANCE = {
+    "_source": "assistments",
+    "_file": "skill_builder.csv",
+    "_batch_id": 0,
+    "_ingested_at": AS_OF,
+}
 COLUMNS = (
     *("order_id", "assignment_id", "user_id", "assistment_id", "problem_id", "original"),
     *("correct", "attempt_count", "ms_first_response", "tutor_mode", "answer_type"),
@@ -40,17 +47,20 @@ def line(**values):
 
 
 @pytest.fixture
-def canonical(context, store, tmp_path):
+def canonical(frame, tmp_path):
     def build(*lines, index=False):
         text = ",".join((*([""] if index else []), *COLUMNS)) + "\n"
         for number, each in enumerate(lines):
             values = (*([str(number)] if index else []), *each.values())
             text += ",".join(values) + "\n"
         (tmp_path / "skill_builder.csv").write_text(text)
-        ctx = context(TASKS["ingest_bronze"])
-        land(SOURCE, tmp_path / "skill_builder.csv", ctx.landing, mapping=None)
-        ingest_bronze(ctx)
-        return SOURCE.canonical({RAW_RESPONSES.qualified_name: store.read(RAW_RESPONSES)})
+        read = records(
+            tmp_path / "skill_builder.csv",
+            SOURCE.layout_of("skill_builder.csv"),
+            max_field_characters=99,
+        )
+        made = [{**PROVENANCE, "_row": each.row, **each.kept} for each in read]
+        return SOURCE.canonical({RAW_RESPONSES.qualified_name: frame(RAW_RESPONSES, made)})
 
     return build
 
@@ -106,6 +116,7 @@ def test_canonical_leading_index_column_changes_nothing(canonical):
     assert rows(found.responses, "student_id", "response_order") == [("u1", 10.0), ("u1", 11.0)]
 
 
+@pytest.mark.nightly
 @pytest.mark.data
 @pytest.mark.usefixtures("many_rows")
 def test_canonical_research_slice_is_kept_whole(context, store, shared_data):

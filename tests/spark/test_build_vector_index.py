@@ -178,6 +178,7 @@ def test_unchanged_content_keeps_its_id_and_is_never_embedded_twice(lake, store)
     assert [text for (_, text), day in days.items() if day == 2] == ["Draw two circles."]
 
 
+@pytest.mark.nightly
 def test_the_change_feed_holds_what_changed_and_no_more(lake, store, spark):
     lake.run()
     version = store.version(CONTENT_EMBEDDINGS)
@@ -197,6 +198,7 @@ def replaced(row):
     return row | {"name": "Primary key"} if row["name"] == "Key" else row
 
 
+@pytest.mark.nightly
 def test_new_tags_change_the_row_and_not_the_vector(lake, store, frame):
     lake.run()
     store.overwrite(ITEMS, frame(ITEMS, [ITEM | {"skill_ids": ["course:2", "course:4"]}]))
@@ -209,6 +211,7 @@ def test_new_tags_change_the_row_and_not_the_vector(lake, store, frame):
     assert rows(tagged, "skill_ids") == [(["course:2"],)]
 
 
+@pytest.mark.nightly
 def test_lsa_is_fitted_anew_when_much_is_new_to_it(lake, store):
     lake.run()
     (first,) = {row[0] for row in rows(store.read(CONTENT_EMBEDDINGS), "embedder_version")}
@@ -318,6 +321,7 @@ def test_the_index_in_vector_search_is_synced_and_searched(lake, store, monkeypa
     assert list(fake.search.indexes) == ["lake.gold.content_index"]
 
 
+@pytest.mark.nightly
 def test_a_changed_file_of_a_teacher_is_work_and_nothing_else_is(lake, spark, store, tmp_path):
     seen = []
 
@@ -371,6 +375,7 @@ def questions(n, word="union"):
     return items, records
 
 
+@pytest.mark.nightly
 def test_search_is_measured_on_held_out_questions_once_for_the_same_content(lake, store, frame):
     few = SETTINGS.model_copy(
         update={"content": SETTINGS.content.model_copy(update={"min_questions": 5})}

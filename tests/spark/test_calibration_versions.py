@@ -64,7 +64,6 @@ def school(seed, *, prefix, b, mean=0.0, n_students=200):
     ]
 
 
-@pytest.mark.connect
 def test_with_levels_finds_the_steps_of_partial_credit(events):
     shares = {
         "half": [0.0, 0.5, 1.0],
@@ -164,6 +163,7 @@ def test_calibrate_items_too_few_anchors_keep_their_own_scale_and_say_why(store,
     assert "anchors" in head["link_refusal"]
 
 
+@pytest.mark.nightly
 @pytest.mark.connect
 def test_calibrate_items_sums_on_the_workers_are_those_in_memory(store, context, events, frame):
     """Guessing, slopes, partial credit: all of it within 1e-6."""

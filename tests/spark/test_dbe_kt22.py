@@ -91,6 +91,7 @@ def test_canonical_questions_have_title_skills_and_whether_they_offer_choices(ca
     assert rows(found.skills.na.fill(""), "skill_id", "name") == [("1", "Set"), ("9", "")]
 
 
+@pytest.mark.nightly
 @pytest.mark.data
 @pytest.mark.slow
 @pytest.mark.usefixtures("many_rows")

@@ -99,7 +99,6 @@ def at(day):
     return datetime(2026, 1, day, tzinfo=UTC)
 
 
-@pytest.mark.connect
 def test_users_sum_up_their_events(events, grouped):
     made = users(
         events(

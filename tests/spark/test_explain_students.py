@@ -279,6 +279,7 @@ def test_offline_everybody_is_explained_with_citations(lake):
     assert metrics["requests"] == metrics["cost_usd"] == 0
 
 
+@pytest.mark.nightly
 def test_without_a_library_it_says_so(lake):
     lake.write(CONTENT_EMBEDDINGS, [])
     lake.run()
@@ -288,6 +289,7 @@ def test_without_a_library_it_says_so(lake):
     assert len(found["steps"]) == 0
 
 
+@pytest.mark.nightly
 def test_only_changed_evidence_is_worded_anew_and_who_is_gone_goes(lake):
     lake.run()
     lake.mastery(first=0.9)
@@ -600,6 +602,7 @@ def test_a_student_can_be_looked_up_with_everything_it_rests_on(lake, store):
     assert only.audience == "teacher"
 
 
+@pytest.mark.nightly
 def test_a_student_without_a_recommendation_is_told_as_such(lake, store):
     lake.recommend("k1")
     lake.run()
@@ -621,6 +624,7 @@ def traces_of(folder):
     return client.search_traces(locations=[experiment.experiment_id]) if experiment else []
 
 
+@pytest.mark.nightly
 def test_what_was_asked_is_registered_and_traced_and_says_nothing_of_a_student(lake, tmp_path):
     with serving(obedient) as service:
         metrics = lake.run(tracing(online(service.base_url), trace="texts"))

@@ -66,7 +66,6 @@ def school(store, frame):
     return build
 
 
-@pytest.mark.connect
 def test_students_come_by_rate_with_counts_and_their_latest_evidence(store, school):
     school(
         {

@@ -11,7 +11,7 @@ import pytest
 from conftest import AS_OF, rows
 from deepkt_irt.azure.factory.emulator import run_pipeline
 from deepkt_irt.azure.factory.world import World
-from deepkt_irt.errors import BadFile, QualityViolation
+from deepkt_irt.errors import BadFile, DamagedCheckpoint, QualityViolation
 from deepkt_irt.jobs import ingest_bronze as job
 from deepkt_irt.jobs.ingest_bronze import ingest_bronze
 from deepkt_irt.jobs.source_stops import Stops
@@ -106,7 +106,6 @@ def test_ingest_bronze_mixed_files_keeps_quarantines_and_accounts(ctx, store, pu
     ]
 
 
-@pytest.mark.connect
 def test_ingest_bronze_again_writes_nothing_and_with_one_more_file_only_that(ctx, store, put):
     put("good.csv", GOOD)
     ingest_bronze(ctx)
@@ -261,13 +260,19 @@ def test_ingest_bronze_file_taken_away_after_a_cut_leaves_the_others(ctx, store,
     assert [account[1] for account in accounts(store)] == ["good.csv"]
 
 
-@pytest.mark.nightly
-def test_ingest_bronze_checkpoint_deleted_reads_no_file_twice(ctx, store, put):
+def test_ingest_bronze_damaged_checkpoint_says_what_to_delete_and_then_no_file_is_read_twice(
+    ctx, store, put
+):
     put("good.csv", GOOD)
     ingest_bronze(ctx)
-    shutil.rmtree(ctx.checkpoints)
+    checkpoint = ctx.checkpoints / "ingest_bronze"
+    planned = checkpoint / "offsets" / "0"
+    planned.write_bytes(planned.read_bytes()[:40])
     put("more.csv", MIXED)
 
+    with pytest.raises(DamagedCheckpoint, match=rf"{planned}: .* delete {checkpoint} and run"):
+        ingest_bronze(ctx)
+    shutil.rmtree(checkpoint)
     ingest_bronze(ctx)
 
     assert [account[1] for account in accounts(store)] == ["good.csv", "more.csv"]

@@ -229,7 +229,6 @@ def test_dossier_holds_all_calibrations_latest_first(store, lake):
     assert "its health has not been checked" in render_text(found)
 
 
-@pytest.mark.connect
 def test_dossier_holds_health_and_drift(store, lake):
     lake(ITEMS, {"item_id": "s:q1", "is_guessable": True}, {"item_id": "s:q2"})
     starts = [datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 3, 4)]

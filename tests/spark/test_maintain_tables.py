@@ -195,6 +195,7 @@ def test_account_of_every_table_is_kept_and_shown_in_the_report(kept, spark):
     assert shown.needing_care == ()
 
 
+@pytest.mark.nightly
 def test_run_again_with_the_same_instant_keeps_one_account(worn, spark, tmp_path):
     lake = shutil.copytree(worn, tmp_path / "lake")
     for _ in range(2):
@@ -216,6 +217,7 @@ def test_what_unity_catalog_does_is_left_to_it(worn, spark, tmp_path):
     assert by_name["silver.users"].steps == ("purge",)
 
 
+@pytest.mark.nightly
 def test_command_shows_each_table_that_needed_something(worn, tmp_path, capfd):
     lake = shutil.copytree(worn, tmp_path / "lake")
     capfd.readouterr()

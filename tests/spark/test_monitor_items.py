@@ -205,7 +205,6 @@ def test_monitor_items_leaves_out_what_was_no_evidence(store, context, write, fr
     assert rows(health.filter("item_id = 's:item03'"), "n_responses") == [(180 - 30,)]
 
 
-@pytest.mark.connect
 def test_monitor_items_without_a_calibration_counts_and_says_no_more(store, context, write):
     events = cohort(7, "a", b=B[:3], day=0, n_students=40)
     for event in events[:30]:

@@ -134,10 +134,12 @@ def backfilled(spark, tmp_path_factory) -> Lake:
     return lake
 
 
+@pytest.mark.nightly
 def test_files_that_land_out_of_order_are_placed_by_time(backfilled, whole):
     assert backfilled.content(named=True) == whole
 
 
+@pytest.mark.nightly
 def test_replay_mends_whom_it_is_asked_for_and_touches_nobody_else(backfilled):
     lake, healthy = backfilled, backfilled.content()
     events = CANONICAL_LEARNING_EVENTS

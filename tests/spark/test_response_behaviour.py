@@ -74,7 +74,6 @@ def judged(events):
     return judge
 
 
-@pytest.mark.connect
 def test_threshold_is_a_share_of_the_items_own_usual_time(events):
     times = {
         "short": [4_000, 4_000, 5_000, 590, 610],

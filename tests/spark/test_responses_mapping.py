@@ -222,6 +222,7 @@ def test_canonical_skills_are_split_and_named_by_place(canonical, ids, names, se
     assert found.items.first()["skill_ids"] == sorted(expected)
 
 
+@pytest.mark.nightly
 @pytest.mark.data
 @pytest.mark.slow
 def test_canonical_research_file_keeps_every_response(assist2009):

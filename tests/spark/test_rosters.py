@@ -56,7 +56,6 @@ def standing(told):
     return [(id_, ended and str(ended)) for id_, ended in rows(told, "id", "ended_on")]
 
 
-@pytest.mark.connect
 def test_whole_roster_ends_what_it_no_longer_names_on_its_own_day_once(delivered):
     told = records(delivered([user("a"), user("b")], [user("a")], [user("a")]))
 

@@ -34,7 +34,6 @@ def basis(spark):
     return of
 
 
-@pytest.mark.connect
 def test_basis_changes_for_those_alone_whom_a_change_concerns(basis):
     before = basis()
 

@@ -64,7 +64,6 @@ def test_windows_have_the_declared_columns_and_the_students_split(made):
     assert rows(result, "split", "bucket") == [("test", 42)]
 
 
-@pytest.mark.connect
 def test_windows_arrays_stand_side_by_side_in_sequence_order(made):
     (window,) = by_index(
         made(

@@ -113,6 +113,7 @@ def test_source_that_breaks_stops_alone_until_it_is_put_right(ingest, store, dro
     assert store.read(RAW_RESPONSES).count() == 4
 
 
+@pytest.mark.nightly
 def test_columns_of_three_deliveries_are_kept_and_what_changed_is_told(ingest, store, drop):
     drop("responses_csv/1.csv", GOOD)
     assert ingest(0)[0] == {"files_new": 1, "rows_read": 2, "rows_kept": 2}

@@ -150,6 +150,7 @@ def _users(lake, *tables):
     return found
 
 
+@pytest.mark.nightly
 def test_students_of_a_roster_are_placed_and_nobody_else_becomes_a_student(rostered):
     keys = _keys(rostered)
     assert set(keys) == {ANN, BEN}

@@ -223,7 +223,6 @@ def test_canonical_every_statement_is_an_attempt_help_progress_or_refused(xapi):
     }
 
 
-@pytest.mark.connect
 def test_canonical_caliper_response_and_its_grade_are_one_attempt(caliper):
     (answer,) = (each for each in caliper.responses if each["file"] == "graded.json")
 

@@ -32,6 +32,7 @@ def work():
     return Work("sakt", histories, split, "key", 7, np.full(N_STUDENTS, None))
 
 
+@pytest.mark.nightly
 def test_two_processes_train_a_model_that_predicts_as_well_as_one_alone(spark, work, tmp_path):
     from deepkt_irt.jobs.sakt_training import _fit_together
 

@@ -66,7 +66,6 @@ def test_units_have_the_declared_columns(made):
     assert schema_differences(WDIRT_FEATURES, dict(found.dtypes)) == []
 
 
-@pytest.mark.connect
 def test_units_test_answers_see_the_practice_the_test_names_and_no_answer_of_the_test(made):
     found = made(
         practice(1, "p1"), practice(2, "other"), practice(3, "p2"),

@@ -26,7 +26,6 @@ def test_new_entries_are_numbered_from_one_in_the_order_of_the_ids(add):
     assert add("s:b", "s:a10", "s:a9", "s:b") == [(1, "s:a10"), (2, "s:a9"), (3, "s:b")]
 
 
-@pytest.mark.connect
 def test_new_entries_later_ids_follow_behind_and_change_nothing(add):
     before = add("s:m", "s:n")
 

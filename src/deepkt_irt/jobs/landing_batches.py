@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepkt_irt.errors import BadFile
+from deepkt_irt.errors import BadFile, DamagedCheckpoint
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.source_stops import Stops
 from deepkt_irt.sources.catalogue import source_named
@@ -25,6 +25,7 @@ from deepkt_irt.sources.reader import FileFacts, content_hash, inspect, unread_c
 from deepkt_irt.sources.zip_files import complete, is_zip, take_apart, zip_named, zips_in
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.ops import INGEST_AUDIT, LANDED_FILES
+from deepkt_irt.tables.stream_checkpoint import damaged_part
 
 _BINARY_FILE = "path string, modificationTime timestamp, length bigint, content binary"
 _ANY_AGE = "36500d"  # by default a stream passes over files a week older than the newest
@@ -216,6 +217,9 @@ def find_batches(ctx: JobContext) -> None:
 
     The stream only finds: what follows is done by the task itself, where its session is, because
     a function handed to the stream would run in another process on serverless and over Connect.
+
+    Raises:
+        DamagedCheckpoint: If the stream cannot go on because of it.
     """
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -242,7 +246,13 @@ def find_batches(ctx: JobContext) -> None:
             F.lit(ctx.as_of).alias("found_at"),
         )
     )
-    ctx.stream(LANDED_FILES, seen, checkpoint=_ready_checkpoint(ctx))
+    checkpoint = _ready_checkpoint(ctx)
+    try:
+        ctx.stream(LANDED_FILES, seen, checkpoint=checkpoint)
+    except Exception as error:
+        if damaged := damaged_part(checkpoint):
+            raise DamagedCheckpoint(checkpoint, damaged) from error
+        raise
 
 
 def _next_batch(ctx: JobContext) -> int:
