@@ -1,6 +1,8 @@
 """kill -9 at random instants of the pipeline: after the same task again, is anything amiss?"""
 
 import argparse
+import itertools
+import json
 import os
 import random
 import shutil
@@ -14,8 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
+from mlflow.store.model_registry import sqlalchemy_store as registry
+from mlflow.store.tracking import sqlalchemy_store as tracking
 
 from deepkt_irt.jobs.opening import Opened, Target, open_target, parse_settings
 from deepkt_irt.jobs.pipeline import LOCAL_ORDER, TASKS
@@ -89,29 +94,49 @@ class Kill:
     doubled: int = 0
 
 
-def section(*, kills: int = 100, seed: int = _SEED) -> str:
+def section(*, kills: int = 100, seed: int = _SEED, folder: Path | None = None) -> str:
     """The section of the page.
 
     Args:
         kills: How many processes are killed.
         seed: Chooses tasks and instants.
+        folder: Where the run that nothing cuts off, and each kill, are kept: the same again goes on
+            where it stopped, which is of use since it takes an hour. None: nothing is kept.
     """
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return written(_kills(folder, kills, seed), seed)
     with TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        steps = _uninterrupted(folder)
-        opened = open_target(Target(lake=folder / "lake"), lasting="minutes")
-        chosen = random.Random(seed)  # noqa: S311 - no secret
-        found: list[Kill] = []
-        while len(found) < kills:
-            # by its time, so that no moment of the run is likelier than another
-            (step,) = chosen.choices(steps, [each.seconds for each in steps])
-            instant = chosen.uniform(0, step.seconds)
-            kill = _killed(step, instant, folder / "lake", opened)
-            if kill is None:  # ended before
-                continue
+        return written(_kills(Path(scratch), kills, seed), seed)
+
+
+def _kills(folder: Path, n: int, seed: int) -> list[Kill]:
+    kept, steps = folder / "kills.jsonl", _steps(folder)
+    by_name = {(step.day, step.task.name): step for step in steps}
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    tried = [json.loads(line) for line in lines]
+    found = [
+        Kill(by_name[each["day"], each["task"]], **each["kill"]) for each in tried if each["kill"]
+    ]
+    opened = open_target(Target(lake=folder / "lake"), lasting="minutes")
+    for number in itertools.count(len(tried)):
+        if len(found) >= n:
+            return found
+        chosen = random.Random(f"{seed}-{number}")  # noqa: S311 - no secret
+        # by its time, so that no moment of the run is likelier than another
+        (step,) = chosen.choices(steps, [each.seconds for each in steps])
+        kill = _killed(step, chosen.uniform(0, step.seconds), folder / "lake", opened)
+        account = {"day": step.day, "task": step.task.name, "kill": kill and _account(kill)}
+        with kept.open("a") as file:
+            file.write(json.dumps(account) + "\n")
+        if kill is not None:  # else it ended before
             found.append(kill)
             sys.stderr.write(f"{len(found)}: {_in_words(kill)}\n")
-    return written(found, seed)
+    raise AssertionError("the count has no end")
+
+
+def _account(kill: Kill) -> dict[str, Any]:
+    return {name: value for name, value in vars(kill).items() if name != "step"}
 
 
 def written(kills: Sequence[Kill], seed: int) -> str:
@@ -159,6 +184,23 @@ def _in_words(kill: Kill) -> str:
     return f"day {kill.step.day} {kill.step.task.name} {when}, {kill.written} commits: {what}"
 
 
+def _steps(folder: Path) -> list[Step]:
+    """The run that nothing cuts off, made unless it is there."""
+    kept = folder / "steps.json"
+    if not kept.exists():
+        lines = [(step.task.name, step.day, step.seconds) for step in _uninterrupted(folder)]
+        kept.write_text(json.dumps(lines))
+    return [
+        Step(TASKS[name], day, seconds, *_copies(folder, day, name))
+        for name, day, seconds in json.loads(kept.read_text())
+    ]
+
+
+def _copies(folder: Path, day: int, task: str) -> tuple[Path, Path]:
+    before = folder / "copies" / f"{day}-{task}-before"
+    return before, before.with_name(f"{day}-{task}-after")
+
+
 def _uninterrupted(folder: Path) -> list[Step]:
     """Run both days to their ends in folder/lake; a copy of the lake before and after each task."""
     lake, steps = folder / "lake", []
@@ -168,8 +210,8 @@ def _uninterrupted(folder: Path) -> list[Step]:
         _drop(district, files, day)
         land(source_named("simulator"), files, lake / "landing", mapping=None)
         for task in LOCAL_ORDER:
-            before = _copied(lake, folder / "copies" / f"{day}-{task.name}-before")
-            step = Step(task, day, 0.0, before, before.with_name(f"{day}-{task.name}-after"))
+            before, after = _copies(folder, day, task.name)
+            step = Step(task, day, 0.0, _copied(lake, before), after)
             begin, process = _started(step, lake)
             if process.wait(_LIMIT_SECONDS):
                 raise subprocess.CalledProcessError(process.returncode, task.name)
@@ -241,8 +283,7 @@ def _killed(step: Step, instant: float, lake: Path, opened: Opened) -> Kill | No
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(_LIMIT_SECONDS)
     n_written = _commits(step.task, lake) - commits
-    # the session has seen another lake at this path
-    opened.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # noqa: SLF001
+    _forget_the_lake_before(opened)
     runner = Runner(
         opened.spark,
         opened.store,
@@ -253,6 +294,14 @@ def _killed(step: Step, instant: float, lake: Path, opened: Opened) -> Kill | No
     )
     runner.run([TASKS[step.task.name]], always=True)
     return _compared(Kill(step, instant, n_written), opened)
+
+
+def _forget_the_lake_before(opened: Opened) -> None:
+    """Let go of what this process knows of another lake at the same path."""
+    opened.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # noqa: SLF001
+    for store in (tracking.SqlAlchemyStore, registry.SqlAlchemyStore):
+        for engine in store._engine_map.values():  # noqa: SLF001
+            engine.dispose()
 
 
 def _compared(kill: Kill, opened: Opened) -> Kill:
@@ -292,5 +341,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=_SEED)
+    parser.add_argument("--folder", type=Path)
     flags = parser.parse_args()
-    print(section(kills=flags.kills, seed=flags.seed))
+    print(section(kills=flags.kills, seed=flags.seed, folder=flags.folder))

@@ -5,11 +5,12 @@ the same tasks run again on everything, and no row of a table may differ.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from conftest import AS_OF
+from deepkt_irt.jobs import runner
 from deepkt_irt.jobs.context import Place
 from deepkt_irt.jobs.engineer_features import engineer_features
 from deepkt_irt.jobs.runner import Runner
@@ -249,13 +250,25 @@ class Days:
     whole: dict[str, list[str]]
 
 
+class Earlier(datetime):
+    """The clock of a machine that was set back."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) - timedelta(days=2)
+
+
 @pytest.fixture(
     scope="module",
     params=[(second_day,), pytest.param((second_day, third_day), marks=pytest.mark.nightly)],
     ids=["two", "three"],
 )
 def days(spark, tmp_path_factory, request):
-    """No student is touched on two days: what one of them gets wrong is there at the end."""
+    """No student is touched on two days: what one of them gets wrong is there at the end.
+
+    Of three days, the second is by a clock that was set back: the third takes the first for the
+    last that ran.
+    """
     lake = Lake(spark, tmp_path_factory.mktemp("days"))
     first_day(lake)
     lake.run()
@@ -263,7 +276,10 @@ def days(spark, tmp_path_factory, request):
     for day in request.param:
         before = lake.store.version(CANONICAL_LEARNING_EVENTS)
         day(lake)
-        lake.run()
+        with pytest.MonkeyPatch.context() as patched:
+            if day is not request.param[-1]:
+                patched.setattr(runner, "datetime", Earlier)
+            lake.run()
         touched[day.__name__] = lake.students_changed(after=before)
     by_day = lake.content()
     lake.run(force=True)

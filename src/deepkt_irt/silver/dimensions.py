@@ -85,10 +85,12 @@ def items(catalogue: "DataFrame", events: "DataFrame") -> "DataFrame":
         F.array_sort(F.array_distinct(F.flatten(F.collect_list("skill_ids")))).alias("skill_ids"),
         F.min("title").alias("title"),
     )
-    met = events.groupBy("item_id").agg(
+    # sets are slow to collect, and an item has few of them
+    each = events.groupBy("item_id", "source", "skill_ids").agg(F.count("*").alias("met"))
+    met = each.groupBy("item_id").agg(
         F.min("source").alias("event_source"),
         F.array_sort(F.array_distinct(F.flatten(F.collect_set("skill_ids")))).alias("event_skills"),
-        F.count("*").alias("met"),
+        F.sum("met").alias("met"),
     )
     joined = known.withColumn("in_catalogue", F.expr("true")).join(met, "item_id", "full")
     source = F.coalesce("source", "event_source")
