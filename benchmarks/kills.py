@@ -283,7 +283,7 @@ def _killed(step: Step, instant: float, lake: Path, opened: Opened) -> Kill | No
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(_LIMIT_SECONDS)
     n_written = _commits(step.task, lake) - commits
-    _forget_the_lake_before(opened)
+    opened = _opened_anew(opened, lake)
     runner = Runner(
         opened.spark,
         opened.store,
@@ -296,12 +296,13 @@ def _killed(step: Step, instant: float, lake: Path, opened: Opened) -> Kill | No
     return _compared(Kill(step, instant, n_written), opened)
 
 
-def _forget_the_lake_before(opened: Opened) -> None:
-    """Let go of what this process knows of another lake at the same path."""
+def _opened_anew(opened: Opened, lake: Path) -> Opened:
+    """The same session on another lake at the same path: it knows nothing of the one before."""
     opened.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # noqa: SLF001
     for store in (tracking.SqlAlchemyStore, registry.SqlAlchemyStore):
         for engine in store._engine_map.values():  # noqa: SLF001
             engine.dispose()
+    return replace(opened, store=TableStore(opened.spark, lake=lake))
 
 
 def _compared(kill: Kill, opened: Opened) -> Kill:
