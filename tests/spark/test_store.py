@@ -132,6 +132,21 @@ def test_store_with_names_of_its_own_keeps_them_apart(spark, tmp_path):
     assert TableStore(spark, lake=tmp_path, schemas=names).read(T).count() == 0
 
 
+@pytest.mark.parametrize("half", [None, ".00000000000000000000.json.1f.tmp"])
+def test_table_whose_making_was_cut_off_before_its_first_commit_is_made(
+    store, spark, frame, tmp_path, half
+):
+    log = store.folder(T) / "_delta_log"
+    (log / "_staged_commits").mkdir(parents=True)
+    if half:
+        (log / half).write_text("half of a commit")
+
+    again = TableStore(spark, lake=tmp_path / "lake")
+    again.overwrite(T, frame(T, [{"id": 1}]))
+
+    assert rows(again.read(T), "id") == [(1,)]
+
+
 def test_two_lakes_of_one_session_keep_their_rows_apart(store, spark, frame, tmp_path):
     other = TableStore(spark, lake=tmp_path / "ano`ther lake")
     store.overwrite(T, frame(T, [{"id": 1}]))

@@ -1,12 +1,23 @@
 """The Delta log of a local table, read without Spark, for which a query takes 0.1 s and more."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from deepkt_irt.errors import DamagedTable
 
 _CHANGED = "dataChange"  # of a file that a commit brings or takes: whether rows do, too
+
+
+def remove_unbegun(log: Path) -> None:
+    """Remove a log without any commit, which a process killed while it made the table leaves.
+
+    Delta takes such a folder for a table when it is to make one, and for none when it is to write.
+    """
+    # commits and checkpoints begin with their version; half of a file has another name
+    if log.is_dir() and not any(log.glob("[0-9]*")):
+        shutil.rmtree(log)
 
 
 def last_commit(log: Path) -> tuple[int, dict[str, str]]:

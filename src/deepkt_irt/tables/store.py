@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import AnotherRun, SchemaMismatch, UsageError
-from deepkt_irt.tables.commit_log import last_change, last_commit
+from deepkt_irt.tables.commit_log import last_change, last_commit, remove_unbegun
 from deepkt_irt.tables.contract import Layer, Table
 from deepkt_irt.tables.ddl import quoted, schema_of, table_ddl
 from deepkt_irt.tables.quality import GONE, conformed, differing, matching
@@ -109,6 +109,8 @@ class TableStore:
             self._bring_up_to_date(table)
             return False
         in_lake = self._root is not None
+        if path := self.folder(table):
+            remove_unbegun(path / "_delta_log")
         ddl = table_ddl(table, self.sql_name(table), with_checks=in_lake)
         self._run(table, lambda: self._spark.sql(ddl))
         if not in_lake:
