@@ -83,6 +83,7 @@ def test_html_becomes_sections_and_what_nobody_reads_goes():
         ('<img alt="a tree" src="tree.png">', "a tree"),
         ("one\n\n  two", "one\n\ntwo"),
         ("", ""),
+        ("<p>a</p><![;>b", "a\n\nb"),
     ],
 )
 def test_text_that_may_be_html_becomes_plain(text, expected):

@@ -128,6 +128,11 @@ class _Html(HTMLParser):
         elif self.lasttag == "title" and data.strip():
             self.properties.setdefault("title", " ".join(data.split()))
 
+    @override
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        # a comment to a browser, whatever it names; the library breaks where it names nothing
+        return self.parse_bogus_comment(i, report)
+
     def finish(self) -> list[Section]:
         self.close()
         self._flush()
