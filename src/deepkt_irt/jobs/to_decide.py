@@ -40,7 +40,7 @@ def to_decide(ctx: JobContext, catalogue: Catalogue, policy: str) -> "DataFrame"
         & (F.col("decided_at") > F.lit(oldest))
         & (F.col("decided_at") < F.lit(ctx.as_of))
     )
-    return both.filter(~F.coalesce(stands, F.lit(False))).select("student_key")  # noqa: FBT003
+    return both.filter(~F.coalesce(stands, F.expr("false"))).select("student_key")
 
 
 def _withdrawn(ctx: JobContext, catalogue: Catalogue) -> "DataFrame":

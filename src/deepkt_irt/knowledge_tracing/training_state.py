@@ -101,7 +101,7 @@ class TrainingState:
     def save(self, file: Path) -> None:
         """Write everything to a file, which is whole at any instant, after a digest of it."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        scratch, content = file.with_suffix(".part"), io.BytesIO()
+        scratch, buffer = file.with_suffix(".part"), io.BytesIO()
         torch.save(
             {
                 "network": self.network.state_dict(),
@@ -115,9 +115,10 @@ class TrainingState:
                 "epochs": [asdict(epoch) for epoch in self.epochs],
                 "best_weights": self.best_weights,
             },
-            content,
+            buffer,
         )
-        scratch.write_bytes(_digest(content.getvalue()) + content.getvalue())
+        content = buffer.getvalue()
+        scratch.write_bytes(_digest(content) + content)
         scratch.replace(file)
 
     def restore(self, file: Path) -> bool:
