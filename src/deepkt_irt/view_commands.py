@@ -1,5 +1,6 @@
 """The commands that only look: one student, one item, classes, content."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from deepkt_irt.jobs.gaming import read_gaming
 from deepkt_irt.jobs.item import read_dossier
 from deepkt_irt.jobs.models import open_models
 from deepkt_irt.jobs.opening import Target, checked, open_runner, parse_settings
+from deepkt_irt.jobs.status import read_status
 from deepkt_irt.jobs.trace import read_trace
 from deepkt_irt.lake_commands import JsonOption, LakeOption, SetOption, existing, show
 from deepkt_irt.rag.index import KINDS
@@ -22,6 +24,7 @@ from deepkt_irt.reporting import compare as compare_view
 from deepkt_irt.reporting import explanation as explanation_view
 from deepkt_irt.reporting import gaming as gaming_view
 from deepkt_irt.reporting import item_dossier, student_trace
+from deepkt_irt.reporting import status as status_view
 from deepkt_irt.settings import BehaviourSettings
 
 
@@ -76,6 +79,20 @@ def gaming(
     show(gaming_view, found, as_json=as_json)
 
 
+def status(
+    lake: LakeOption = Path("lake"),
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how the lake is, and what is late, broken or expensive; 1 if something needs a look."""
+    settings = parse_settings(set_ or [])
+    runner = open_runner(Target(lake=existing(lake)), settings=settings)
+    found = read_status(runner.store.read, settings, now=datetime.now(UTC))
+    show(status_view, found, as_json=as_json)
+    if found.firing:
+        raise typer.Exit(1)
+
+
 def compare_recs(
     student_id: Annotated[
         str, typer.Argument(metavar="STUDENT", help="Student id, as in the source's files.")
@@ -126,4 +143,4 @@ def explain(
     show(explanation_view, found, as_json=as_json)
 
 
-COMMANDS = (trace, item, gaming, compare_recs, ask, explain)
+COMMANDS = (status, trace, item, gaming, compare_recs, ask, explain)

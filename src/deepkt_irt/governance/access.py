@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 
 from deepkt_irt.errors import UsageError
-from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
+from deepkt_irt.tables.contract import Column, Layer, Privacy, Table, View
+from deepkt_irt.tables.ddl import view_ddl
 from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS
 from deepkt_irt.tables.silver import CLASS_TEACHERS, USERS
 
@@ -76,21 +77,22 @@ class Kind(enum.StrEnum):
     TAG = "tag"
     FILTER = "filter"
     MASK = "mask"
+    VIEW = "view"
     REVOKE = "revoke"
     GRANT = "grant"
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One SQL statement, and the function, schema, table or column it is about."""
+    """One SQL statement, and the function, schema, table, view or column it is about."""
 
     kind: Kind
     subject: str
     sql: str
 
 
-def may_read(role: Role, table: Table) -> bool:
-    """The one rule of who reads which table, by its layer and what its columns tell of persons."""
+def may_read(role: Role, table: Table | View) -> bool:
+    """The one rule of who reads what, by its layer and what its columns tell of persons."""
     match role:
         case Role.PIPELINE | Role.PRIVACY_OFFICER:
             return True
@@ -110,7 +112,7 @@ def readers_of(layer: Layer, tables: Iterable[Table]) -> set[Role]:
     return {role for role in READERS if any(may_read(role, table) for table in inside)}
 
 
-def is_filtered(table: Table) -> bool:
+def is_filtered(table: Table | View) -> bool:
     """Whether a teacher would see only the rows of the own classes' students.
 
     Raises:
@@ -183,7 +185,10 @@ def mask_identifier(roles: Roles, value: str) -> str:
 
 
 def statements(
-    tables: Iterable[Table], roles: Roles, schemas: Mapping[Layer, str]
+    tables: Iterable[Table],
+    roles: Roles,
+    schemas: Mapping[Layer, str],
+    views: Iterable[View] = (),
 ) -> list[Statement]:
     """Every statement of the access rules: first what hides rows and values, grants last.
 
@@ -193,17 +198,37 @@ def statements(
         tables: Contracts; all of them exist in the catalog.
         roles: Who plays which role.
         schemas: Schema of each layer, as the store has it.
+        views: Made anew.
 
     Raises:
         ValueError: If a contract's tags cannot be enforced.
     """
-    tables = tuple(tables)
+    tables, views = tuple(tables), tuple(views)
     made = [
         *_functions(roles, schemas),
         *(each for table in tables for each in _on_columns(table, schemas)),
-        *(each for table in tables for each in _on_table(table, roles, schemas)),
+        *(each for table in tables for each in _on_table(table, schemas)),
+        *(_view(view, schemas) for view in views),
+        *(each for table in (*tables, *views) for each in _rights(table, roles, schemas)),
     ]
     return sorted(made, key=lambda each: list(Kind).index(each.kind))
+
+
+def _view(view: View, schemas: Mapping[Layer, str]) -> Statement:
+    """A view over the rows that who looks may see.
+
+    It asks itself whose rows these are: a view reads tables with the rights of its owner.
+    """
+    sees = _quoted(schemas[Layer.OPS], FILTER_FUNCTION)
+
+    def seen(table: Table) -> str:
+        name = _name(table, schemas)
+        if FILTERED_COLUMN not in table.column_names:
+            return name
+        return f"(SELECT * FROM {name} WHERE {sees}({FILTERED_COLUMN}))"  # noqa: S608
+
+    sql = view_ddl(view, _name(view, schemas), view.sql(seen))
+    return Statement(Kind.VIEW, f"{schemas[view.layer]}.{view.name}", sql)
 
 
 def _functions(roles: Roles, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
@@ -231,16 +256,23 @@ def _on_columns(table: Table, schemas: Mapping[Layer, str]) -> Iterator[Statemen
             yield Statement(Kind.MASK, subject, f"{alter} SET MASK {mask}")
 
 
-def _on_table(table: Table, roles: Roles, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
+def _on_table(table: Table, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
     name, subject = _name(table, schemas), f"{schemas[table.layer]}.{table.name}"
     tag = f"{_text(LAYER_TAG)} = {_text(table.layer.value)}"
     yield Statement(Kind.TAG, subject, f"ALTER TABLE {name} SET TAGS ({tag})")
     if is_filtered(table):
         use = f"{_quoted(schemas[Layer.OPS], FILTER_FUNCTION)} ON ({_quoted(FILTERED_COLUMN)})"
         yield Statement(Kind.FILTER, subject, f"ALTER TABLE {name} SET ROW FILTER {use}")
+
+
+def _rights(
+    table: Table | View, roles: Roles, schemas: Mapping[Layer, str]
+) -> Iterator[Statement]:
+    name, subject = _name(table, schemas), f"{schemas[table.layer]}.{table.name}"
+    what = "VIEW" if isinstance(table, View) else "TABLE"
     for role in READERS:
         kind, to = (Kind.GRANT, "TO") if may_read(role, table) else (Kind.REVOKE, "FROM")
-        sql = f"{kind.upper()} SELECT ON TABLE {name} {to} {_quoted(roles.principal(role))}"
+        sql = f"{kind.upper()} SELECT ON {what} {name} {to} {_quoted(roles.principal(role))}"
         yield Statement(kind, subject, sql)
 
 
@@ -252,7 +284,7 @@ def _is_one_of(roles: Roles, groups: tuple[Role, ...]) -> str:
     return f"({' OR '.join([pipeline, *members])})"
 
 
-def _name(table: Table, schemas: Mapping[Layer, str]) -> str:
+def _name(table: Table | View, schemas: Mapping[Layer, str]) -> str:
     return _quoted(schemas[table.layer], table.name)
 
 

@@ -4,8 +4,9 @@ import sys
 
 from deepkt_irt.governance.access import READERS, Role, is_filtered, masked_columns, may_read
 from deepkt_irt.governance.erasure import EMPTIED, searches
-from deepkt_irt.tables.contract import Table
-from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.contract import Table, View
+from deepkt_irt.tables.registry import TABLES, views
 
 _INTRODUCTION = """# Who may read what
 
@@ -28,10 +29,13 @@ def page() -> str:
         masked = ", ".join(column.name for column in masked_columns(table))
         by = ", ".join(found.get(table.qualified_name, ()))
         lines.append([table.qualified_name, *seen, masked, by])
+    for view in views(Settings()):
+        seen = [_seen(role, view) for role in READERS]
+        lines.append([f"{view.qualified_name} (view)", *seen, "", ""])
     return "\n".join([_INTRODUCTION, *("| " + " | ".join(line) + " |" for line in lines), ""])
 
 
-def _seen(role: Role, table: Table) -> str:
+def _seen(role: Role, table: Table | View) -> str:
     if not may_read(role, table):
         return ""
     return "own classes" if role is Role.TEACHER and is_filtered(table) else "all rows"

@@ -9,8 +9,9 @@ from deepkt_irt.errors import BackendUnavailable
 from deepkt_irt.governance.access import Role, Roles, Statement, statements
 from deepkt_irt.jobs.opening import open_target
 from deepkt_irt.jobs.scripts import target_of
+from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Layer
-from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.registry import TABLES, views
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -27,7 +28,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def apply_access(flags: argparse.Namespace) -> None:
-    """Create all tables, hide rows and identifiers, and grant what each role may read.
+    """Create all tables and views, hide rows and identifiers, and grant what each role may read.
 
     Run it after every deployment, before data comes in, as the principal that runs the jobs: it
     owns the tables then. Safe to run again; what no contract grants is taken back. In a lake
@@ -38,7 +39,8 @@ def apply_access(flags: argparse.Namespace) -> None:
     opened = open_target(target)
     for table in TABLES:
         opened.store.create(table)
-    made = statements(TABLES, roles, {layer: target.names.schema(layer) for layer in Layer})
+    schemas = {layer: target.names.schema(layer) for layer in Layer}
+    made = statements(TABLES, roles, schemas, views(Settings()))
     if target.folder is not None:
         log.info("%d tables exist; %d rules need Unity Catalog", len(TABLES), len(made))
         return

@@ -5,7 +5,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import NoData
-from deepkt_irt.tables.contract import Table
+from deepkt_irt.tables.contract import Table, View
 from deepkt_irt.tables.silver import STUDENT_KEYS
 
 if TYPE_CHECKING:
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 Read = Callable[[Table], "DataFrame"]
 _FEW = 200_000  # ids
+
+
+def look(view: View, read: Read) -> "DataFrame":
+    """Rows of a view, over tables as they are read here."""
+    frames = {table.name: read(table) for table in view.reads}
+    return frames[view.reads[0].name].sparkSession.sql(view.query, **frames)
 
 
 def find_student(read: Read, student_id: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from deepkt_irt.settings.lake import (
     StreamSettings,
 )
 from deepkt_irt.settings.maintenance import MaintenanceSettings
+from deepkt_irt.settings.monitoring import AlertSettings
 from deepkt_irt.settings.privacy import PrivacySettings, RetentionSettings
 from deepkt_irt.settings.recommendation import (
     BanditSettings,
@@ -41,6 +42,7 @@ from deepkt_irt.settings.students import (
 )
 
 __all__ = [
+    "AlertSettings",
     "BanditSettings",
     "BehaviourSettings",
     "CalibrationSettings",
@@ -95,6 +97,7 @@ class Settings(Frozen):
     behaviour: BehaviourSettings = BehaviourSettings()
     scoring: ScoringSettings = ScoringSettings()
     help: HelpSettings = HelpSettings()
+    alerts: AlertSettings = AlertSettings()
     recommendation: RecommendationSettings = RecommendationSettings()
     bandit: BanditSettings = BanditSettings()
     reward: RewardSettings = RewardSettings()

@@ -5,7 +5,9 @@ Refuses a contract that contradicts itself. Knows nothing of Spark sessions or p
 
 import enum
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from string import Formatter
 
 _NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
 
@@ -120,3 +122,56 @@ class Table:
             if column.name == name:
                 return column
         raise KeyError(f"{self.qualified_name} has no column {name}")
+
+
+@dataclass(frozen=True)
+class View:
+    """A question asked of tables, declared once for everybody who looks at the answer.
+
+    Attributes:
+        columns: What it gives, in order.
+        key: Columns that tell its rows apart.
+        reads: Tables it asks.
+        query: SQL, in which a table stands as its name in braces.
+    """
+
+    layer: Layer
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    reads: tuple[Table, ...]
+    query: str
+
+    def __post_init__(self) -> None:
+        asked = {name for _, name, _, _ in Formatter().parse(self.query) if name is not None}
+        declared = {table.name for table in self.reads}
+        names = [column.name for column in self.columns]
+        wrong = [f"asks {name}, which it does not declare" for name in sorted(asked - declared)]
+        wrong += [f"declares {name} and does not ask it" for name in sorted(declared - asked)]
+        wrong += [f"key {name}" for name in self.key if name not in names]
+        wrong += [f"{name} twice" for name in sorted(set(names)) if names.count(name) > 1]
+        if wrong:
+            raise ValueError(f"{self.qualified_name}: {', '.join(wrong)}")
+
+    @property
+    def qualified_name(self) -> str:
+        """`schema.view`."""
+        return f"{self.layer.value}.{self.name}"
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns in order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        return {column.name: column for column in self.columns}[name]
+
+    def sql(self, name_of: Callable[[Table], str]) -> str:
+        """The query with what SQL calls each table."""
+        return self.query.format(**{table.name: name_of(table) for table in self.reads})

@@ -1,6 +1,6 @@
 """What a contract is in SQL: the statement that makes the table, its properties, its schema."""
 
-from deepkt_irt.tables.contract import Layer, Privacy, Table
+from deepkt_irt.tables.contract import Layer, Privacy, Table, View
 
 _UNSORTABLE = ("array", "boolean", "map", "struct")  # types Delta keeps no statistics of
 
@@ -28,6 +28,21 @@ def table_ddl(table: Table, name: str, *, with_checks: bool) -> str:
         + ")",
     ]
     return " ".join(part for part in parts if part)
+
+
+def view_ddl(view: View, name: str, query: str) -> str:
+    """CREATE OR REPLACE VIEW with comments.
+
+    Args:
+        view: Its contract.
+        name: What SQL calls it.
+        query: Its query, with what SQL calls each table.
+    """
+    columns = ", ".join(
+        f"{column.name} COMMENT {quoted(column.full_comment)}" for column in view.columns
+    )
+    comment = quoted(view.comment)
+    return f"CREATE OR REPLACE VIEW {name} ({columns}) COMMENT {comment} AS {query.strip()}"
 
 
 def table_properties(table: Table) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 import sys
 
-from deepkt_irt.tables.contract import Table
-from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.contract import Table, View
+from deepkt_irt.tables.registry import TABLES, views
 
 _INTRODUCTION = """# Tables
 
@@ -11,16 +12,28 @@ Made from the registry by `make docs`; do not edit. Key columns are marked with 
 """
 
 
+_VIEWS = """# Views
+
+Made for looking: the report, dashboards, alerts and `deepkt status` ask them. In a catalog
+`apply_access` makes them, and a teacher sees the own classes in them.
+"""
+
+
 def page() -> str:
     """The whole page as Markdown."""
-    return "\n".join([_INTRODUCTION, *(_section(table) for table in TABLES)])
+    tables, looks = map(_section, TABLES), map(_section, views(Settings()))
+    return "\n".join([_INTRODUCTION, *tables, _VIEWS, *looks])
 
 
-def _section(table: Table) -> str:
+def _section(table: Table | View) -> str:
     lines = [f"## {table.qualified_name}", "", table.comment, ""]
-    if table.checks:
-        rules = "; ".join(f"`{check.condition}`" for check in table.checks)
-        lines += [f"Every row obeys: {rules}.", ""]
+    match table:
+        case Table(checks=checks) if checks:
+            rules = "; ".join(f"`{check.condition}`" for check in checks)
+            lines += [f"Every row obeys: {rules}.", ""]
+        case View(reads=reads):
+            asked = ", ".join(sorted(each.qualified_name for each in reads))
+            lines += [f"Asks {asked}.", ""]
     lines += ["| column | type | null | privacy | meaning |", "|---|---|---|---|---|"]
     for column in table.columns:
         mark = " •" if column.name in table.key else ""

@@ -1,0 +1,154 @@
+"""What must hold of an AI/BI dashboard's file, as far as can be told without a workspace.
+
+Types and results need Spark; a function that says what type an expression has is given for them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import sqlglot
+from sqlglot.errors import ParseError
+
+from deepkt_irt.dashboards.widgets import COLUMNS, VERSIONS
+
+# SQL of a dataset, expression over its columns, whether it counts over rows: the type
+TypeOf = Callable[[str, str, bool], str]
+
+_OF_SCALE = {
+    "quantitative": ("int", "bigint", "double", "float", "decimal"),
+    "temporal": ("date", "timestamp"),
+    "categorical": ("string", "boolean", "int", "bigint"),
+}
+_ROLES = {
+    "counter": ("value",),
+    "bar": ("x", "y"),
+    "line": ("x", "y"),
+    "scatter": ("x", "y"),
+    "heatmap": ("x", "y", "color"),
+}
+
+
+def problems(document: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the structure: names, grid, versions, SQL, fields; nothing if all is well.
+
+    Args:
+        document: The file, parsed.
+    """
+    datasets = {each["name"]: "".join(each["queryLines"]) for each in document["datasets"]}
+    yield from _twice("dataset", [each["name"] for each in document["datasets"]])
+    for name, query in datasets.items():
+        yield from _unparsable(f"dataset {name}", query)
+    items = [(page, item) for page in document["pages"] for item in page["layout"]]
+    yield from _twice("widget", [item["widget"]["name"] for _, item in items])
+    yield from _twice("page", [page["name"] for page in document["pages"]])
+    for page in document["pages"]:
+        if page.get("pageType") != "PAGE_TYPE_CANVAS" or page.get("layoutVersion") != "GRID_V1":
+            yield f"page {page['name']}: a page is a PAGE_TYPE_CANVAS on GRID_V1"
+        yield from _off_grid(page)
+    asked = set()
+    for _, item in items:
+        yield from _of_widget(item["widget"], datasets)
+        asked |= {each["query"]["datasetName"] for each in item["widget"].get("queries", ())}
+    for name in sorted(datasets.keys() - asked):
+        yield f"dataset {name}: no widget asks it"
+
+
+def _twice(what: str, names: list[str]) -> Iterator[str]:
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{what} {name}: there are several of that name"
+
+
+def _unparsable(where: str, query: str) -> Iterator[str]:
+    try:
+        sqlglot.parse_one(query, dialect="databricks")
+    except ParseError as error:
+        yield f"{where}: no SQL: {str(error).splitlines()[0]}"
+
+
+def _off_grid(page: Mapping[str, Any]) -> Iterator[str]:
+    taken: dict[tuple[int, int], str] = {}
+    for item in page["layout"]:
+        name, at = item["widget"]["name"], item["position"]
+        if at["x"] < 0 or at["x"] + at["width"] > COLUMNS or at["width"] < 1 or at["height"] < 1:
+            yield f"widget {name}: it leaves the {COLUMNS} columns of the grid"
+        for cell in ((x, y) for x in range(at["x"], at["x"] + at["width"])
+                     for y in range(at["y"], at["y"] + at["height"])):  # fmt: skip
+            if (other := taken.setdefault(cell, name)) != name:
+                yield f"widget {name}: it lies on {other}"
+                break
+
+
+def _of_widget(widget: Mapping[str, Any], datasets: Mapping[str, str]) -> Iterator[str]:
+    where = f"widget {widget['name']}"
+    if "multilineTextboxSpec" in widget:
+        return
+    spec = widget["spec"]
+    kind = spec["widgetType"]
+    if VERSIONS.get(kind) != spec["version"]:
+        yield f"{where}: {kind} is written in version {VERSIONS.get(kind)}, not {spec['version']}"
+    for each in widget["queries"]:
+        if (name := each["query"]["datasetName"]) not in datasets:
+            yield f"{where}: there is no dataset {name}"
+        for field in each["query"]["fields"]:
+            yield from _unparsable(
+                f"{where}, field {field['name']}", f"SELECT {field['expression']}"
+            )
+    for role in _ROLES.get(kind, ()):
+        if role not in spec["encodings"]:
+            yield f"{where}: a {kind} needs {role}"
+    known = {field["name"] for each in widget["queries"] for field in each["query"]["fields"]}
+    names = {each["name"] for each in widget["queries"]}
+    for encoding in _encodings(spec["encodings"]):
+        if encoding["fieldName"] not in known:
+            yield f"{where}: no query gives {encoding['fieldName']}"
+        if encoding.get("queryName", *names if len(names) == 1 else [None]) not in names:
+            yield f"{where}: there is no query {encoding.get('queryName')}"
+
+
+def _encodings(encodings: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for each in encodings.values():
+        yield from each if isinstance(each, list) else [each]
+
+
+def wrong_types(document: Mapping[str, Any], type_of: TypeOf) -> Iterator[str]:
+    """Fields whose values are not of the kind that they are shown as.
+
+    Args:
+        document: The file, parsed; nothing is wrong with its structure.
+        type_of: Says what type an expression over a dataset has; raises ValueError if it has none.
+    """
+    datasets = {each["name"]: "".join(each["queryLines"]) for each in document["datasets"]}
+    for page in document["pages"]:
+        for item in page["layout"]:
+            widget = item["widget"]
+            for each in widget.get("queries", ()):
+                yield from _wrong_types(widget, each["query"], datasets, type_of)
+
+
+def _wrong_types(
+    widget: Mapping[str, Any],
+    query: Mapping[str, Any],
+    datasets: Mapping[str, str],
+    type_of: TypeOf,
+) -> Iterator[str]:
+    wanted = {each["fieldName"]: _scale(widget, each)
+              for each in _encodings(widget["spec"]["encodings"])}  # fmt: skip
+    counts = not query["disaggregated"]
+    for field in query["fields"]:
+        where = f"widget {widget['name']}, field {field['name']}"
+        try:
+            found = type_of(datasets[query["datasetName"]], field["expression"], counts)
+        except ValueError as error:
+            yield f"{where}: {error}"
+            continue
+        scale = wanted.get(field["name"])
+        if scale and found.partition("(")[0] not in _OF_SCALE[scale]:
+            yield f"{where}: {found} is not {scale}"
+
+
+def _scale(widget: Mapping[str, Any], encoding: Mapping[str, Any]) -> str | None:
+    """As what a field is shown: by its scale, or as a number if it is formatted as one."""
+    if "scale" in encoding:
+        return str(encoding["scale"]["type"])
+    counts = widget["spec"]["widgetType"] == "counter" or "format" in encoding
+    return "quantitative" if counts else None
