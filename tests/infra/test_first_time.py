@@ -584,7 +584,7 @@ def test_files_named_in_the_guide_exist():
 
 def test_guide_names_every_step_and_is_short():
     assert [path.name for path in FOLDER.iterdir() if path.name not in GUIDE] == ["common.sh"]
-    assert len(GUIDE.splitlines()) < 300
+    assert len([line for line in GUIDE.splitlines() if "```" not in line]) < 300
 
 
 def test_guide_and_view_have_the_columns_that_are_copied():

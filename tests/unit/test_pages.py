@@ -15,27 +15,21 @@ from deepkt_irt.cli import app
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.sources.catalogue import SOURCES
 from deepkt_irt.tables.registry import TABLES
+from doc_pages import PAGES, blocks, indented_code, outside_blocks, text_of
 
 COMMANDS = typer.main.get_command(app).commands
-PAGES = sorted(
-    path.relative_to(REPOSITORY).as_posix()
-    for path in (*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"))
-)
 DECISIONS = sorted((REPOSITORY / "docs" / "decisions").glob("*.md"))
 
 
-def text_of(page: str) -> str:
-    return (REPOSITORY / page).read_text()
+def code_in(page: str) -> list[str]:
+    """What stands in backticks or on lines of fenced blocks, as one string each."""
+    lines = (line.strip() for block in blocks(page) for line in block.code.splitlines())
+    return [*re.findall(r"`([^`\n]+)`", outside_blocks(page)), *filter(None, lines)]
 
 
-def code_in(text: str) -> list[str]:
-    """What stands in backticks or on indented lines, as one string each."""
-    return [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"(?m)^ {4,}(\S.*)$", text)]
-
-
-def commands_in(text: str) -> list[list[str]]:
+def commands_in(page: str) -> list[list[str]]:
     """Words of each `deepkt ...`, without a trailing comment and the brackets of optional parts."""
-    typed = [code for code in code_in(text) if code.startswith("deepkt ")]
+    typed = [code for code in code_in(page) if code.startswith("deepkt ")]
     return [shlex.split(re.sub(r"[\[\]]", " ", code), comments=True)[1:] for code in typed]
 
 
@@ -48,9 +42,16 @@ def test_links_of_a_page_resolve(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_code_of_a_page_is_fenced_with_its_language(page):
+    """An indented block has no language: neither a reader's colours nor a test would find it."""
+    assert [block.code for block in blocks(page) if not block.language] == []
+    assert indented_code(page) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_deepkt_commands_of_a_page_take_the_options_they_are_given(page):
     wrong = []
-    for words in commands_in(text_of(page)):
+    for words in commands_in(page):
         command = COMMANDS.get(words[0])
         params = command.params if command else []
         options = {opt for p in params for opt in (*p.opts, *p.secondary_opts)}
@@ -62,7 +63,7 @@ def test_deepkt_commands_of_a_page_take_the_options_they_are_given(page):
 
 
 def test_readme_shows_how_to_run_own_files():
-    starts = [words[:3] for words in commands_in(text_of("README.md"))]
+    starts = [words[:3] for words in commands_in("README.md")]
 
     assert ["run", "--source", "responses_csv"] in starts
 
@@ -81,8 +82,8 @@ def test_options_beside_a_command_in_the_readme_table_exist():
 
 
 def test_sources_in_the_readme_are_those_there_are():
-    readme = set(code_in(text_of("README.md")))
-    named = readme | {word for words in commands_in(text_of("README.md")) for word in words}
+    readme = set(code_in("README.md"))
+    named = readme | {word for words in commands_in("README.md") for word in words}
 
     assert set(SOURCES) - {"simulator"} - named == set()
 
@@ -98,15 +99,15 @@ def test_tables_of_a_page_are_registered(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_paths_of_a_page_exist(page):
     roots = r"(?:src|tests|docs|benchmarks|scripts|sources|jobs|tables)/"
-    named = [code for code in code_in(text_of(page)) if re.fullmatch(rf"{roots}[\w./-]+", code)]
+    named = [code for code in code_in(page) if re.fullmatch(rf"{roots}[\w./-]+", code)]
     folders = (REPOSITORY, REPOSITORY / "src" / "deepkt_irt")
 
     assert [path for path in named if not any((f / path).exists() for f in folders)] == []
 
 
 def test_tree_in_the_readme_is_the_tree_of_the_package():
-    tree = text_of("README.md").split("src/deepkt_irt/\n")[1].split("\n\n")[0]
-    inside, beside = tree.split("    tests/")
+    tree = text_of("README.md").split("src/deepkt_irt/\n")[1].split("\n```\n")[0]
+    inside, beside = tree.split("\ntests/")
     named = set(re.findall(r"\b([a-z_]+)/", inside))
     package = REPOSITORY / "src" / "deepkt_irt"
     folders = {path.parent.name for path in package.glob("*/__init__.py")}
