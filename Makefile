@@ -14,6 +14,9 @@ CHECKOV_READY := $(CHECKOV_VENV)/.ready
 # pyKT and obp declare and the parts used here never import (CONTRIBUTING.md)
 BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
+# so do the tools that make the site of docs/
+DOCS_VENV := .venv-docs
+DOCS_READY := $(DOCS_VENV)/.ready
 SOURCES := src tests scripts benchmarks
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -21,7 +24,7 @@ export UV_LINK_MODE ?= hardlink
 # where a shell forbids compiled modules to be kept, each process compiles torch and MLflow anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test connect test-connect fast nightly fmt lint types imports docs docs-check wheel bundle infra bench clean
+.PHONY: demo test connect test-connect fast nightly fmt lint types imports docs docs-check site wheel bundle infra bench clean
 
 demo: $(READY)
 	$(BIN)/deepkt demo
@@ -62,12 +65,17 @@ imports: $(READY)
 docs: $(READY)
 	$(BIN)/python -m deepkt_irt.tables.docs > docs/tables.md
 	$(BIN)/python -m deepkt_irt.governance.access_page > docs/access.md
+	$(BIN)/python scripts/concept_pictures.py docs/images
 
 docs-check: $(READY)
 	@$(BIN)/python -m deepkt_irt.tables.docs | diff docs/tables.md - || \
 		{ echo "docs/tables.md is out of date: run make docs"; exit 1; }
 	@$(BIN)/python -m deepkt_irt.governance.access_page | diff docs/access.md - || \
 		{ echo "docs/access.md is out of date: run make docs"; exit 1; }
+
+# any warning fails: a link that leads nowhere, a page outside the navigation, a docstring that is wrong
+site: $(DOCS_READY)
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict --quiet
 
 wheel: $(READY)
 	rm -rf dist
@@ -85,7 +93,7 @@ bench: $(READY) $(BENCH_READY)
 	$(BIN)/python benchmarks/run_all.py $(if $(ONLY),--only $(ONLY)) $(if $(LAKE),--lake $(LAKE))
 
 clean:
-	rm -rf $(VENV) $(CONNECT_VENV) $(CHECKOV_VENV) $(BENCH_VENV) dist lake
+	rm -rf $(VENV) $(CONNECT_VENV) $(CHECKOV_VENV) $(BENCH_VENV) $(DOCS_VENV) dist lake site
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) > /dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
@@ -107,6 +115,11 @@ $(CHECKOV_READY): $(READY) requirements-checkov.lock
 	$(PYTHON) -m venv --without-pip $(CHECKOV_VENV)
 	VIRTUAL_ENV=$(CURDIR)/$(CHECKOV_VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-checkov.lock
 	@touch $(CHECKOV_READY)
+
+$(DOCS_READY): $(READY) requirements-docs.lock
+	$(PYTHON) -m venv --without-pip $(DOCS_VENV)
+	VIRTUAL_ENV=$(CURDIR)/$(DOCS_VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-docs.lock
+	@touch $(DOCS_READY)
 
 # uv's venv keeps itself out of git
 $(BENCH_READY): $(READY) requirements-bench.lock
