@@ -24,6 +24,7 @@ from deepkt_irt.reporting.svg import (
     area,
     line,
     path,
+    signed,
     text,
 )
 from deepkt_irt.settings import BanditSettings
@@ -49,10 +50,8 @@ def box(
     x: float, y: float, width: float, lines: Sequence[str], *, fill: str = PALE, height: float = 56
 ) -> list[str]:
     """A box around lines of text, of which the first is the larger one."""
-    parts = [
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="6" '
-        f'fill="{fill}" stroke="{AXIS}"/>'
-    ]
+    frame = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="6"'
+    parts = [f'<rect {frame} fill="{fill}" stroke="{AXIS}"/>']
     top = y + height / 2 + _LETTER - 7.5 * (len(lines) - 1)
     for number, words in enumerate(lines):
         size, color = (13, INK) if number == 0 else (11, SOFT)
@@ -75,35 +74,37 @@ def arrow(
     return [shaft, f'<polygon points="{corners}" fill="{color}"/>']
 
 
+_STEPS = (
+    ("landing", "files as received", "CSV, JSON, zip"),
+    ("bronze", "every row as text", "or in quarantine"),
+    ("silver", "events, one shape", "pseudonyms"),
+    ("gold", "whole histories,", "vocabularies"),
+    ("models", "items, SAKT, W&D;", "MLflow registry"),
+    ("what follows", "mastery, next items", "with reasons"),
+    ("report", "one page, trace,", "views"),
+)
+_KEPT = (  # by the place of its step
+    (1, "ops.ingest_audit", "read = kept + refused"),
+    (2, "restricted", "student keys, erasures"),
+    (4, "gold.calibrations", "links and their errors"),
+    (5, "bandit_decisions", "chances, later rewards"),
+)
+
+
 def flow() -> str:
     """From landing files to the report, and what is kept on the way."""
-    steps = [
-        ("landing", "files as received", "CSV, JSON, zip"),
-        ("bronze", "every row as text", "or in quarantine"),
-        ("silver", "events, one shape", "pseudonyms"),
-        ("gold", "whole histories,", "vocabularies"),
-        ("models", "items, SAKT, W&D;", "MLflow registry"),
-        ("what follows", "mastery, next items", "with reasons"),
-        ("report", "one page, trace,", "views"),
-    ]
     width, gap, top = 122, 24, 40
     parts: list[str] = []
-    for number, lines in enumerate(steps):
+    for number, lines in enumerate(_STEPS):
         x = 16 + number * (width + gap)
         parts += box(x, top, width, lines, height=66)
         if number:
             parts += arrow(x - gap, top + 33, x, top + 33)
-    middle = [16 + number * (width + gap) + width / 2 for number in range(len(steps))]
-    kept = (
-        (1, "ops.ingest_audit", "read = kept + refused"),
-        (2, "restricted", "student keys, erasures"),
-        (4, "gold.calibrations", "links and their errors"),
-        (5, "bandit_decisions", "chances, later rewards"),
-    )
-    for number, name, about in kept:
+    middle = [16 + number * (width + gap) + width / 2 for number in range(len(_STEPS))]
+    for number, name, about in _KEPT:
         parts += arrow(middle[number], top + 66, middle[number], 150, dash="3 3")
         parts += box(middle[number] - 68, 150, 136, (name, about), fill=PALE_GREY, height=48)
-    parts += arrow(middle[5], 198, middle[5], 226, dash="3 3")
+    parts.append(line(middle[5], 198, middle[5], 226, SOFT, width=1.5, dash="3 3"))
     parts.append(line(middle[4], 226, middle[5], 226, SOFT, width=1.5, dash="3 3"))
     parts += arrow(middle[4], 226, middle[4], 200, dash="3 3")
     told = "rewards teach the next day's choices"
@@ -132,7 +133,9 @@ def item_curves() -> str:
         parts.append(text(104, at + _LETTER, name))
     about = "Where a curve is half way up lies b; how steep it is there is a; where it starts is c."
     parts.append(text(300, 268 + _LETTER, about, color=SOFT))
-    where = "An answer tells most where the curve is steep: near b, and less where it can be guessed."
+    where = (
+        "An answer tells most where the curve is steep: near b, and less where it can be guessed."
+    )
     parts.append(text(300, 286 + _LETTER, where, color=SOFT))
     return picture(800, 324, "Item characteristic curves and their information", parts)
 
@@ -144,8 +147,7 @@ def _panel(
     for share in (0.0, 0.5, 1.0):
         parts.append(line(x.start, y(share), x.end, y(share), GRID))
         parts.append(text(x.start - 6, y(share) + 4, f"{share:g}", anchor="end", color=SOFT))
-    for tick in (-4, -2, 0, 2, 4):
-        parts.append(text(x(tick), y.start + 18, f"{tick:+d}" if tick else "0", anchor="middle"))
+    parts += [text(x(tick), y.start + 18, signed(tick), anchor="middle") for tick in x.ticks(2)]
     parts.append(
         text((x.start + x.end) / 2, y.start + 36, "ability, logits", anchor="middle", color=SOFT)
     )

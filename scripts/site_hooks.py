@@ -2,28 +2,29 @@
 
 from pathlib import Path
 
-import site_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
+
+import site_pages
 from site_math import Formulas, fence
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Formulas, anchors as forges make them, and the parts of the navigation that are many."""
-    config.markdown_extensions.append(Formulas())  # type: ignore[arg-type]
+    config.markdown_extensions.append(Formulas())
     config.mdx_configs["pymdownx.superfences"] = {
         "custom_fences": [{"name": "math", "class": "math", "format": fence}]
     }
     config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
     root = _root(config)
     decisions = sorted((root / "docs" / "decisions").glob("*.md"))
-    many = {
+    many: dict[str, list[object]] = {
         "decisions": [f"decisions/{path.name}" for path in decisions],
         "api": site_pages.api_navigation(root),
     }
-    config.nav = _expanded(config.nav, many)  # type: ignore[assignment]
+    config.nav = _expanded(config.nav, many)
     return config
 
 

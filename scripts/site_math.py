@@ -27,7 +27,7 @@ def fence(source: str, *_: object, **__: object) -> str:
 class Inline(InlineProcessor):
     """Puts MathML where a formula stands within a line."""
 
-    def handleMatch(  # type: ignore[override] # noqa: N802 - its name
+    def handleMatch(  # noqa: N802 - its name
         self,
         m: re.Match[str],
         data: str,  # noqa: ARG002 - as it is called

@@ -58,9 +58,7 @@ def with_site_links(markdown: str, place: str, root: Path) -> str:
 
 def linked_files(markdown: str, place: str, root: Path) -> set[str]:
     """Files of the repository that are linked and have no other page than one of their own."""
-    targets = (
-        _target(found["to"], origin_of(place), root) for found in _LINK.finditer(markdown)
-    )
+    targets = (_target(found["to"], origin_of(place), root) for found in _LINK.finditer(markdown))
     paths = {target[0] for target in targets if target is not None}
     return {path for path in paths if place_of(path).startswith("files/")}
 

@@ -52,7 +52,7 @@ RULES = (
     Rule(r"make (test|bundle|infra|test-connect|site)(\s|$)", Way.CI, ".ci/run"),
     Rule("make fast", Way.CI, ".github/workflows/checks.yml"),
     Rule("make nightly", Way.CI, ".github/workflows/nightly.yml"),
-    Rule(r"make connect(\s|$)", Way.NOT_HERE, "installs packages; test-connect needs what it makes"),
+    Rule(r"make connect(\s|$)", Way.CI, "Makefile"),
     # one lake, one command after another
     Rule(r"\.venv/bin/deepkt demo", Way.NIGHTLY),
     Rule("deepkt run --source (sql_server)", Way.ELSEWHERE, "tests/spark/test_pull_database.py::"
@@ -132,9 +132,8 @@ def of_way(way: Way) -> list[Command]:
 def main() -> None:
     """Print how many commands are tried in which way."""
     counts = Counter(rule.way for each in every_command() if (rule := rule_of(each)))
-    sys.stdout.write(f"{counts.total()} commands\n")
-    for way in Way:
-        sys.stdout.write(f"{counts[way]:4} {way.value}\n")
+    lines = [f"{counts.total()} commands", *(f"{counts[way]:4} {way.value}" for way in Way)]
+    sys.stdout.write("\n".join([*lines, ""]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every command on the pages is tried in some way, and those that need neither Spark nor a network here."""
+"""Every command on the pages is tried: here, if it needs neither Spark nor a network."""
 
 import ast
 import json
@@ -69,9 +69,7 @@ def test_commands_run_here_are_those_of_the_tests_below():
     }
 
 
-@pytest.mark.parametrize(
-    "why", sorted({rule.why for rule in RULES if rule.way is Way.ELSEWHERE})
-)
+@pytest.mark.parametrize("why", sorted({rule.why for rule in RULES if rule.way is Way.ELSEWHERE}))
 def test_test_that_executes_a_command_exists(why):
     path, _, name = why.partition("::")
     tree = ast.parse((REPOSITORY / path).read_text())
@@ -121,6 +119,14 @@ def test_console_script_is_parsed_by_its_parser(command):
     assert vars(SCRIPTS[name].parser().parse_args(arguments))
 
 
+def test_bodies_of_commands_are_json():
+    plain = [command for command in COMMANDS if "<<" not in command.text]
+    bodies = [word for each in plain for word in each.words if word.startswith("{")]
+
+    assert len(bodies) > 5
+    assert all(isinstance(json.loads(body), dict) for body in bodies)
+
+
 @pytest.mark.parametrize("command", COST, ids=named)
 def test_cost_command_tells_amounts(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -141,7 +147,9 @@ def test_editors_get_what_the_development_guide_writes(tmp_path):
     stand_in.chmod(0o755)
     (tmp_path / "bin" / "python3").symlink_to(sys.executable)
 
-    shell("\n".join(each.text for each in DEVELOPMENT), tmp_path, f"{stand_in.parent}:/usr/bin:/bin")
+    shell(
+        "\n".join(each.text for each in DEVELOPMENT), tmp_path, f"{stand_in.parent}:/usr/bin:/bin"
+    )
 
     (launch,) = json.loads((tmp_path / ".vscode" / "launch.json").read_text())["configurations"]
     schemas = launch["args"][launch["args"].index("--schemas") + 1]
