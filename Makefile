@@ -75,7 +75,7 @@ docs-check: $(READY)
 
 # any warning fails: a link that leads nowhere, a page outside the navigation, a docstring that is wrong
 site: $(DOCS_READY)
-	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict
 
 wheel: $(READY)
 	rm -rf dist

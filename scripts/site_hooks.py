@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
 
@@ -42,7 +42,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     made |= {site_pages.place_of(path): site_pages.file_page(path, root) for path in linked}
     made |= site_pages.api_pages(root)
     for place, text in made.items():
-        files.append(File.generated(config, place, content=text))
+        # a file that a page links to is shown, but is no part of the documentation
+        part = place.startswith("files/")
+        level = InclusionLevel.NOT_IN_NAV if part else InclusionLevel.INCLUDED
+        files.append(File.generated(config, place, content=text, inclusion=level))
     return files
 
 

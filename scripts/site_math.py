@@ -12,11 +12,19 @@ from markdown.extensions import Extension
 from markdown.inlinepatterns import InlineProcessor
 
 _BEFORE_BACKTICKS = 195  # their priority is 190
+_UNKNOWN = "<mi>\\"
 
 
 def formula(latex: str, *, block: bool = False) -> str:
-    """A formula as MathML."""
-    return str(convert(latex.strip(), display="block" if block else "inline"))
+    """A formula as MathML.
+
+    Raises:
+        ValueError: If a brace is left open or a command is unknown, which would be shown as it is.
+    """
+    found = str(convert(latex.strip(), display="block" if block else "inline"))
+    if latex.count("{") != latex.count("}") or _UNKNOWN in found:
+        raise ValueError(f"no formula: {latex.strip()}")
+    return found
 
 
 def fence(source: str, *_: object, **__: object) -> str:

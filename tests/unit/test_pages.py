@@ -13,6 +13,7 @@ import typer
 from conftest import REPOSITORY
 from deepkt_irt.cli import app
 from deepkt_irt.jobs.pipeline import TASKS
+from deepkt_irt.settings import Settings
 from deepkt_irt.sources.catalogue import SOURCES
 from deepkt_irt.tables.registry import TABLES
 from doc_pages import PAGES, blocks, indented_code, outside_blocks, text_of
@@ -94,6 +95,16 @@ def test_tables_of_a_page_are_registered(page):
     named = set(re.findall(rf"`(?:{schemas})\.\w+`", text_of(page)))
 
     assert {name.strip("`") for name in named} - {table.qualified_name for table in TABLES} == set()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "CHANGELOG.md"])
+def test_settings_of_a_page_exist(page):
+    named = re.findall(r"`(?:--set )?([a-z_]+)\.([a-z_0-9]+)(?:=[^`]*)?`", outside_blocks(page))
+    fields = {
+        part: set(type(value).model_fields) | {"py", "md", "toml"} for part, value in Settings()
+    }
+
+    assert [(part, name) for part, name in named if name not in fields.get(part, {name})] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

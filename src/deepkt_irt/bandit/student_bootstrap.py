@@ -92,9 +92,9 @@ class Ratios:
 def student_intervals(figures: Sequence[Ratios], bootstrap: Bootstrap) -> list[tuple[float, float]]:
     """Bootstrap-t intervals, low and high, of figures of the same students and draws.
 
-    With v the figure, s its linearised standard error and v*, s* those of a resample, the ends are
-    v - q s, with q the upper and the lower quantile of (v* - v) / s*. Resamples without spread
-    are left out. Both ends are the figure itself if no draw can move it, NaN if it is NaN.
+    With v the figure, s its linearised standard error and `v*`, `s*` those of a resample, the
+    ends are v - q s, with q the upper and the lower quantile of `(v* - v) / s*`. Resamples without
+    spread are left out. Both ends are the figure itself if no draw can move it, NaN if it is NaN.
 
     Args:
         figures: With the same students in the same order.
