@@ -35,24 +35,24 @@ pytestmark = [pytest.mark.spark, pytest.mark.nightly]
 
 # from the first to the last; what looks comes after what it looks at
 ORDER = (
-    "demo",
-    r"run .*answers.csv --lake",
-    r"run .*--map",
-    r"run .*xapi",
-    r"run .*caliper",
-    r"run .*edm_cup",
-    r"run .*one_roster",
-    "ask|explain|models|status",
+    r"\S*deepkt demo",
+    "deepkt run .*answers.csv --lake",
+    "deepkt run .*--map",
+    "deepkt run .*xapi",
+    "deepkt run .*caliper",
+    "deepkt run .*edm_cup",
+    "deepkt run .*one_roster",
+    "deepkt (ask|explain|models|status)",
     "mv ",
-    "stream",
-    r"python -m pdb",
+    "deepkt stream",
+    r"\S*python -m pdb",
     "score_students",
     "recommend_items",
     "publish_report",
-    "replay",
-    "evaluate",
-    "forget",
-    "serve",
+    "deepkt replay",
+    "deepkt evaluate",
+    "deepkt forget",
+    "deepkt serve",
     "curl",
 )
 SHORT = ["--set", "sakt.max_epochs=1", "--set", "sakt.min_steps=20"]
@@ -75,7 +75,8 @@ COMMANDS = of_way(Way.NIGHTLY)
 
 def place(command: Command) -> int:
     """Where a command comes in the order."""
-    return next(at for at, each in enumerate(ORDER) if re.search(each, command.text))
+    places = (at for at, each in enumerate(ORDER) if re.match(each, command.text))
+    return next(places, len(ORDER))
 
 
 def answers(day: int) -> pd.DataFrame:
