@@ -113,13 +113,15 @@ def test_help_today_lists_the_most_urgent_of_each_class_with_reasons_and_next_it
     # both have two signs, but two skills wait for what ann lacks; eve is the third
     ann, bob = first.students
     assert (ann.label, ann.worst.skill, ann.n_more) == ("Student ann", "Halves", 1)
-    assert ann.worst.signs == ("low", "falling")
-    assert ann.worst.n_waiting == 2
+    assert ann.worst.reasons == (
+        "mastery is at most 45%, below the 60% that opens what follows; 2 skills wait for it",
+        "mastery fell from 50% to 30%",
+    )
     assert ann.next_item.item == "Cake"
     assert ann.elsewhere == "Nothing on the skill itself fits now."
     assert ann.worst.last == "2026-03-01"
     assert (ann.behaviour, ann.nothing) == (None, None)
-    assert bob.worst.signs == ("low", "stuck")
+    assert len(bob.worst.reasons) == 2
     assert bob.worst.reasons[1] == "the last 5 answers on it were wrong"
     assert (bob.next_item, bob.nothing) == (None, "every open skill is mastered")
     assert "in 8 of 24 questions" in bob.behaviour

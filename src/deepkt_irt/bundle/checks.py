@@ -18,6 +18,8 @@ _TYPES = {
     "experiments": ("experiments", "MlflowExperiment"),
     "secret_scopes": ("secret_scopes", "SecretScope"),
     "vector_search_endpoints": ("vector_search_endpoints", "VectorSearchEndpoint"),
+    "alerts": ("alerts", "Alert"),
+    "dashboards": ("dashboards", "Dashboard"),
     "sql_warehouses": ("sql_warehouses", "SqlWarehouse"),
 }
 _WITHIN = ("catalog_name", "schema_name")  # what a name is unique within
