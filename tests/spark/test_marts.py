@@ -56,10 +56,12 @@ def offer(key, rank, skill):
 
 
 def test_each_view_gives_the_columns_that_it_declares(frame):
-    for view in views(Settings()):
-        found = marts_of(tables_of(frame, {}))[view.name]
+    marts = marts_of(tables_of(frame, {}))
 
-        assert found.dtypes == [(each.name, each.type) for each in view.columns], view.name
+    for view in views(Settings()):
+        assert marts[view.name].dtypes == [(each.name, each.type) for each in view.columns], (
+            view.name
+        )
 
 
 def test_signs_speak_for_help_on_what_was_practised_lately(frame):
