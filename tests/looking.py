@@ -1,4 +1,4 @@
-"""What tests of views, alerts and dashboards share: made-up tables, and expressions' types."""
+"""What tests that only look share: tables in memory, views over them, types of expressions."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,22 @@ def tables_of(frame: MakeFrame, rows: Mapping[Table, list[dict[str, Any]]]) -> R
         return made.get(table.qualified_name, frame(table, []))
 
     return read
+
+
+class InMemory:
+    """Tables for what only reads: writing them to a disk would be most of such a test's time."""
+
+    def __init__(self, frame: MakeFrame) -> None:
+        self._frame, self._rows = frame, dict[str, "DataFrame"]()
+
+    def overwrite(self, table: Table, rows: "DataFrame") -> None:
+        """Replace all rows of a table."""
+        self._rows[table.qualified_name] = rows
+
+    def read(self, table: Table) -> "DataFrame":
+        """Its rows; a table not yet written is empty."""
+        found = self._rows.get(table.qualified_name)
+        return self._frame(table, []) if found is None else found
 
 
 def marts_of(read: Read, settings: Settings | None = None) -> "dict[str, DataFrame]":

@@ -13,6 +13,7 @@ from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVALUATIONS
 from deepkt_irt.tables.silver import ITEMS, RESPONSE_BEHAVIOUR, SKILLS, USERS
+from looking import InMemory
 
 pytestmark = pytest.mark.spark
 
@@ -33,6 +34,12 @@ MASTERY = [  # student, skill, mastery, low, high, before, trend, wrong in a row
     ("dan", "halves", 0.70, 0.55, 0.85, 0.60, "rising", 0, 40),
     ("eve", "halves", 0.30, 0.20, 0.45, None, None, 0, 40),
 ]
+
+
+@pytest.fixture
+def store(frame):
+    """These tests only read."""
+    return InMemory(frame)
 
 
 @pytest.fixture
