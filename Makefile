@@ -65,6 +65,7 @@ imports: $(READY)
 docs: $(READY)
 	$(BIN)/python -m deepkt_irt.tables.docs > docs/tables.md
 	$(BIN)/python -m deepkt_irt.governance.access_page > docs/access.md
+	$(BIN)/python -m deepkt_irt.dashboards.writing
 	$(BIN)/python scripts/concept_pictures.py docs/images
 
 docs-check: $(READY)
@@ -72,6 +73,7 @@ docs-check: $(READY)
 		{ echo "docs/tables.md is out of date: run make docs"; exit 1; }
 	@$(BIN)/python -m deepkt_irt.governance.access_page | diff docs/access.md - || \
 		{ echo "docs/access.md is out of date: run make docs"; exit 1; }
+	@$(BIN)/python -m deepkt_irt.dashboards.writing --check
 
 # any warning fails: a link that leads nowhere, a page outside the navigation, a docstring that is wrong;
 # but not that Material for MkDocs is looked after until May 2027, which it says each time

@@ -30,7 +30,7 @@ AS_OF = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 MakeFrame = Callable[..., "DataFrame"]
 ONE_LAKE = {
     *("test_bundle_run", "test_demo", "test_forget", "test_integration", "test_kill"),
-    "test_privacy",
+    *("test_looking", "test_privacy"),
 }
 
 

@@ -18,6 +18,7 @@ from deepkt_irt.tables.silver import (
     STUDENT_KEYS,
     USERS,
 )
+from looking import InMemory
 
 pytestmark = pytest.mark.spark
 
@@ -28,6 +29,12 @@ RAPID = {"rapid_guess": True, "is_excluded": True}
 EARNEST = {"rapid_guess": False}
 ASKED = {"answer_before_attempt": True, "is_excluded": True}
 UNKNOWN = {"hint_chain": False}
+
+
+@pytest.fixture
+def store(frame):
+    """These tests only read."""
+    return InMemory(frame)
 
 
 @pytest.fixture

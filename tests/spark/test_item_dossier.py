@@ -8,8 +8,6 @@ from conftest import AS_OF
 from deepkt_irt.errors import NoData, UsageError
 from deepkt_irt.jobs import report_items
 from deepkt_irt.jobs.item import dossiers, find_item, read_dossier
-from deepkt_irt.jobs.publish_report import publish_report
-from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.reporting.item_dossier import render_text
 from deepkt_irt.tables.gold_items import (
     CALIBRATIONS,
@@ -24,6 +22,7 @@ from deepkt_irt.tables.silver import (
     RESPONSE_BEHAVIOUR,
     SKILLS,
 )
+from looking import InMemory
 
 pytestmark = pytest.mark.spark
 
@@ -91,6 +90,12 @@ COMMON = {
     },
     RESPONSE_BEHAVIOUR: {},
 }
+
+
+@pytest.fixture
+def store(frame):
+    """These tests only read."""
+    return InMemory(frame)
 
 
 @pytest.fixture
@@ -458,39 +463,3 @@ def test_curves_show_telling_items_once_each(store, lake):
     assert sum("fits worst" in why for why in reasons) == 1
     assert all(len(curve.dots) == 3 for curve in found)
     assert report_items.curves(store.read, None, {}) == ()
-
-
-def test_publish_report_of_an_empty_lake_says_what_is_not_there(context):
-    ready = context(TASKS["publish_report"])
-
-    publish_report(ready)
-
-    page = ready.report_path.read_text()
-    for said in (
-        "No item has been calibrated.",
-        "The health of items has not been checked.",
-        "Not known: nothing is calibrated",
-        "No mastery has been estimated.",
-    ):
-        assert said in page
-
-
-def test_publish_report_shows_flagged_items_on_pages_of_their_own(context, lake):
-    lake(ITEMS, {"item_id": "s:q1", "title": "Halves"})
-    lake(
-        ITEM_HEALTH,
-        {
-            "item_id": "s:q1",
-            "status": "act",
-            "reasons": ["12% never answered"],
-            "suggested_action": "shorten it",
-        },
-    )
-    ready = context(TASKS["publish_report"])
-
-    publish_report(ready)
-
-    page = ready.report_path.read_text()
-    assert '<a href="#item-1">Halves</a>' in page
-    assert page.count("12% never answered") == 2  # in the table and on its page
-    assert "No window has been checked." in page

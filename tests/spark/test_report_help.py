@@ -13,6 +13,7 @@ from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVALUATIONS
 from deepkt_irt.tables.silver import ITEMS, RESPONSE_BEHAVIOUR, SKILLS, USERS
+from looking import InMemory
 
 pytestmark = pytest.mark.spark
 
@@ -33,6 +34,12 @@ MASTERY = [  # student, skill, mastery, low, high, before, trend, wrong in a row
     ("dan", "halves", 0.70, 0.55, 0.85, 0.60, "rising", 0, 40),
     ("eve", "halves", 0.30, 0.20, 0.45, None, None, 0, 40),
 ]
+
+
+@pytest.fixture
+def store(frame):
+    """These tests only read."""
+    return InMemory(frame)
 
 
 @pytest.fixture
@@ -113,13 +120,15 @@ def test_help_today_lists_the_most_urgent_of_each_class_with_reasons_and_next_it
     # both have two signs, but two skills wait for what ann lacks; eve is the third
     ann, bob = first.students
     assert (ann.label, ann.worst.skill, ann.n_more) == ("Student ann", "Halves", 1)
-    assert ann.worst.signs == ("low", "falling")
-    assert ann.worst.n_waiting == 2
+    assert ann.worst.reasons == (
+        "mastery is at most 45%, below the 60% that opens what follows; 2 skills wait for it",
+        "mastery fell from 50% to 30%",
+    )
     assert ann.next_item.item == "Cake"
     assert ann.elsewhere == "Nothing on the skill itself fits now."
     assert ann.worst.last == "2026-03-01"
     assert (ann.behaviour, ann.nothing) == (None, None)
-    assert bob.worst.signs == ("low", "stuck")
+    assert len(bob.worst.reasons) == 2
     assert bob.worst.reasons[1] == "the last 5 answers on it were wrong"
     assert (bob.next_item, bob.nothing) == (None, "every open skill is mastered")
     assert "in 8 of 24 questions" in bob.behaviour

@@ -22,17 +22,19 @@ from deepkt_irt.governance.access import (
     statements,
 )
 from deepkt_irt.governance.access_page import page
+from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
 from deepkt_irt.tables.gold import SKILL_VOCABULARY, STUDENT_MASTERY
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import QUARANTINE
-from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.registry import TABLES, views
 from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS
 from deepkt_irt.tables.silver import CLASS_TEACHERS, ITEMS, STUDENT_KEYS, USERS
 
 ROLES = Roles("engineers", "analysts", "dept's teachers", "privacy officers", "app-id")
 SCHEMAS = {layer: f"dev_{layer.value}" for layer in Layer}
-ALL = statements(TABLES, ROLES, SCHEMAS)
+VIEWS = views(Settings())
+ALL = statements(TABLES, ROLES, SCHEMAS, VIEWS)
 
 NAME = r"`\w+`\.`\w+`"
 SHAPES = {  # what sqlglot has no tree for
@@ -90,7 +92,7 @@ def test_statements_hide_before_they_grant():
 
 
 def test_statements_are_the_same_again_and_none_stands_twice():
-    assert statements(iter(TABLES), ROLES, SCHEMAS) == ALL
+    assert statements(iter(TABLES), ROLES, SCHEMAS, iter(VIEWS)) == ALL
     assert [sql for sql, n in Counter(each.sql for each in ALL).items() if n > 1] == []
 
 
@@ -260,3 +262,37 @@ def test_page_of_access_is_up_to_date_and_names_every_table():
     assert (REPOSITORY / "docs" / "access.md").read_text() == page()
     assert all(f"| {table.qualified_name} |" in page() for table in TABLES)
     assert f"| {STUDENT_KEYS.qualified_name} |  |  |  | all rows |" in page()
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_a_view_asks_itself_whose_rows_it_may_show(view):
+    made = statements([], ROLES, SCHEMAS, [view])
+    (sql,) = (each.sql for each in made if each.kind is Kind.VIEW)
+
+    assert sql.startswith(f"CREATE OR REPLACE VIEW `{SCHEMAS[Layer.GOLD]}`.`{view.name}` (")
+    assert sqlglot.parse_one(sql, dialect="databricks").key == "create"
+    for table in view.reads:
+        name = f"`{SCHEMAS[table.layer]}`.`{table.name}`"
+        asked = (
+            f"(SELECT * FROM {name} WHERE `{SCHEMAS[Layer.OPS]}`.`may_see_student`(student_key))"  # noqa: S608
+        )
+        assert (asked if "student_key" in table.column_names else name) in sql
+
+
+def test_teachers_see_their_classes_in_views_and_nothing_of_runs_and_costs():
+    of_teachers = {view.name: is_filtered(view) for view in VIEWS if may_read(Role.TEACHER, view)}
+
+    assert of_teachers == {
+        "class_skill_mastery": True,
+        "student_today": True,
+        "item_watchlist": False,
+        "model_quality": False,
+        "policy_quality": True,
+        "explanation_quality": True,
+    }
+
+
+def test_a_view_is_granted_after_it_is_made():
+    kinds = [each.kind for each in statements([], ROLES, SCHEMAS, VIEWS)]
+    assert kinds.index(Kind.GRANT) > kinds.index(Kind.VIEW)
+    assert kinds == sorted(kinds, key=list(Kind).index)

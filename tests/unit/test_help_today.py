@@ -1,57 +1,15 @@
-"""Who needs help: the rule on made-up rows, its words, and the page that shows it."""
+"""Who needs help, and how recommendations are decided: what the page says of both."""
 
-import pandas as pd
 import pytest
 
-from deepkt_irt.jobs.report_help import best_offer
-from deepkt_irt.reporting.help_today import SIGNS, ClassHelp, HelpOnSkill, NeedsHelp, rules
+from deepkt_irt.reporting.help_today import ClassHelp, HelpOnSkill, NeedsHelp
 from deepkt_irt.reporting.policy_report import Gap, GroupShare, PolicyReport
 from deepkt_irt.reporting.run_report import render
 from deepkt_irt.reporting.student_data import Next
-from deepkt_irt.settings import HelpSettings
 from made_up_items import report
 
-SETTINGS = HelpSettings()
-CALM = {
-    "last_sequence_number": 100,
-    "n_events": 100,
-    "mastery_high": 0.8,
-    "wrong_in_a_row": 0,
-    "trend": None,
-}
-CASES = [
-    ({}, ()),
-    ({"mastery_high": 0.59}, ("low",)),
-    ({"mastery_high": 0.6}, ()),
-    ({"wrong_in_a_row": 4}, ("stuck",)),
-    ({"wrong_in_a_row": 3}, ()),
-    ({"wrong_in_a_row": None}, ()),
-    ({"trend": "falling"}, ("falling",)),
-    ({"trend": "steady"}, ()),
-    ({"mastery_high": 0.3, "wrong_in_a_row": 9, "trend": "falling"}, SIGNS),
-    ({"mastery_high": 0.3, "wrong_in_a_row": 9, "last_sequence_number": 70}, ()),
-    ({"mastery_high": 0.3, "last_sequence_number": 71}, ("low",)),
-]
-WORST = HelpOnSkill("Fractions", SIGNS, (0.34, 0.21, 0.48), 0.62, 5, 2, 0.6, "2026-02-27")
-
-
-@pytest.mark.parametrize(("changed", "expected"), CASES)
-def test_rules_tell_who_needs_help_on_what_was_practised_lately(changed, expected):
-    row = pd.DataFrame([CALM | changed]).astype({"wrong_in_a_row": float})
-
-    found = rules(SETTINGS, opens_at=0.6)
-
-    assert tuple(sign for sign, rule in found.items() if row.eval(rule).item()) == expected
-
-
-def test_reasons_are_sentences_with_their_numbers():
-    assert WORST.reasons == (
-        "mastery is at most 48%, below the 60% that opens what follows; 2 skills wait for it",
-        "the last 5 answers on it were wrong",
-        "mastery fell from 62% to 34%",
-    )
-    alone = HelpOnSkill("Fractions", ("low",), (0.34, 0.21, 0.48), None, 0, 1, 0.6, None)
-    assert alone.reasons[0].endswith("what follows; one skill waits for it")
+REASONS = ("the last 5 answers on it were wrong", "mastery fell from 62% to 34%")
+WORST = HelpOnSkill("Fractions", REASONS, (0.34, 0.21, 0.48), "2026-02-27")
 
 
 def section(page, name):
@@ -159,28 +117,3 @@ def test_page_of_policies_never_judged_says_so():
     assert "No policy has been judged" in found
     assert "no group is named" in found
     assert "Nothing was kept out." in found
-
-
-OFFERS = [
-    {"skill_id": skill, "rank": rank, "label": skill, "p_correct": 0.7, "reason": "r"}
-    for rank, skill in enumerate(("areas", "halves", "ratios"), start=1)
-]
-
-
-@pytest.mark.parametrize(
-    ("skill", "before", "item", "why"),
-    [
-        ("ratios", ["halves"], "ratios", None),
-        ("percent", ["halves"], "halves", "this comes before it"),
-        ("percent", [], "areas", "Nothing on the skill itself"),
-    ],
-)
-def test_offer_is_on_the_skill_or_before_it_and_else_says_why(skill, before, item, why):
-    offer, told = best_offer(OFFERS, skill, before)
-
-    assert offer.item == item
-    assert (told is None) if why is None else (why in told)
-
-
-def test_offer_of_nothing_is_none():
-    assert best_offer([], "ratios", []) == (None, None)

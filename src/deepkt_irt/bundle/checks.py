@@ -18,6 +18,8 @@ _TYPES = {
     "experiments": ("experiments", "MlflowExperiment"),
     "secret_scopes": ("secret_scopes", "SecretScope"),
     "vector_search_endpoints": ("vector_search_endpoints", "VectorSearchEndpoint"),
+    "alerts": ("alerts", "Alert"),
+    "dashboards": ("dashboards", "Dashboard"),
     "sql_warehouses": ("sql_warehouses", "SqlWarehouse"),
 }
 _WITHIN = ("catalog_name", "schema_name")  # what a name is unique within
@@ -102,9 +104,11 @@ def _collisions(dev: Resolved, others: tuple[Resolved, ...]) -> Iterator[Finding
 def _identities(bundle: Resolved) -> dict[tuple[str, ...], str]:
     """By what makes a resource unique in a workspace, where it is declared."""
     return {
-        (kind, *(str(each.get(field, "")) for field in _WITHIN), str(each.get("name"))): (
-            f"{kind}.{key}"
-        )
+        (
+            kind,
+            *(str(each.get(field, "")) for field in _WITHIN),
+            str(each.get("name", each.get("display_name"))),
+        ): f"{kind}.{key}"
         for kind, resources in bundle.resources.items()
         for key, each in resources.items()
     }

@@ -79,30 +79,37 @@ def _off_grid(page: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_widget(widget: Mapping[str, Any], datasets: Mapping[str, str]) -> Iterator[str]:
-    where = f"widget {widget['name']}"
     if "multilineTextboxSpec" in widget:
         return
-    spec = widget["spec"]
-    kind = spec["widgetType"]
-    if VERSIONS.get(kind) != spec["version"]:
-        yield f"{where}: {kind} is written in version {VERSIONS.get(kind)}, not {spec['version']}"
+    where = f"widget {widget['name']}"
+    yield from _misshapen(where, widget["spec"])
     for each in widget["queries"]:
         if (name := each["query"]["datasetName"]) not in datasets:
             yield f"{where}: there is no dataset {name}"
         for field in each["query"]["fields"]:
-            yield from _unparsable(
-                f"{where}, field {field['name']}", f"SELECT {field['expression']}"
-            )
+            what = f"{where}, field {field['name']}"
+            yield from _unparsable(what, f"SELECT {field['expression']}")
+    yield from _unbound(where, widget)
+
+
+def _misshapen(where: str, spec: Mapping[str, Any]) -> Iterator[str]:
+    kind = spec["widgetType"]
+    if VERSIONS.get(kind) != spec["version"]:
+        yield f"{where}: {kind} is written in version {VERSIONS.get(kind)}, not {spec['version']}"
     for role in _ROLES.get(kind, ()):
         if role not in spec["encodings"]:
             yield f"{where}: a {kind} needs {role}"
+
+
+def _unbound(where: str, widget: Mapping[str, Any]) -> Iterator[str]:
+    """Encodings that name what no query of the widget gives."""
     known = {field["name"] for each in widget["queries"] for field in each["query"]["fields"]}
     names = {each["name"] for each in widget["queries"]}
-    for encoding in _encodings(spec["encodings"]):
+    for encoding in _encodings(widget["spec"]["encodings"]):
         if encoding["fieldName"] not in known:
             yield f"{where}: no query gives {encoding['fieldName']}"
-        if encoding.get("queryName", *names if len(names) == 1 else [None]) not in names:
-            yield f"{where}: there is no query {encoding.get('queryName')}"
+        if "queryName" in encoding and encoding["queryName"] not in names:
+            yield f"{where}: there is no query {encoding['queryName']}"
 
 
 def _encodings(encodings: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -56,7 +56,7 @@ def _resource(kind: str, resources: dict[str, Any]) -> str:
 
 def _dashboard(dashboard: Dashboard) -> dict[str, Any]:
     return {
-        "display_name": f"deepkt-irt {dashboard.title} (${{bundle.target}})",
+        "display_name": f"deepkt-irt {dashboard.title} (${{var.instance}})",
         "file_path": f"../dashboards/ai_bi/{dashboard.name}.lvdash.json",
         "warehouse_id": _WAREHOUSE,
         "dataset_catalog": "${var.catalog}",
@@ -72,7 +72,7 @@ def _dashboard(dashboard: Dashboard) -> dict[str, Any]:
 def _alert(alert: Alert) -> dict[str, Any]:
     names = {view.name: f"`${{var.catalog}}`.`{_SCHEMA}`.{view.name}" for view in views(Settings())}
     return {
-        "display_name": f"deepkt-irt {alert.title} (${{bundle.target}})",
+        "display_name": f"deepkt-irt {alert.title} (${{var.instance}})",
         "custom_summary": f"{alert.title}: {alert.says}",
         "custom_description": f"What to do: docs/operations.md, under {alert.title}.",
         "query_text": alert.query().format(**names),

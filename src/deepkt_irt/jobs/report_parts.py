@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.reading import look
 from deepkt_irt.jobs.report_students import SHOWN_CLASSES, class_label, class_members
 from deepkt_irt.reporting.report_data import (
-    SMALL_GROUP,
     Cell,
     Evaluation,
     Evaluations,
@@ -15,10 +15,10 @@ from deepkt_irt.reporting.report_data import (
     Refusal,
     StreamNote,
 )
-from deepkt_irt.tables.gold import MODEL_EVALUATIONS, STUDENT_MASTERY
+from deepkt_irt.tables.gold import MODEL_EVALUATIONS
 from deepkt_irt.tables.gold_items import STUDENT_ABILITIES
+from deepkt_irt.tables.marts_teaching import class_skill_mastery
 from deepkt_irt.tables.ops import INGEST_AUDIT, PIPELINE_RUNS, QUARANTINE
-from deepkt_irt.tables.silver import SKILLS
 
 ABILITY_BAND = 0.25
 _TITLES = {"sakt": "Knowledge tracing: any next answer", "wd_irt": "Wide & Deep IRT"}
@@ -132,33 +132,30 @@ def _evaluation(row: Any) -> Evaluation:  # noqa: ANN401 - a Spark row
 
 
 def heat_map(ctx: JobContext) -> HeatMap | None:
-    """Mean mastery of classes on skills; small groups are withheld here, not in the page."""
+    """Mean mastery of classes on skills; the view withholds those of small groups."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    students = class_members(ctx.read)
-    sizes = {r["class"]: r["count"] for r in students.groupBy("class").count().collect()}
-    mastery = ctx.read(STUDENT_MASTERY).join(students, "student_key")
-    cells = mastery.groupBy("class", "skill_id").agg(
-        F.avg("mastery").alias("mean"), F.count("*").alias("n")
-    )
-    names = ctx.read(SKILLS).select("skill_id", "name")
-    rows = cells.join(names, "skill_id").collect()
+    grouped = class_members(ctx.read).groupBy("class").count()
+    sizes = {r["class"]: r["count"] for r in grouped.collect()}
+    columns = (F.col("class_key").alias("class"), "skill_id", "skill", "mean_mastery", "n_students")
+    rows = look(class_skill_mastery(ctx.settings), ctx.read).select(*columns).collect()
     if not rows:
         return None
     practised: dict[tuple[str, str], int] = {}
     for r in rows:
-        skill = (r["name"], r["skill_id"])
-        practised[skill] = practised.get(skill, 0) + r["n"]
+        skill = (r["skill"], r["skill_id"])
+        practised[skill] = practised.get(skill, 0) + r["n_students"]
     skills = sorted(sorted(practised, key=lambda s: (-practised[s], s))[:_SKILLS])
     classes = sorted(sorted(sizes, key=lambda c: (-sizes[c], c))[:SHOWN_CLASSES])
-    found = {(r["class"], r["skill_id"]): (r["mean"], r["n"]) for r in rows}
+    found = {(r["class"], r["skill_id"]): Cell(r["mean_mastery"], r["n_students"]) for r in rows}
+    nobody = Cell(None, 0)
     return HeatMap(
         skills=tuple(name for name, _ in skills),
         rows=tuple(
             (
                 class_label(each) or "All students",
                 sizes[each],
-                tuple(_cell(found, each, s) for _, s in skills),
+                tuple(found.get((each, s), nobody) for _, s in skills),
             )
             for each in classes
         ),
@@ -166,8 +163,3 @@ def heat_map(ctx: JobContext) -> HeatMap | None:
         n_classes_in_all=len(sizes),
         classes_known=any(sizes),
     )
-
-
-def _cell(found: dict[tuple[str, str], tuple[float, int]], group: str, skill: str) -> Cell:
-    mean, n = found.get((group, skill), (0.0, 0))
-    return Cell(mean if n >= SMALL_GROUP else None, n)

@@ -11,8 +11,6 @@ from deepkt_irt.reporting.source_report import SourceReport
 from deepkt_irt.reporting.student_data import Student
 from deepkt_irt.settings import HelpSettings
 
-SMALL_GROUP = 10  # means over fewer students are not shown
-
 
 @dataclass(frozen=True)
 class Overview:

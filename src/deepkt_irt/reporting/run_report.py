@@ -8,7 +8,8 @@ from markupsafe import Markup
 from deepkt_irt.reporting import charts, item_charts, item_figures, operations, svg
 from deepkt_irt.reporting.explanation import worded_how
 from deepkt_irt.reporting.item_data import Attention, Item
-from deepkt_irt.reporting.report_data import SMALL_GROUP, ReportData
+from deepkt_irt.reporting.report_data import ReportData
+from deepkt_irt.tables.marts_teaching import SMALL_GROUP
 
 _FOREST_ITEMS = 40
 _STATUS_LABELS = {

@@ -1,0 +1,76 @@
+"""Every query of every dashboard and alert, as it is checked in, over a demo lake."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from conftest import REPOSITORY
+from deepkt_irt.cli import main
+from deepkt_irt.dashboards.checks import wrong_types
+from deepkt_irt.settings import Settings
+from deepkt_irt.tables.registry import views
+from deepkt_irt.tables.store import TableStore
+from looking import marts_of, type_in
+
+pytestmark = [pytest.mark.spark, pytest.mark.nightly]
+
+NAMES = {view.name for view in views(Settings())}
+DASHBOARDS = sorted((REPOSITORY / "dashboards" / "ai_bi").glob("*.lvdash.json"))
+_QUALIFIED = re.compile(r"`\$\{var\.catalog\}`\.`\$\{resources\.schemas\.gold\.name\}`\.")
+
+
+def queries():
+    """SQL by where it is checked in."""
+    found = {}
+    for path in DASHBOARDS:
+        for dataset in json.loads(path.read_text("utf-8"))["datasets"]:
+            found[f"{path.stem} {dataset['name']}"] = "".join(dataset["queryLines"])
+    alerts = yaml.safe_load((REPOSITORY / "resources" / "monitoring.alerts.yml").read_text("utf-8"))
+    for name, alert in alerts["resources"]["alerts"].items():
+        found[f"alert {name}"] = _QUALIFIED.sub("", alert["query_text"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def marts(spark, demo_lake):
+    found = marts_of(TableStore(spark, lake=demo_lake).read)
+    for name, mart in found.items():
+        mart.createOrReplaceTempView(name)
+    return found
+
+
+@pytest.mark.parametrize("where", queries())
+def test_a_query_runs_and_gives_rows(spark, marts, where):
+    rows = spark.sql(queries()[where]).collect()
+
+    empty = ("spending", "alert token_spend", "alert abstained", "alert auc_drop", "alert ece_rise",
+             "teaching needing", "items flagged", "alert drifting")  # fmt: skip
+    assert rows or any(each in where for each in empty), "a demo has something to show here"
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_field_exists_with_the_right_type(marts, path):
+    assert list(wrong_types(json.loads(path.read_text("utf-8")), type_in(marts))) == []
+
+
+def test_keys_of_views_are_keys(marts):
+    for view in views(Settings()):
+        rows = marts[view.name]
+        assert rows.count() == rows.select(*view.key).distinct().count(), view.name
+
+
+def test_status_says_what_dashboards_count(spark, marts, demo_lake, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["status", "--lake", str(demo_lake), "--json"])
+    told = json.loads(capsys.readouterr().out)
+
+    counted = {
+        where.split()[1]: spark.sql(query).collect()[0]["value"]
+        for where, query in queries().items()
+        if where.split()[1] in told["figures"]
+        if not where.startswith("alert")
+    }
+    assert counted == pytest.approx(told["figures"])
+    assert ended.value.code == (0 if told["ok"] else 1)
