@@ -74,3 +74,24 @@ def test_status_says_what_dashboards_count(spark, marts, demo_lake, capsys):
     }
     assert counted == pytest.approx(told["figures"])
     assert ended.value.code == (0 if told["ok"] else 1)
+
+
+def tile(page, section, label):
+    """The figure of a tile of a section of the report."""
+    text = page.split(f'<section id="{section}"')[1].split("</section>")[0]
+    (found,) = re.findall(rf"<b>([\d,]+)</b>\s*<span>{re.escape(label)}</span>", text)
+    return float(found.replace(",", ""))
+
+
+def test_report_shows_what_status_says(spark, demo_lake, capsys):
+    with pytest.raises(SystemExit):
+        main(["status", "--lake", str(demo_lake), "--json"])
+    told = json.loads(capsys.readouterr().out)["figures"]
+    page = (demo_lake / "report.html").read_text("utf-8")
+
+    assert tile(page, "data", "students") == told["students"]
+    assert tile(page, "attention", "\N{BLACK SQUARE} act") == told["items_to_mend"]
+    assert tile(page, "attention", "\N{BLACK UP-POINTING TRIANGLE} watch") == told["items_to_watch"]
+    champion = page.split("sakt (champion)")[1].split("</tr>")[0]
+    shown = [float(each) for each in re.findall(r">(0\.\d{3})<", champion)]
+    assert (shown[0], shown[-1]) == (round(told["auc"], 3), round(told["ece"], 3))
