@@ -10,7 +10,7 @@ from deepkt_irt.dashboards.alerts import alerts
 from deepkt_irt.dashboards.checks import wrong_types
 from deepkt_irt.dashboards.measures import MEASURES
 from deepkt_irt.dashboards.writing import files
-from deepkt_irt.jobs.status import read_figures, read_status
+from deepkt_irt.jobs.status import read_status
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, MODEL_EVALUATIONS
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS
@@ -92,7 +92,8 @@ LOUD = {
 def value_of(alert, read):
     """What the alert's query gives over some tables."""
     mart = marts_of(read)[alert.mart]
-    query = alert.query(now=f"TIMESTAMP '{NOW:%Y-%m-%d %H:%M:%S}'")
+    now = f"TIMESTAMP '{NOW:%Y-%m-%d %H:%M:%S}'"
+    query = alert.query().replace("current_timestamp()", now)
     rows = mart.sparkSession.sql(query, **{alert.mart: mart}).collect()
     return rows[0]["value"] if rows else None
 
@@ -139,7 +140,8 @@ def test_what_is_not_known_fires_nothing(frame):
 
 
 def test_a_figure_is_the_same_in_status_and_dashboards(quiet):
-    told = {each.name: value for each, value in read_figures(quiet, SETTINGS)}
+    status = read_status(quiet, SETTINGS, now=NOW)
+    told = {each.name: value for each, value in status.figures}
     counters = {
         dataset["name"]: "".join(dataset["queryLines"])
         for path, text in files().items()

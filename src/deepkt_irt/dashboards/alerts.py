@@ -37,17 +37,20 @@ class Alert:
     mart: str
     where: str = "true"
 
-    def query(self, *, now: str = "current_timestamp()") -> str:
-        """SQL that gives the value, or no row if it is not known; the mart stands in braces.
+    def query(self) -> str:
+        """SQL that gives the value now, or no row if it is not known; the mart is in braces."""
+        value, where = self.asked("current_timestamp()")
+        rows = f"FROM {{{self.mart}}} WHERE {where}"
+        return f"SELECT value FROM (SELECT {value} AS value {rows}) WHERE value IS NOT NULL"  # noqa: S608
+
+    def asked(self, now: str) -> tuple[str, str]:
+        """The aggregate as a number, and the condition of the rows that count.
 
         Args:
             now: SQL of the moment of asking.
         """
-        asked = Template(
-            f"SELECT value FROM (SELECT CAST({self.expression} AS double) AS value "  # noqa: S608
-            f"FROM {{{self.mart}}} WHERE {self.where}) WHERE value IS NOT NULL"
-        )
-        return asked.substitute(now=now)
+        value = f"CAST({self.expression} AS double)"
+        return Template(value).substitute(now=now), Template(self.where).substitute(now=now)
 
     def fires(self, value: float | None) -> bool:
         """Whether somebody has to look."""
