@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deepkt_irt.dashboards.ai_bi import dashboards
+from deepkt_irt.dashboards.ai_bi import DASHBOARDS
 from deepkt_irt.dashboards.alerts import alerts
 from deepkt_irt.dashboards.checks import wrong_types
 from deepkt_irt.dashboards.measures import MEASURES
@@ -167,7 +167,7 @@ def test_a_figure_is_the_same_in_status_and_dashboards(quiet):
 
 def test_fields_of_dashboards_have_the_types_they_are_shown_as(quiet):
     type_of = type_in(marts_of(quiet))
-    for dashboard in dashboards():
+    for dashboard in DASHBOARDS:
         text = files()[f"dashboards/ai_bi/{dashboard.name}.lvdash.json"]
 
         assert list(wrong_types(json.loads(text), type_of)) == []

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from conftest import REPOSITORY
-from deepkt_irt.dashboards.ai_bi import dashboards
+from deepkt_irt.dashboards.ai_bi import DASHBOARDS
 from deepkt_irt.dashboards.alerts import alerts
 from deepkt_irt.dashboards.checks import problems
 from deepkt_irt.dashboards.measures import MEASURES, Unit, measure, written
@@ -97,7 +97,7 @@ def test_planted_mistakes_are_found(said):
 
 def test_every_measure_is_on_a_dashboard_and_asks_a_view():
     names = {view.name for view in views(Settings())}
-    shown = {dataset.name for each in dashboards() for dataset in each.datasets}
+    shown = {dataset.name for each in DASHBOARDS for dataset in each.datasets}
     assert {each.name for each in MEASURES} <= shown
     assert {each.mart for each in (*MEASURES, *ALERTS)} <= names
 

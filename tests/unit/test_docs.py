@@ -6,9 +6,10 @@ import re
 import pytest
 
 from conftest import REPOSITORY
+from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
 from deepkt_irt.tables.docs import page
-from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.registry import TABLES, views
 
 PAGE = page()
 
@@ -17,8 +18,9 @@ def section(table: Table) -> str:
     return PAGE.split(f"## {table.qualified_name}\n", 1)[1].split("\n## ", 1)[0]
 
 
-def test_page_lists_every_table_once_in_the_order_of_the_registry():
-    assert re.findall(r"^## (\S+)$", PAGE, re.MULTILINE) == [t.qualified_name for t in TABLES]
+def test_page_lists_every_table_and_view_once_in_the_order_of_the_registry():
+    declared = [each.qualified_name for each in (*TABLES, *views(Settings()))]
+    assert re.findall(r"^## (\S+)$", PAGE, re.MULTILINE) == declared
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.qualified_name)

@@ -15,7 +15,7 @@ from deepkt_irt.cli import app
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.settings import Settings
 from deepkt_irt.sources.catalogue import SOURCES
-from deepkt_irt.tables.registry import TABLES
+from deepkt_irt.tables.registry import TABLES, views
 from doc_pages import PAGES, blocks, indented_code, outside_blocks, text_of
 
 COMMANDS = typer.main.get_command(app).commands
@@ -94,7 +94,8 @@ def test_tables_of_a_page_are_registered(page):
     schemas = "|".join(sorted({table.layer.value for table in TABLES}))
     named = set(re.findall(rf"`(?:{schemas})\.\w+`", text_of(page)))
 
-    assert {name.strip("`") for name in named} - {table.qualified_name for table in TABLES} == set()
+    declared = {each.qualified_name for each in (*TABLES, *views(Settings()))}
+    assert {name.strip("`") for name in named} - declared == set()
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "CHANGELOG.md"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from deepkt_irt.dashboards.ai_bi import dashboards
+from deepkt_irt.dashboards.ai_bi import DASHBOARDS
 from deepkt_irt.dashboards.alerts import Alert, alerts
 from deepkt_irt.dashboards.widgets import Dashboard, as_json
 from deepkt_irt.settings import Settings
@@ -34,12 +34,12 @@ def files() -> dict[str, str]:
     made = {
         f"dashboards/ai_bi/{each.name}.lvdash.json": json.dumps(as_json(each, names), indent=2)
         + "\n"
-        for each in dashboards()
+        for each in DASHBOARDS
     }
     return {
         **made,
         "resources/looking.dashboards.yml": _resource(
-            "dashboards", {each.name: _dashboard(each) for each in dashboards()}
+            "dashboards", {each.name: _dashboard(each) for each in DASHBOARDS}
         ),
         "resources/monitoring.alerts.yml": _resource(
             "alerts", {each.name: _alert(each) for each in alerts(Settings().alerts)}

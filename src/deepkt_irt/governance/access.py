@@ -208,12 +208,13 @@ def statements(
         ValueError: If a contract's tags cannot be enforced.
     """
     tables, views = tuple(tables), tuple(views)
+    readable: tuple[Table | View, ...] = (*tables, *views)
     made = [
         *_functions(roles, schemas),
         *(each for table in tables for each in _on_columns(table, schemas)),
         *(each for table in tables for each in _on_table(table, schemas)),
         *(_view(view, schemas) for view in views),
-        *(each for table in (*tables, *views) for each in _rights(table, roles, schemas)),
+        *(each for table in readable for each in _rights(table, roles, schemas)),
     ]
     return sorted(made, key=lambda each: list(Kind).index(each.kind))
 

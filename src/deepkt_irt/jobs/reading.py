@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.errors import NoData
 from deepkt_irt.tables.contract import Table, View
@@ -17,8 +17,8 @@ _FEW = 200_000  # ids
 
 def look(view: View, read: Read) -> "DataFrame":
     """Rows of a view, over tables as they are read here."""
-    frames = {table.name: read(table) for table in view.reads}
-    return frames[view.reads[0].name].sparkSession.sql(view.query, **frames)
+    frames: dict[str, Any] = {table.name: read(table) for table in view.reads}
+    return read(view.reads[0]).sparkSession.sql(view.query, **frames)
 
 
 def find_student(read: Read, student_id: str) -> tuple[str, str]:

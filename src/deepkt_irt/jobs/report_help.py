@@ -75,8 +75,8 @@ def _listed(read: Read, settings: Settings) -> "DataFrame":
     largest = sizes.orderBy(F.desc("n_students"), "class_key").limit(SHOWN_CLASSES)
     order = (
         *(F.desc(name) for name in ("needs_help", "n_signs", "n_waiting")),
-        "mastery",
-        "student_key",
+        F.col("mastery"),
+        F.col("student_key"),
     )
     place = F.row_number().over(Window.partitionBy("class_key").orderBy(*order))
     placed = everybody.join(largest, "class_key").withColumn("place", place)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from deepkt_irt.dashboards.alerts import alerts
 from deepkt_irt.dashboards.measures import MEASURES
@@ -42,7 +43,7 @@ def _values(
         settings: Rules.
         asked: View, condition of its rows, name of the value, SQL aggregate.
     """
-    marts = {view.name: look(view, read) for view in views(settings)}
+    marts: dict[str, Any] = {view.name: look(view, read) for view in views(settings)}
     grouped: dict[tuple[str, str], list[str]] = {}
     for mart, where, name, value in asked:
         grouped.setdefault((mart, where), []).append(f"'{name}', CAST({value} AS double)")

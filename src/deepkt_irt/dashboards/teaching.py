@@ -1,0 +1,73 @@
+"""The dashboard of teachers: who needs help today, on what and why; what classes know."""
+
+from deepkt_irt.dashboards.rows import (
+    NUMBER,
+    columns,
+    counter_row,
+    datasets_of,
+    filter_row,
+    text_row,
+    whole_row,
+)
+from deepkt_irt.dashboards.widgets import Dashboard, Dataset, Field, Page, Row, Widget
+
+_COUNTERS = ("students", "students_needing_help", "students_without_item")
+
+TEACHING = Dashboard(
+    name="teaching",
+    title="Teaching: who needs help today",
+    decides="A teacher decides whom to help first, and with what.",
+    datasets=(
+        *datasets_of(_COUNTERS),
+        Dataset("needing", "Students who need help", """
+SELECT class_key, student, skill, array_join(reasons, '; ') AS why, n_signs, n_waiting, mastery,
+       mastery_low, mastery_high, coalesce(next_item, 'nothing is offered') AS next_item,
+       next_p_correct, next_reason
+FROM {student_today} WHERE needs_help
+ORDER BY n_signs DESC, n_waiting DESC, mastery, student
+"""),
+        Dataset("classes", "Classes and skills", """
+SELECT if(class_key = '', 'no class', class_key) AS class_key, skill, n_students, mean_mastery,
+       mean_margin, n_low, n_falling
+FROM {class_skill_mastery}
+"""),
+    ),
+    pages=(
+        Page("today", "Today", (
+            text_row("today_how", "A student is listed for a skill practised lately whose "
+                  "mastery is surely too low, whose last answers were all wrong, or whose "
+                  "mastery has surely fallen. Most signs come first."),
+            counter_row(_COUNTERS),
+            filter_row("today_class", "Class", ("needing",), "class_key"),
+            whole_row(10, Widget("who", "table", "Who needs help, on what and why", "needing",
+                columns(
+                Field("Class", "`class_key`"), Field("Student", "`student`"),
+                Field("On", "`skill`"), Field("Why", "`why`"),
+                Field("Mastery", "`mastery`", NUMBER, "percent"),
+                Field("Practise next", "`next_item`"),
+                Field("Expected success", "`next_p_correct`", NUMBER, "percent"),
+                Field("Because", "`next_reason`")))),
+        )),
+        Page("classes", "Classes", (
+            filter_row("classes_class", "Class", ("classes",), "class_key"),
+            whole_row(8, Widget("know", "heatmap", "Mean mastery; empty below ten students",
+                "classes", (
+                    ("x", Field("Skill", "`skill`")),
+                    ("y", Field("Class", "`class_key`")),
+                    ("color", Field("Mean mastery", "AVG(`mean_mastery`)", NUMBER, "percent")),
+                ), aggregated=True)),
+            Row(7, (
+                (6, Widget("behind", "bar", "Students surely below what the next skill needs",
+                    "classes", (
+                        ("x", Field("Students", "SUM(`n_low`)", NUMBER)),
+                        ("y", Field("Skill", "`skill`")),
+                    ), aggregated=True,
+                    description="Teach the topmost again before going on.")),
+                (6, Widget("falling", "bar", "Students whose mastery has fallen", "classes", (
+                    ("x", Field("Students", "SUM(`n_falling`)", NUMBER)),
+                    ("y", Field("Skill", "`skill`")),
+                ), aggregated=True, description="Repeat what is being forgotten.")),
+            )),
+        )),
+    ),
+)  # fmt: skip
