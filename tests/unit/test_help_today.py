@@ -58,7 +58,7 @@ def test_page_lists_who_needs_help_on_what_why_and_what_to_practise():
     assert "every open skill is mastered" in found
     assert "seen, not judged: answers came far faster in 8 of 30 questions" in found
     assert "The 2 most urgent of 7." in found
-    assert "Nobody, by these signs." in found.split("class-b")[1]
+    assert "Nobody, by these signs." in found.split("class-b: ")[1]
 
 
 @pytest.mark.parametrize(

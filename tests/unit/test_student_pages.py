@@ -39,7 +39,7 @@ PUPIL = replace(
 )
 STUDENT = Student(
     label="Student 0f3a",
-    class_label="no class known",
+    classes=(),
     split="test",
     ability=None,
     n_events=4,

@@ -63,8 +63,7 @@ def student_pages(
     return tuple(
         Student(
             label=student_label(key),
-            class_label=", ".join(map(class_label, users[key][0]["class_keys"]))
-            or "no class known",
+            classes=tuple(map(class_label, users[key][0]["class_keys"])),
             split=splits[key][0]["split"],
             ability=next(((r["ability"], r["ability_sd"]) for r in abilities.get(key, ())), None),
             n_events=users[key][0]["n_events"],
@@ -208,7 +207,7 @@ def _answer(row: Any) -> Answer:  # noqa: ANN401 - a Spark row
     return Answer(
         when=f"{time:%Y-%m-%d %H:%M}" if time else f"no. {row['sequence_number']}",
         item=row["label"] or row["item_id"],
-        skill=", ".join(name for name in row["skill"] if name),
+        skills=tuple(name for name in row["skill"] if name),
         correct=row["correct"],
         hints=row["hint_count"],
         seconds=latency / 1000 if latency is not None else None,

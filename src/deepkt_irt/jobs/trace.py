@@ -77,7 +77,7 @@ def _on_topic(read: Read, page: Student, key: str, skills: dict[str, str]) -> St
     return replace(
         page,
         mastery=tuple(each for each in page.mastery if each.skill in names),
-        answers=tuple(each for each in page.answers if names & set(each.skill.split(", "))),
+        answers=tuple(each for each in page.answers if names & set(each.skills)),
         next_items=tuple(each for each in page.next_items if each.rank in ranks),
         explanations=tuple(each for each in page.explanations if each.skill in names),
     )

@@ -10,7 +10,7 @@ from deepkt_irt.reporting.item_data import Item
 from deepkt_irt.reporting.student_data import SkillMastery
 from deepkt_irt.reporting.svg import Scale
 
-_SHADES = ("#eef4fb", "#d3e3f3", "#aacbe7", "#74abd6", "#3f86c0", "#1d5fa6", "#123f73")
+_SHADES = ("#eef4fb", "#d3e3f3", "#aacbe7", "#74abd6", "#3276b1", "#195592", "#123f73")
 
 _TRENDS = {"rising": " ▲", "falling": " ▼", "steady": "", None: ""}
 

@@ -1,13 +1,17 @@
 """Renders the report page: one self-contained HTML file."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 
-from jinja2 import BaseLoader, Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from deepkt_irt.reporting import charts, item_charts, item_figures, operations, svg
 from deepkt_irt.reporting.explanation import worded_how
-from deepkt_irt.reporting.item_data import Attention, Item
+from deepkt_irt.reporting.item_data import STATUSES, Attention, Item
 from deepkt_irt.reporting.report_data import ReportData
 from deepkt_irt.tables.marts_teaching import SMALL_GROUP
 
@@ -19,13 +23,46 @@ _STATUS_LABELS = {
     "insufficient_data": "○ too little data",
     None: "not checked",
 }
+FACETS = ("class", "skill", "student", "item")  # by which rows and pages are filtered
+
+
+@dataclass(frozen=True)
+class Links:
+    """Places of the page by what is to be found there.
+
+    Attributes:
+        items: Id of an item's page, by item_id.
+        students: Id of a student's page, by label.
+        classes: Id of the students of a class who need help, by label.
+    """
+
+    items: dict[str, str]
+    students: dict[str, str]
+    classes: dict[str, str]
 
 
 def render(data: ReportData) -> str:
     """The page as HTML; the same data gives the same bytes."""
     folder = resources.files("deepkt_irt.reporting").joinpath("html")
+    return (
+        _environment(folder)
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            links=_links(data),
+            n_flagged=_n_flagged(data.attention),
+            shown_items=spread(data.items, _FOREST_ITEMS),
+            help=data.help_settings,
+            style=_own(folder, "style.css"),
+            script=_own(folder, "report.js"),
+        )
+    )
+
+
+def _environment(folder: Traversable) -> Environment:
+    """Templates of the page, and what they call."""
     environment = Environment(
-        loader=BaseLoader(),
+        loader=FunctionLoader(lambda name: folder.joinpath(name).read_text("utf-8")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -33,23 +70,55 @@ def render(data: ReportData) -> str:
     )
     environment.filters["whole"] = lambda value: f"{value:,.0f}"
     environment.filters["signed"] = svg.signed
-    template = environment.from_string(folder.joinpath("report.html.j2").read_text("utf-8"))
-    shown = spread(data.items, _FOREST_ITEMS)
-    style = folder.joinpath("style.css").read_text("utf-8")
-    return template.render(
-        data=data,
-        charts=charts,
-        item_charts=item_charts,
-        figures=item_figures,
-        storage=operations,
-        status_label=_STATUS_LABELS.__getitem__,
-        n_flagged=_n_flagged(data.attention),
-        page_numbers={page.item_id: n for n, page in enumerate(data.item_pages, start=1)},
-        shown_items=shown,
-        small_group=SMALL_GROUP,
-        worded_how=worded_how,
-        help=data.help_settings,
-        style=Markup(style),  # noqa: S704 - our own file
+    environment.globals.update(
+        {
+            "charts": charts,
+            "item_charts": item_charts,
+            "figures": item_figures,
+            "storage": operations,
+            "facets": facets,
+            "status_label": _STATUS_LABELS.__getitem__,
+            "status_rank": STATUSES.index,
+            "small_group": SMALL_GROUP,
+            "worded_how": worded_how,
+        }
+    )
+    return environment
+
+
+def facets(**about: str | Sequence[str]) -> Markup:
+    """An attribute that says what an element is about, for the filters of the page.
+
+    A filter leaves an element alone that says nothing of its facet, and hides one that names
+    other values or none.
+
+    Args:
+        **about: By facet, one value or several; an empty text is none.
+    """
+    unknown = about.keys() - set(FACETS)
+    if unknown:
+        raise ValueError(f"no filter is called {', '.join(sorted(unknown))}")
+    named = {
+        facet: [each for each in ([values] if isinstance(values, str) else values) if each]
+        for facet, values in about.items()
+    }
+    # quotes, angle brackets and ampersands are escaped in it, so it stands between single quotes
+    written = htmlsafe_json_dumps(named, ensure_ascii=False, separators=(",", ":"))
+    return Markup("data-filter='{}'").format(written)
+
+
+def _own(folder: Traversable, name: str) -> Markup:
+    return Markup(folder.joinpath(name).read_text("utf-8"))  # noqa: S704 - our own file
+
+
+def _links(data: ReportData) -> Links:
+    """Where pages lead; of students whose shortened names are the same, the first is found."""
+    classes = [each.label for each in data.help_today or ()]
+    students = enumerate(data.students, start=1)
+    return Links(
+        items={each.item_id: f"item-{n}" for n, each in enumerate(data.item_pages, start=1)},
+        students={each.label: f"student-{n}" for n, each in reversed([*students])},
+        classes={label: f"help-{n}" for n, label in enumerate(classes, start=1)},
     )
 
 

@@ -34,11 +34,16 @@ class Answer:
 
     when: str
     item: str
-    skill: str
+    skills: tuple[str, ...]
     correct: bool | None
     hints: int | None
     seconds: float | None
     predicted: float | None
+
+    @property
+    def skill(self) -> str:
+        """Its skills in words."""
+        return ", ".join(self.skills)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Student:
 
     Attributes:
         label: Shortened pseudonym.
-        class_label: Classes.
+        classes: Labels of the classes; empty if none is known.
         split: Which part of the students models are trained or tested on.
         ability: With its standard deviation, logits; None if not estimated.
         n_events: Questions answered.
@@ -70,7 +75,7 @@ class Student:
     """
 
     label: str
-    class_label: str
+    classes: tuple[str, ...]
     split: str
     ability: tuple[float, float] | None
     n_events: int
@@ -80,3 +85,20 @@ class Student:
     behaviour: str | None = None
     decided: str | None = None
     explanations: tuple[Explained, ...] = ()
+
+    @property
+    def class_label(self) -> str:
+        """The classes in words."""
+        return ", ".join(self.classes) or "no class known"
+
+    @property
+    def skills(self) -> tuple[str, ...]:
+        """Skills the page speaks of, each once."""
+        answered = (skill for answer in self.answers for skill in answer.skills)
+        return tuple(dict.fromkeys((*(each.skill for each in self.mastery), *answered)))
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """Items the page speaks of, each once."""
+        offered = (each.item for each in self.next_items)
+        return tuple(dict.fromkeys((*offered, *(each.item for each in self.answers))))
