@@ -1,7 +1,6 @@
 """Renders the report page: one self-contained HTML file."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -26,21 +25,6 @@ _STATUS_LABELS = {
 FACETS = ("class", "skill", "student", "item")  # by which rows and pages are filtered
 
 
-@dataclass(frozen=True)
-class Links:
-    """Places of the page by what is to be found there.
-
-    Attributes:
-        items: Id of an item's page, by item_id.
-        students: Id of a student's page, by label.
-        classes: Id of the students of a class who need help, by label.
-    """
-
-    items: dict[str, str]
-    students: dict[str, str]
-    classes: dict[str, str]
-
-
 def render(data: ReportData) -> str:
     """The page as HTML; the same data gives the same bytes."""
     folder = resources.files("deepkt_irt.reporting").joinpath("html")
@@ -49,7 +33,9 @@ def render(data: ReportData) -> str:
         .get_template("report.html.j2")
         .render(
             data=data,
-            links=_links(data),
+            item_ids=_numbered("item", (each.item_id for each in data.item_pages)),
+            student_ids=_numbered("student", (each.label for each in data.students)),
+            class_ids=_numbered("help", (each.label for each in data.help_today or ())),
             n_flagged=_n_flagged(data.attention),
             shown_items=spread(data.items, _FOREST_ITEMS),
             help=data.help_settings,
@@ -111,15 +97,10 @@ def _own(folder: Traversable, name: str) -> Markup:
     return Markup(folder.joinpath(name).read_text("utf-8"))  # noqa: S704 - our own file
 
 
-def _links(data: ReportData) -> Links:
-    """Where pages lead; of students whose shortened names are the same, the first is found."""
-    classes = [each.label for each in data.help_today or ()]
-    students = enumerate(data.students, start=1)
-    return Links(
-        items={each.item_id: f"item-{n}" for n, each in enumerate(data.item_pages, start=1)},
-        students={each.label: f"student-{n}" for n, each in reversed([*students])},
-        classes={label: f"help-{n}" for n, label in enumerate(classes, start=1)},
-    )
+def _numbered(kind: str, names: Iterable[str]) -> dict[str, str]:
+    """Ids of places of the page, by what is to be found there; of two alike the first."""
+    ids = [(name, f"{kind}-{n}") for n, name in enumerate(names, start=1)]
+    return dict(reversed(ids))
 
 
 def _n_flagged(attention: Attention | None) -> int:

@@ -37,7 +37,6 @@
 
   const selects = new Map();
   const status = make("p", { role: "status", class: "shown" });
-  const all = make("button", { type: "reset" }, "Show everything");
   const form = make("form", { class: "controls", role: "search", "aria-label": "Filter the page" });
 
   /** Values to choose from in a facet, given what is chosen in the others. */
@@ -128,7 +127,6 @@
     status.textContent = active.length
       ? `${values}: ${left.length} of ${concerned.length} rows and pages about ${named} are shown.`
       : `All ${concerned.length} rows and pages are shown.`;
-    all.disabled = !active.length;
     for (const link of document.querySelectorAll("nav a")) {
       const section = document.querySelector(link.hash);
       const within = ({ element }) => section.contains(element);
@@ -147,7 +145,7 @@
       form.append(make("label", {}, name, select));
     }
     if (!selects.size) return;
-    form.append(all, status);
+    form.append(make("button", { type: "reset" }, "Show everything"), status);
     form.addEventListener("change", filter);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", () => setTimeout(filter)); // once the fields are empty
@@ -168,39 +166,34 @@
   }
 
   /** Rows in order; what is not known comes last either way, and equal rows keep their order. */
-  function ordered(rows, column, isNumber, sign) {
-    const keys = new Map(rows.map((row) => [row, key(row.cells[column], isNumber)]));
+  function ordered(rows, heading, way) {
+    const cell = (row) => row.cells[heading.cellIndex];
+    const isNumber = heading.matches(".n") || rows.some((row) => cell(row).dataset.value);
+    const keys = new Map(rows.map((row) => [row, key(cell(row), isNumber)]));
     return [...rows].sort((one, other) => {
       const [a, b] = [keys.get(one), keys.get(other)];
       if (a === null || b === null) return (a === null) - (b === null);
-      return sign * (isNumber ? a - b : inOrder(a, b));
+      return (way === "descending" ? -1 : 1) * (isNumber ? a - b : inOrder(a, b));
     });
   }
 
+  function sort(table, given, heading) {
+    const next = { null: "ascending", ascending: "descending", descending: null };
+    const way = next[heading.getAttribute("aria-sort")];
+    for (const each of heading.parentNode.cells) each.removeAttribute("aria-sort");
+    if (way) heading.setAttribute("aria-sort", way);
+    table.tBodies[0].append(...(way ? ordered(given, heading, way) : given));
+    const order = way ? `by ${heading.textContent}, ${way}` : "in the order given";
+    sorted.textContent = `${table.getAttribute("aria-label")}: ${order}.`;
+  }
+
   function makeSortable(table) {
-    const body = table.tBodies[0];
-    const given = [...body.rows];
+    const given = [...table.tBodies[0].rows];
     if (given.length < 2) return;
-    const headings = [...table.tHead.rows[0].cells];
-    const next = { ascending: "descending", descending: undefined };
-    for (const heading of headings) {
-      const name = heading.textContent;
+    for (const heading of table.tHead.rows[0].cells) {
       const button = make("button", { type: "button", class: "sort" }, ...heading.childNodes);
+      button.addEventListener("click", () => sort(table, given, heading));
       heading.append(button);
-      button.addEventListener("click", () => {
-        const before = heading.getAttribute("aria-sort");
-        const way = before ? next[before] : "ascending";
-        for (const each of headings) each.removeAttribute("aria-sort");
-        if (way) heading.setAttribute("aria-sort", way);
-        const column = heading.cellIndex;
-        const isNumber =
-          heading.matches(".n") || given.some((row) => row.cells[column].dataset.value);
-        const sign = way === "descending" ? -1 : 1;
-        body.append(...(way ? ordered(given, column, isNumber, sign) : given));
-        sorted.textContent = way
-          ? `${table.getAttribute("aria-label")}: by ${name}, ${way}.`
-          : `${table.getAttribute("aria-label")}: in the order given.`;
-      });
     }
   }
 
