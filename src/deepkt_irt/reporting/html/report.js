@@ -222,8 +222,10 @@
   const boxes = [...document.querySelectorAll(".box, .chart.wide")];
 
   function stopAtBoxes() {
-    const scrolling = boxes.map((box) => box.scrollWidth > box.clientWidth);
-    boxes.forEach((box, n) => {
+    // a box in a closed page cannot be reached, and to measure it would lay out the page
+    const open = boxes.filter((box) => !box.closest("details:not([open])"));
+    const scrolling = open.map((box) => box.scrollWidth > box.clientWidth);
+    open.forEach((box, n) => {
       if (scrolling[n]) box.setAttribute("tabindex", "0");
       else box.removeAttribute("tabindex");
     });
@@ -233,9 +235,9 @@
   document.addEventListener("toggle", stopAtBoxes, true); // of pages, which does not bubble
 
   document.documentElement.classList.add("scripted");
-  addFilters();
   document.querySelectorAll("main table").forEach(makeSortable);
   document.getElementById("main").append(sorted);
+  addFilters();
   stopAtBoxes();
   reveal(location.hash)?.scrollIntoView();
 })();
