@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from deepkt_irt.dashboards import power_bi, tableau, workbook
 from deepkt_irt.dashboards.ai_bi import DASHBOARDS
 from deepkt_irt.dashboards.alerts import Alert, alerts
 from deepkt_irt.dashboards.widgets import Dashboard, as_json
@@ -38,6 +39,9 @@ def files() -> dict[str, str]:
     }
     return {
         **made,
+        **power_bi.files(),
+        **tableau.files(),
+        **workbook.files(),
         "resources/looking.dashboards.yml": _resource(
             "dashboards", {each.name: _dashboard(each) for each in DASHBOARDS}
         ),
