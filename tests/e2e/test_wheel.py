@@ -113,7 +113,11 @@ def test_wheel_holds_the_package_and_nothing_else(wheel_folder):
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
 
     source = REPOSITORY / "src"
-    files = (path for path in (source / "deepkt_irt").rglob("*") if path.is_file())
+    build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    left_out = {
+        path for each in build["targets"]["wheel"]["exclude"] for path in REPOSITORY.glob(each)
+    }
+    files = {path for path in (source / "deepkt_irt").rglob("*") if path.is_file()} - left_out
     assert names == {
         path.relative_to(source).as_posix() for path in files if "__pycache__" not in path.parts
     }

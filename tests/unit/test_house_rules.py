@@ -43,6 +43,17 @@ def test_every_folder_of_tests_is_run():
     assert sorted(settings["ini_options"]["testpaths"]) == sorted(map(str, folders))
 
 
+def test_nothing_that_runs_may_import_what_the_wheel_leaves_out():
+    tools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]
+    wheel = tools["hatch"]["build"]["targets"]["wheel"]
+    left_out = {path.stem for each in wheel["exclude"] for path in REPOSITORY.glob(each)}
+    (contract,) = (
+        each for each in tools["importlinter"]["contracts"] if "not in the wheel" in each["name"]
+    )
+    forbidden = {name.rpartition(".")[2] for name in contract["forbidden_modules"]}
+    assert forbidden == left_out
+
+
 def test_rows_come_to_the_driver_in_jobs_only():
     pulls = [
         f"{name}:{node.lineno}"
