@@ -1,4 +1,4 @@
-"""Every query of every dashboard and alert, as it is checked in, over a demo lake."""
+"""Every query of every dashboard, data source and alert, as checked in, over a demo lake."""
 
 import json
 import re
@@ -9,6 +9,7 @@ import yaml
 from conftest import REPOSITORY
 from deepkt_irt.cli import main
 from deepkt_irt.dashboards.checks import wrong_types
+from deepkt_irt.dashboards.connecting import sources
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.registry import views
 from deepkt_irt.tables.store import TableStore
@@ -30,6 +31,8 @@ def queries():
     alerts = yaml.safe_load((REPOSITORY / "resources" / "monitoring.alerts.yml").read_text("utf-8"))
     for name, alert in alerts["resources"]["alerts"].items():
         found[f"alert {name}"] = _QUALIFIED.sub("", alert["query_text"])
+    for name, query in sources().items():
+        found[f"source {name}"] = query.format(**{view: view for view in NAMES})
     return found
 
 
