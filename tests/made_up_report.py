@@ -26,7 +26,7 @@ def needs_help(label: str, skill: str, item: str | None) -> NeedsHelp:
     """A student who needs help on a skill, and is offered an item or nothing."""
     offer = Next(1, item, 0.71, "near the target of 70%") if item else None
     worst = HelpOnSkill(skill, ("the last 5 answers on it were wrong",), LOW, "2026-02-27")
-    return NeedsHelp(label, worst, 0, None, offer, None, None if item else "all is mastered")
+    return NeedsHelp(label, label, worst, 0, None, offer, None, None if item else "all is mastered")
 
 
 def student(label: str, *classes: str, skills: tuple[str, ...] = SKILLS) -> Student:

@@ -18,6 +18,7 @@ def section(page, name):
 
 def student(**changed):
     given = {
+        "key": "1a2b3c4d5e",
         "label": "Student 1a2b",
         "worst": WORST,
         "n_more": 1,

@@ -73,7 +73,9 @@ def _report_data(ctx: JobContext) -> ReportData:
     overview, missing = _overview(ctx, n_files=len(files))
     if heat_map is not None and not heat_map.classes_known:
         missing = (*missing, "No classes are named: all students stand together.")
-    chosen = spread_over_ability(ctx.read, n=_STUDENTS)
+    helped = report_help.help_today(ctx.read, ctx.settings)
+    urgent = [student.key for each in helped or () for student in each.students]
+    chosen = [*dict.fromkeys([*urgent, *spread_over_ability(ctx.read, n=_STUDENTS)])]
     return ReportData(
         overview=overview,
         files=files,
@@ -94,7 +96,7 @@ def _report_data(ctx: JobContext) -> ReportData:
         students=student_pages(
             ctx.read, chosen, last_answers=_LAST_ANSWERS, settings=ctx.settings.behaviour
         ),
-        help_today=report_help.help_today(ctx.read, ctx.settings),
+        help_today=helped,
         help_settings=ctx.settings.help,
         policy=report_policies.policy_report(ctx.read, ctx.settings),
         explanations=report_explanations.explanation_report(ctx.read),

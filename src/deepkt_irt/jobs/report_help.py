@@ -88,6 +88,7 @@ def _needs_help(row: Any, behaviour: str | None, nothing: str | None) -> NeedsHe
     offered = row["next_item"] is not None
     last = row["last_answered_at"]
     return NeedsHelp(
+        key=row["student_key"],
         label=student_label(row["student_key"]),
         worst=HelpOnSkill(
             skill=row["skill"],

@@ -27,6 +27,7 @@ class NeedsHelp:
     """One student who needs help today.
 
     Attributes:
+        key: The whole pseudonym; not shown.
         label: Shortened pseudonym.
         worst: The skill that speaks for it most.
         n_more: Further skills that do.
@@ -36,6 +37,7 @@ class NeedsHelp:
         nothing: Why nothing is; None if something is, or no decision was made.
     """
 
+    key: str
     label: str
     worst: HelpOnSkill
     n_more: int
