@@ -105,7 +105,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --editable .
-	@$(BIN)/python -m deepkt_irt.jobs.class_archive || true  # Spark starts without it, too
+	@[ -n "$(NO_CLASS_ARCHIVE)" ] || $(BIN)/python -m deepkt_irt.jobs.class_archive || true  # Spark starts without it
 	@touch $(READY)
 
 $(CONNECT_READY): $(READY) requirements-connect.lock

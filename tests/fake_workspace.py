@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -63,6 +64,7 @@ class FakeWorkspace:
     objects: dict[str, dict[str, dict]] = field(default_factory=dict)
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
     warehouses: list[str] = field(default_factory=list)
+    shown: dict[str, list[str]] = field(default_factory=lambda: {"dashboards": [], "alerts": []})
     experiments: dict[str, str] = field(default_factory=dict)
     # runs under way, beside those started here: name and parameters
     active: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -109,6 +111,9 @@ class FakeWorkspace:
         yield r"/api/2\.0/mlflow/experiments/get-by-name", "GET", self._get_experiment
         yield r"/api/2\.0/sql/warehouses", "POST", self._create_warehouse
         yield r"/api/2\.0/sql/warehouses", "GET", self._list_warehouses
+        for kind, path in (("dashboards", "lakeview/dashboards"), ("alerts", "alerts")):
+            yield rf"/api/2\.0/{path}", "POST", partial(self._show, kind)
+            yield rf"/api/2\.0/{path}", "GET", partial(self._list_shown, kind)
         yield r"/serving-endpoints/([^/]+)/invocations", "POST", self._invoke
         yield from self.search.routes()
         # without a URL in the answer the SDK fetches the file itself
@@ -230,6 +235,13 @@ class FakeWorkspace:
             return refusal(409, "ALREADY_EXISTS", f"{path} exists")
         self.files[path] = body
         return Answer(b"", 204)
+
+    def _show(self, kind: str, *, query: dict, body: bytes) -> Answer:
+        self.shown[kind].append(json.loads(body)["display_name"])
+        return Answer({})
+
+    def _list_shown(self, kind: str, *, query: dict, body: bytes) -> Answer:
+        return Answer({kind: [{"display_name": each} for each in self.shown[kind]]})
 
     def _create_warehouse(self, *, query: dict, body: bytes) -> Answer:
         self.warehouses.append(json.loads(body)["name"])

@@ -57,6 +57,9 @@ def deployed(deployment):
         client.experiments.create_experiment(each["name"])
     for each in resources["sql_warehouses"].values():
         client.api_client.do("POST", "/api/2.0/sql/warehouses", body=each)
+    for kind, path in (("dashboards", "lakeview/dashboards"), ("alerts", "alerts")):
+        for each in resources[kind].values():
+            client.api_client.do("POST", f"/api/2.0/{path}", body=each)
     for each in resources["vector_search_endpoints"].values():
         client.api_client.do("POST", "/api/2.0/vector-search/endpoints", body=each)
     for each in resources["secret_scopes"].values():

@@ -1,9 +1,9 @@
 """Dropped files to tables as in Azure: the factory's triggers, the workspace, the bundle's jobs.
 
 Emulated are Data Factory and the workspace; its documents, the bundle and the built wheel are real.
-For every change the day's job takes the files in. For `make nightly` it goes on to the sequences,
-and the week's follows, which trains models in processes of its own; a task of each job loses its
-node on the way: the job's own retries bring the same tables about.
+Only `make nightly` runs it: the day's job to the sequences, and the week's, which trains models in
+processes of its own; a task of each job loses its node on the way, and the job's own retries bring
+the same tables about.
 """
 
 import copy
@@ -36,13 +36,12 @@ from e2e.conftest import AS_OF, TRAINING
 from e2e.killing import killed_once
 from fake_workspace import FakeWorkspace, serving
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.nightly]
 
 DEVELOPED = {layer: f"dev_developer_{layer.value}" for layer in Layer}
 SCHEDULED = datetime.fromisoformat(AS_OF[1]).replace(tzinfo=UTC)
 BUNDLE = resolve(REPOSITORY, "dev", Choices())
 JOBS = {key: BUNDLE.resources["jobs"][key] for key in ("daily_ingestion", "weekly_training")}
-TAKEN_IN = {"daily_ingestion": ("ingest_bronze",)}
 # each task runs once: the rest of the day finds nothing to do before a model is trained, and the
 # week, which begins as the day does, finds nothing new
 BEFORE_TRAINING = ("ingest_bronze", "transform_silver", "engineer_features")
@@ -135,13 +134,10 @@ def drop(files: Path, inbox: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_start")
-@pytest.mark.parametrize(
-    ("tasks", "victims"), [(TAKEN_IN, {}), pytest.param(WHOLE, KILLED, marks=pytest.mark.nightly)]
-)
 def test_dropped_files_become_the_tables_of_a_direct_run(
-    tasks, victims, *, spark, demo_lake, tmp_path, workspace, attempts, only, factory
+    *, spark, demo_lake, tmp_path, workspace, attempts, only, factory
 ):
-    only.update(tasks)
+    only.update(WHOLE)
     lake, account = tmp_path / "deepkt_dev", tmp_path / "account"
     # pseudonyms are random: give both lakes the same ones, so that all else can be compared
     keys = demo_lake / "tables" / STUDENT_KEYS.layer.value / STUDENT_KEYS.name
@@ -167,17 +163,17 @@ def test_dropped_files_become_the_tables_of_a_direct_run(
         client=WorkspaceClient(host=workspace.url, token="x", auth_type="pat"),  # noqa: S106
     )
 
-    with killed_once({name: stored(lake, table) for name, table in victims.items()}) as killed:
-        for trigger in tasks:
+    with killed_once({name: stored(lake, table) for name, table in KILLED.items()}) as killed:
+        for trigger in WHOLE:
             (ended,) = fire_trigger(factory, trigger, SCHEDULED, world=world)
             assert ended.status == "Succeeded", ended.message
 
-    assert set(killed) == set(victims)
-    assert {task for task, started in attempts.items() if started == 2} == set(victims)
+    assert set(killed) == set(KILLED)
+    assert {task for task, started in attempts.items() if started == 2} == set(KILLED)
     assert {path.name for path in (uploads / "simulator").iterdir()} == {"2026-03-01"}
-    written = written_by({task for chosen in tasks.values() for task in chosen})
+    written = written_by({task for chosen in WHOLE.values() for task in chosen})
     assert written
     found = checksums(TableStore(spark, lake=lake, schemas=DEVELOPED), written)
     assert found == checksums(TableStore(spark, lake=demo_lake), written)
     reported = (lake / DEVELOPED[Layer.OPS] / "reports" / "report.html").is_file()
-    assert reported == (tasks == WHOLE)
+    assert reported

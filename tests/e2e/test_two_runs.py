@@ -38,6 +38,7 @@ def tried(*command: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr.strip()
 
 
+@pytest.mark.nightly
 def test_second_process_is_refused_in_one_line_and_a_killed_one_frees_the_lake(tmp_path):
     lake, data = tmp_path / "lake", tmp_path / "answers.csv"
     data.write_text(ANSWERS)

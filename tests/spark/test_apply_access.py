@@ -20,6 +20,7 @@ def run(*arguments):
     script.run(script.parser().parse_args([*ROLES, *arguments]))
 
 
+@pytest.mark.nightly
 @pytest.mark.connect
 def test_folder_gets_every_table_and_again_nothing_new(spark, tmp_path, monkeypatch):
     monkeypatch.setenv(CATALOGS_VARIABLE, str(tmp_path))

@@ -103,6 +103,7 @@ def test_calibrate_items_writes_calibrated_items_and_counts_what_is_left_out(
     assert metrics["items_too_few_responses"] == 1
 
 
+@pytest.mark.nightly
 def test_calibrate_items_again_changes_nothing_and_a_later_run_adds_a_version(
     store, context, events
 ):

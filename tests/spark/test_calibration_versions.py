@@ -94,6 +94,7 @@ def test_with_levels_finds_the_steps_of_partial_credit(events):
     ]
 
 
+@pytest.mark.nightly
 def test_calibrate_items_later_version_comes_on_the_scale_of_the_first(
     store, context, events, frame
 ):

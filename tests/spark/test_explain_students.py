@@ -304,6 +304,7 @@ def test_only_changed_evidence_is_worded_anew_and_who_is_gone_goes(lake):
     assert "90 %" in told["k1", "teacher"]["summary"][0]["text"]
 
 
+@pytest.mark.nightly
 def test_looked_at_is_who_was_decided_about_since_and_whom_a_model_did_not_word(lake, spark):
     lake.run()
     followed = (BANDIT_RECOMMENDATIONS, CONTENT_EMBEDDINGS)
@@ -461,6 +462,7 @@ def test_a_run_cut_off_before_it_deletes_is_completed_by_the_next(
     assert (metrics["students"], metrics["new"]) == (2, 2)
 
 
+@pytest.mark.nightly
 def test_a_model_words_them_and_every_request_is_on_record(lake, store):
     with serving(obedient) as service:
         metrics = lake.run(online(service.base_url))

@@ -32,7 +32,7 @@ from deepkt_irt.tables.silver import (
 )
 from deepkt_irt.tables.store import TableStore
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.nightly]
 
 BY_STUDENT = (
     CANONICAL_LEARNING_EVENTS,
@@ -260,7 +260,7 @@ class Earlier(datetime):
 
 @pytest.fixture(
     scope="module",
-    params=[(second_day,), pytest.param((second_day, third_day), marks=pytest.mark.nightly)],
+    params=[(second_day,), (second_day, third_day)],
     ids=["two", "three"],
 )
 def days(spark, tmp_path_factory, request):

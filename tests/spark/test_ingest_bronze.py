@@ -424,6 +424,7 @@ def test_ingest_bronze_limit_of_characters_comes_from_the_settings(context, stor
     assert ingest_bronze(ctx)["rows_quarantined"] == 1
 
 
+@pytest.mark.nightly
 @pytest.mark.data
 @pytest.mark.slow
 @pytest.mark.usefixtures("many_rows")

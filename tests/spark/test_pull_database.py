@@ -142,6 +142,7 @@ def test_a_window_is_read_in_parts_by_the_server_and_lands_as_files(table, lake)
     assert all('"recorded_at" >= CAST' in each for each in conditions)
 
 
+@pytest.mark.nightly
 def test_a_pull_that_was_killed_and_rows_that_came_late_lose_and_double_nothing(
     table, lake, monkeypatch
 ):

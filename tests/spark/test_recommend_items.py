@@ -405,6 +405,7 @@ def answer(student, sequence_number, item, *, at, correct=True, skill=None):
     }
 
 
+@pytest.mark.nightly
 def test_recommend_items_learns_on_the_second_day_from_the_first_and_from_nothing_twice(
     store, lake, context
 ):
@@ -459,6 +460,7 @@ def test_recommend_items_learns_on_the_second_day_from_the_first_and_from_nothin
     assert len(store.read(BANDIT_REWARDS).collect()) == len(found)
 
 
+@pytest.mark.nightly
 def test_recommend_items_decides_anew_only_where_recommendations_do_not_stand(store, lake, context):
     """Of students who were scored since, or are recommended what may not be offered any more."""
     of_day(lake, [answer("s00", 1, "i0", at=AS_OF)])

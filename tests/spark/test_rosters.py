@@ -164,6 +164,7 @@ def _school():
     ]
 
 
+@pytest.mark.nightly
 def test_membership_lasts_from_the_first_day_told_of_to_the_first_end(delivered, frame):
     days = {"begin_date": "2026-02-01", "end_date": "2026-03-01"}
     people = [user(name, org_ids="d,s", grades="07") for name in ("a", "b", "c", "d", "e")]

@@ -210,6 +210,7 @@ def test_first_file_of_a_source_taken_out_again_leaves_nothing_behind(ingest, st
     assert (stopped(store), changed(store)) == ([], [])
 
 
+@pytest.mark.nightly
 def test_run_with_a_stopped_source_ends_red_after_all_else_was_done(
     spark, store, context, tmp_path, ingest, drop
 ):

@@ -5,9 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deepkt_irt.dashboards.ai_bi import DASHBOARDS
 from deepkt_irt.dashboards.alerts import alerts
-from deepkt_irt.dashboards.checks import wrong_types
 from deepkt_irt.dashboards.measures import MEASURES
 from deepkt_irt.dashboards.writing import files
 from deepkt_irt.jobs.status import read_status
@@ -18,7 +16,7 @@ from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.gold_items import ITEM_HEALTH
 from deepkt_irt.tables.ops import LLM_CALLS, PIPELINE_RUNS
 from deepkt_irt.tables.silver import ITEMS, USERS
-from looking import marts_of, tables_of, type_in
+from looking import marts_of, tables_of
 
 pytestmark = pytest.mark.spark
 
@@ -163,30 +161,3 @@ def test_a_figure_is_the_same_in_status_and_dashboards(quiet):
     assert counted.keys() == {each.name for each in MEASURES}
     assert counted == pytest.approx(told)
     assert None not in told.values()
-
-
-def test_fields_of_dashboards_have_the_types_they_are_shown_as(quiet):
-    type_of = type_in(marts_of(quiet))
-    for dashboard in DASHBOARDS:
-        text = files()[f"dashboards/ai_bi/{dashboard.name}.lvdash.json"]
-
-        assert list(wrong_types(json.loads(text), type_of)) == []
-
-
-@pytest.mark.parametrize(
-    ("expression", "scale", "said"),
-    [
-        ("`class_key`", "quantitative", "string is not quantitative"),
-        ("`mastery`", "temporal", "double is not temporal"),
-        ("`nobody`", "categorical", "nobody"),
-    ],
-)
-def test_a_field_of_another_type_or_of_no_column_is_found(quiet, expression, scale, said):
-    document = json.loads(files()["dashboards/ai_bi/teaching.lvdash.json"])
-    widget = document["pages"][0]["layout"][-1]["widget"]
-    widget["queries"][0]["query"]["fields"] = [{"name": "x", "expression": expression}]
-    widget["spec"]["encodings"] = {"x": {"fieldName": "x", "scale": {"type": scale}}}
-
-    (found,) = wrong_types(document, type_in(marts_of(quiet)))
-
-    assert said in found

@@ -45,6 +45,7 @@ SHAPES = {  # what sqlglot has no tree for
 }
 TREES = {
     Kind.FUNCTION: expressions.Create,
+    Kind.VIEW: expressions.Create,
     Kind.GRANT: expressions.Grant,
     Kind.REVOKE: expressions.Revoke,
 }

@@ -51,8 +51,10 @@ class Deployment:
             for key, each in self.bundle.resources.get(kind, {}).items():
                 if not self._exists(kind, each):
                     yield f"{kind}.{key}: {_full_name(each)} is not deployed"
-        with _asking("list secret scopes, warehouses and Vector Search endpoints"):
+        with _asking("list secret scopes, warehouses, endpoints, dashboards and alerts"):
             names = {
+                "dashboards": {each.display_name for each in self.client.lakeview.list()},
+                "alerts": {each.display_name for each in self.client.alerts_v2.list_alerts()},
                 "secret_scopes": {each.name for each in self.client.secrets.list_scopes()},
                 "sql_warehouses": {each.name for each in self.client.warehouses.list()},
                 "vector_search_endpoints": {
@@ -61,8 +63,9 @@ class Deployment:
             }
         for kind, there in names.items():
             for key, each in self.bundle.resources.get(kind, {}).items():
-                if each["name"] not in there:
-                    yield f"{kind}.{key}: {each['name']} is not deployed"
+                name = each.get("name", each.get("display_name"))
+                if name not in there:
+                    yield f"{kind}.{key}: {name} is not deployed"
 
     def job_id(self, key: str) -> int:
         """Id of a deployed job.
