@@ -52,7 +52,7 @@ class Deployment:
                 if not self._exists(kind, each):
                     yield f"{kind}.{key}: {_full_name(each)} is not deployed"
         with _asking("list secret scopes, warehouses, endpoints, dashboards and alerts"):
-            names = {
+            names: dict[str, set[str | None]] = {
                 "dashboards": {each.display_name for each in self.client.lakeview.list()},
                 "alerts": {each.display_name for each in self.client.alerts_v2.list_alerts()},
                 "secret_scopes": {each.name for each in self.client.secrets.list_scopes()},
