@@ -65,14 +65,13 @@ def marts_of(read: Read, settings: Settings | None = None) -> "dict[str, DataFra
     return {view.name: look(view, read) for view in views(settings or Settings())}
 
 
-def type_in(marts: "Mapping[str, DataFrame]") -> Callable[[str, str, bool], str]:
+def type_in(marts: "Mapping[str, DataFrame]") -> Callable[[str, str], str]:
     """Says what type an expression over a dataset has, as Spark sees it."""
     spark = next(iter(marts.values())).sparkSession
     for name, mart in marts.items():
         mart.createOrReplaceTempView(name)
 
-    def type_of(query: str, expression: str, counts: bool) -> str:
-        del counts  # Spark sees an aggregate by itself
+    def type_of(query: str, expression: str) -> str:
         try:
             found = spark.sql(f"SELECT {expression} AS field FROM ({query})")  # noqa: S608
         except PySparkException as error:

@@ -13,7 +13,7 @@ from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVALUATIONS
 from deepkt_irt.tables.silver import ITEMS, RESPONSE_BEHAVIOUR, SKILLS, USERS
-from looking import InMemory
+from looking import InMemory, filled
 
 pytestmark = pytest.mark.spark
 
@@ -67,17 +67,9 @@ def school(store, frame):
         (SKILLS, [{c: row[c] for c in row if c in SKILLS.column_names} for row in skills]),
         (STUDENT_MASTERY, known),
         (ITEMS, [item]),
-        (BANDIT_RECOMMENDATIONS, [_filled(BANDIT_RECOMMENDATIONS, row) for row in offers]),
+        (BANDIT_RECOMMENDATIONS, [filled(BANDIT_RECOMMENDATIONS, row) for row in offers]),
     ):
         store.overwrite(table, frame(table, rows))
-
-
-def _filled(table, row):
-    """The row with something in each column that must not be null."""
-    of_type = {"string": "x", "int": 1, "bigint": 1, "double": 0.5, "timestamp": AS_OF,
-               "boolean": False}  # fmt: skip
-    must = {c.name: of_type.get(c.type, []) for c in table.columns if not c.nullable}
-    return must | row
 
 
 def decision(student, rank, **more):
@@ -93,7 +85,7 @@ def decision(student, rank, **more):
         "exclusions": [],
         "reason": "near the target" if rank else "every open skill is mastered",
     }
-    return _filled(BANDIT_DECISIONS, row | more)
+    return filled(BANDIT_DECISIONS, row | more)
 
 
 def test_help_today_lists_the_most_urgent_of_each_class_with_reasons_and_next_items(
@@ -150,7 +142,7 @@ def test_policy_report_has_the_last_decisions_and_the_last_judgement(store, fram
     ]
     store.overwrite(BANDIT_DECISIONS, frame(BANDIT_DECISIONS, decisions))
     reward = {"decision_id": decisions[0]["decision_id"], "decided_at": AS_OF - day}
-    store.overwrite(BANDIT_REWARDS, frame(BANDIT_REWARDS, [_filled(BANDIT_REWARDS, reward)]))
+    store.overwrite(BANDIT_REWARDS, frame(BANDIT_REWARDS, [filled(BANDIT_REWARDS, reward)]))
     group = ("A", 30, 90, 12, 0.7, 0.6, 0.8, None, None, None)
     judged = {"policy": "linucb", "n_decisions": 90, "n_students": 30, "decision": "the rule stays"}
     rows = [
@@ -166,8 +158,8 @@ def test_policy_report_has_the_last_decisions_and_the_last_judgement(store, fram
         },
         judged | {"evaluated_at": AS_OF, "against": "target_success_rule", "estimator": "dm"},
     ]
-    filled = [_filled(POLICY_EVALUATIONS, row) for row in rows]
-    store.overwrite(POLICY_EVALUATIONS, frame(POLICY_EVALUATIONS, filled))
+    judged = [filled(POLICY_EVALUATIONS, row) for row in rows]
+    store.overwrite(POLICY_EVALUATIONS, frame(POLICY_EVALUATIONS, judged))
 
     found = policy_report(store.read, SETTINGS)
 

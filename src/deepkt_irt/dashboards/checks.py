@@ -11,8 +11,8 @@ from sqlglot.errors import ParseError
 
 from deepkt_irt.dashboards.widgets import COLUMNS, VERSIONS
 
-# SQL of a dataset, expression over its columns, whether it counts over rows: the type
-TypeOf = Callable[[str, str, bool], str]
+# SQL of a dataset, expression over its columns: the type
+TypeOf = Callable[[str, str], str]
 
 _OF_SCALE = {
     "quantitative": ("int", "bigint", "double", "float", "decimal"),
@@ -140,11 +140,10 @@ def _wrong_types(
 ) -> Iterator[str]:
     wanted = {each["fieldName"]: _scale(widget, each)
               for each in _encodings(widget["spec"]["encodings"])}  # fmt: skip
-    counts = not query["disaggregated"]
     for field in query["fields"]:
         where = f"widget {widget['name']}, field {field['name']}"
         try:
-            found = type_of(datasets[query["datasetName"]], field["expression"], counts)
+            found = type_of(datasets[query["datasetName"]], field["expression"])
         except ValueError as error:
             yield f"{where}: {error}"
             continue

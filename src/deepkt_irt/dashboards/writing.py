@@ -98,13 +98,14 @@ def _alert(alert: Alert) -> dict[str, Any]:
 
 def main(folder: Path = Path()) -> int:
     """Write the files below a folder, or check them."""
-    stale = [path for path, text in files().items() if _read(folder / path) != text]
+    made = files()
+    stale = [path for path, text in made.items() if _read(folder / path) != text]
     if "--check" in sys.argv[1:]:
         sys.stderr.writelines(f"{path} is out of date: run make docs\n" for path in stale)
         return int(bool(stale))
     for path in stale:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(files()[path], "utf-8")
+        (folder / path).write_text(made[path], "utf-8")
     return 0
 
 

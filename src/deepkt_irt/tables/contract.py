@@ -67,12 +67,13 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table declared once; the store enforces it on every write.
+class Relation:
+    """What a table and a view have in common.
 
     Attributes:
-        change_feed: Whether Delta tells which rows came, went or changed since a version.
-        deletion_vectors: Whether a row that goes is marked, so that its file is not written anew.
+        layer: Schema it lives in.
+        columns: In order.
+        key: Columns that tell its rows apart.
     """
 
     layer: Layer
@@ -80,27 +81,6 @@ class Table:
     comment: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    checks: tuple[Check, ...] = ()
-    cluster_by: tuple[str, ...] = ()
-    change_feed: bool = False
-    deletion_vectors: bool = False
-    append_only: bool = False
-
-    def __post_init__(self) -> None:
-        names = [column.name for column in self.columns]
-        wrong = [name for name in (self.name, *names) if not _NAME.match(name)]
-        wrong += [f"{name} twice" for name in set(names) if names.count(name) > 1]
-        wrong += [f"key {name}" for name in self.key if name not in names]
-        wrong += [f"cluster {name}" for name in self.cluster_by if name not in names]
-        # clustering needs statistics, which stay readable in the log after an erasure
-        wrong += [f"cluster {c.name}, which names a person" for c in self._clustered if c.is_key]
-        wrong += [f"{c.name} has no comment" for c in self.columns if not c.comment.strip()]
-        if wrong:
-            raise ValueError(f"{self.qualified_name}: {', '.join(wrong)}")
-
-    @property
-    def _clustered(self) -> tuple[Column, ...]:
-        return tuple(column for column in self.columns if column.name in self.cluster_by)
 
     @property
     def qualified_name(self) -> str:
@@ -125,21 +105,46 @@ class Table:
 
 
 @dataclass(frozen=True)
-class View:
+class Table(Relation):
+    """A table declared once; the store enforces it on every write.
+
+    Attributes:
+        change_feed: Whether Delta tells which rows came, went or changed since a version.
+        deletion_vectors: Whether a row that goes is marked, so that its file is not written anew.
+    """
+
+    checks: tuple[Check, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    change_feed: bool = False
+    deletion_vectors: bool = False
+    append_only: bool = False
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        wrong = [name for name in (self.name, *names) if not _NAME.match(name)]
+        wrong += [f"{name} twice" for name in set(names) if names.count(name) > 1]
+        wrong += [f"key {name}" for name in self.key if name not in names]
+        wrong += [f"cluster {name}" for name in self.cluster_by if name not in names]
+        # clustering needs statistics, which stay readable in the log after an erasure
+        wrong += [f"cluster {c.name}, which names a person" for c in self._clustered if c.is_key]
+        wrong += [f"{c.name} has no comment" for c in self.columns if not c.comment.strip()]
+        if wrong:
+            raise ValueError(f"{self.qualified_name}: {', '.join(wrong)}")
+
+    @property
+    def _clustered(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.name in self.cluster_by)
+
+
+@dataclass(frozen=True)
+class View(Relation):
     """A question asked of tables, declared once for everybody who looks at the answer.
 
     Attributes:
-        columns: What it gives, in order.
-        key: Columns that tell its rows apart.
         reads: Tables it asks.
         query: SQL, in which a table stands as its name in braces.
     """
 
-    layer: Layer
-    name: str
-    comment: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
     reads: tuple[Table, ...]
     query: str
 
@@ -153,24 +158,6 @@ class View:
         wrong += [f"{name} twice" for name in sorted(set(names)) if names.count(name) > 1]
         if wrong:
             raise ValueError(f"{self.qualified_name}: {', '.join(wrong)}")
-
-    @property
-    def qualified_name(self) -> str:
-        """`schema.view`."""
-        return f"{self.layer.value}.{self.name}"
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        """Names of the columns in order."""
-        return tuple(column.name for column in self.columns)
-
-    def column(self, name: str) -> Column:
-        """The column of that name.
-
-        Raises:
-            KeyError: If there is none.
-        """
-        return {column.name: column for column in self.columns}[name]
 
     def sql(self, name_of: Callable[[Table], str]) -> str:
         """The query with what SQL calls each table."""
