@@ -63,13 +63,13 @@ imports: $(READY)
 	$(BIN)/lint-imports
 
 docs: $(READY)
-	$(BIN)/python -m deepkt_irt.tables.docs > docs/tables.md
+	$(BIN)/python scripts/tables_page.py > docs/tables.md
 	$(BIN)/python -m deepkt_irt.governance.access_page > docs/access.md
 	$(BIN)/python -m deepkt_irt.dashboards.writing
 	$(BIN)/python scripts/concept_pictures.py docs/images
 
 docs-check: $(READY)
-	@$(BIN)/python -m deepkt_irt.tables.docs | diff docs/tables.md - || \
+	@$(BIN)/python scripts/tables_page.py | diff docs/tables.md - || \
 		{ echo "docs/tables.md is out of date: run make docs"; exit 1; }
 	@$(BIN)/python -m deepkt_irt.governance.access_page | diff docs/access.md - || \
 		{ echo "docs/access.md is out of date: run make docs"; exit 1; }

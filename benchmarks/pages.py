@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from browser import load_seconds
 from deepkt_irt.jobs.context import Place
 from deepkt_irt.session import local_session
 from deepkt_irt.tables.contract import Layer, Table
@@ -65,16 +66,24 @@ def section(*, lake: Path, students: int = _STUDENTS) -> str:
         shutil.copytree(lake, many)
         sizes, student, of_class = _multiplied(lake, many, students)
         pages = [_pages(each, student, of_class) for each in (lake, many)]
-    return written(sizes, *pages)
+        loads = [_load_seconds(each) for each in (lake, many)]
+    return written(sizes, *pages, loads=(loads[0], loads[1]))
 
 
-def written(sizes: tuple[int, int, int], few: list[Page], many: list[Page]) -> str:
+def written(
+    sizes: tuple[int, int, int],
+    few: list[Page],
+    many: list[Page],
+    *,
+    loads: tuple[float | None, float | None],
+) -> str:
     """What was measured, in words.
 
     Args:
         sizes: Students of the one lake and of the other, and events of the other.
         few: Pages of the lake as it was made.
         many: The same pages of the lake with more students.
+        loads: Seconds in which a browser loads the report of each; None without a browser.
     """
     rows = [
         (
@@ -97,7 +106,24 @@ so that the start of Python and Spark is in the seconds; medians of {_ROUNDS}.
 `report` is the HTML page of a district with its classes; the others print text.
 
 {table((*header, "bytes before", "bytes"), rows)}
+
+{_loaded(loads)}
 """
+
+
+def _load_seconds(lake: Path) -> float | None:
+    return load_seconds(Place.of_lake(lake).report_path, rounds=_ROUNDS)
+
+
+def _loaded(loads: tuple[float | None, float | None]) -> str:
+    few, many = loads
+    if few is None or many is None:
+        return "No Chromium is installed, so how long the report takes to load is not known."
+    return (
+        f"Headless Chromium has loaded the report, its script included, in {few:.2f} s and in "
+        f"{many:.2f} s (from the start of the navigation to the load event; medians of {_ROUNDS} "
+        "starts of the browser)."
+    )
 
 
 def _multiplied(lake: Path, many: Path, students: int) -> tuple[tuple[int, int, int], str, str]:

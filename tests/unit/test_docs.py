@@ -6,10 +6,11 @@ import re
 import pytest
 
 from conftest import REPOSITORY
+from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
-from deepkt_irt.tables.docs import page
 from deepkt_irt.tables.registry import TABLES, views
+from tables_page import page
 
 PAGE = page()
 
@@ -37,7 +38,7 @@ def test_page_section_marks_exactly_the_key(table):
     assert set(re.findall(r"^\| (\w+) •", section(table), re.MULTILINE)) == set(table.key)
 
 
-def test_page_of_a_table_shows_checks_nulls_privacy_and_units(monkeypatch):
+def test_page_of_a_table_shows_checks_nulls_privacy_and_units():
     table = Table(
         layer=Layer.GOLD,
         name="waits",
@@ -49,13 +50,25 @@ def test_page_of_a_table_shows_checks_nulls_privacy_and_units(monkeypatch):
         key=("student_key",),
         checks=(Check("positive", "wait_ms > 0"),),
     )
-    monkeypatch.setattr("deepkt_irt.tables.docs.TABLES", (table,))
 
-    shown = page()
+    shown = page((table,))
 
     assert "Every row obeys: `wait_ms > 0`." in shown
     assert "| student_key • | string |  | pseudonym | who |" in shown
     assert "| wait_ms | bigint | yes |  | how long [ms] |" in shown
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.qualified_name)
+def test_page_section_names_the_tasks_that_write_and_read(table):
+    told = section(table)
+    writers, readers = (
+        set(re.findall(r"`(\w+)`", "".join(re.findall(rf"\b{does} by ([^.]+)\.", told))))
+        for does in ("Written", "Read")
+    )
+
+    assert writers == {each.name for each in TASKS.values() if table in each.writes}
+    reading = {each.name for each in TASKS.values() if table in (*each.reads, *each.remembers)}
+    assert readers == reading - writers
 
 
 def test_breakpoints_in_the_development_guide_lie_on_statements():

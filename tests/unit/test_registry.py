@@ -10,12 +10,12 @@ from conftest import REPOSITORY
 from deepkt_irt.jobs import entry_points
 from deepkt_irt.jobs.pipeline import LOCAL_ORDER, TASKS
 from deepkt_irt.tables.contract import Layer
-from deepkt_irt.tables.docs import page
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import ERASURES, PIPELINE_RUNS, QUARANTINE, TABLE_HEALTH
 from deepkt_irt.tables.registry import TABLES, table_named
 from deepkt_irt.tables.silver import CLASS_TEACHERS, ERASURE_REQUESTS
+from tables_page import page
 
 SCRIPTS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"]
 

@@ -1,5 +1,6 @@
 """The model store on a real SQLite file."""
 
+import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -7,10 +8,11 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.pyfunc.model import PythonModel
 
 from deepkt_irt.errors import BackendUnavailable, NotTrained, UsageError
-from deepkt_irt.tracking import ModelStore, Provenance, Training, signature_of
+from deepkt_irt.tracking import ModelStore, Provenance, TableRead, Training, signature_of
 
 pytestmark = pytest.mark.slow
 
@@ -143,7 +145,8 @@ def test_decision_is_kept_with_its_reasons_and_figures(models):
 
 def test_version_carries_provenance_signature_and_example(models):
     given = pd.DataFrame({"items": [np.array([1, 2]), np.array([3])], "asked": [4, 5]})
-    provenance = Provenance("P1", "d1", "c1", tables={"gold.sakt_sequences": 3})
+    read = TableRead("gold.sakt_sequences", 3, folder="/lake/tables/gold/sakt_sequences")
+    provenance = Provenance("P1", "d1", "c1", tables=[read])
 
     version = register(
         models,
@@ -161,6 +164,28 @@ def test_version_carries_provenance_signature_and_example(models):
     assert described.signature.inputs.input_names() == ["items", "asked"]
     assert str(described.signature.inputs.inputs[0].type) == "Array(long)"
     assert described.saved_input_example_info is not None
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ({"folder": "/lake/gold/a"}, {"path": "/lake/gold/a"}),
+        ({"full_name": "main.gold.a"}, {"delta_table_name": "main.gold.a"}),
+    ],
+)
+def test_run_has_the_tables_it_read_as_its_inputs(models, place, told, monkeypatch):
+    # a workspace would be asked for it
+    monkeypatch.setattr(DeltaDatasetSource, "_lookup_table_id", lambda self, name: "an id")
+    provenance = Provenance("P1", "d1", "c1", tables=[TableRead("gold.a", 3, **place)])
+
+    version = register(models, "a", model=f"of_{next(iter(place))}", provenance=provenance)
+
+    (each,) = models._client.get_run(version.run_id).inputs.dataset_inputs
+    assert (each.dataset.name, each.dataset.digest) == ("gold.a", "v3")
+    assert [(tag.key, tag.value) for tag in each.tags] == [("mlflow.data.context", "training")]
+    source = json.loads(each.dataset.source)
+    assert each.dataset.source_type == "delta_table"
+    assert source.items() >= {**told, "delta_table_version": 3}.items()
 
 
 def test_tags_are_found_where_a_search_does_not_give_them(models, monkeypatch):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from deepkt_irt.knowledge_tracing.versions import (
     Provenance,
+    TableRead,
     Training,
     cohort_hash,
     commit_of_environment,
@@ -27,7 +28,9 @@ def test_cohort_keeps_apart_students_whose_names_run_together():
 
 
 def test_provenance_says_what_is_known_and_leaves_out_the_rest():
-    known = Provenance("P1", "d1", "c1", tables={"gold.b": 2, "gold.a": 10}, commit="4c1f")
+    known = Provenance(
+        "P1", "d1", "c1", tables=(TableRead("gold.b", 2), TableRead("gold.a", 10)), commit="4c1f"
+    )
 
     assert known.tags == {
         "protocol": "P1",

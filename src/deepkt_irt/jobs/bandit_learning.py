@@ -135,6 +135,7 @@ def keep(ctx: JobContext, recommender: Recommender, verdict: Verdict, n_rewards:
                     protocol="off_policy",
                     data_version=recommender.learnt_until,
                     cohort="",
+                    tables=[ctx.table_read(each) for each in (BANDIT_REWARDS, BANDIT_DECISIONS)],
                     commit=commit_of_environment(),
                 ),
             ),

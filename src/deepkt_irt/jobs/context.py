@@ -13,6 +13,7 @@ from deepkt_irt.errors import UndeclaredAccess
 from deepkt_irt.jobs.names import PLAIN, Names
 from deepkt_irt.jobs.replay import Replay
 from deepkt_irt.jobs.task import Task
+from deepkt_irt.knowledge_tracing.versions import TableRead
 from deepkt_irt.session import on_databricks
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Layer, Table
@@ -237,6 +238,13 @@ class JobContext:
         if table not in self._task.reads:
             raise UndeclaredAccess(self._task.name, "reads", table.qualified_name)
         return self._store.version(table)
+
+    def table_read(self, table: Table) -> TableRead:
+        """A declared table as it is now, for a training to say what it rests on."""
+        version, folder = self.version(table) or 0, self._store.folder(table)
+        if folder is None:
+            return TableRead(table.qualified_name, version, full_name=self.full_name(table))
+        return TableRead(table.qualified_name, version, folder=str(folder))
 
     def changes(self, table: Table) -> "DataFrame | None":
         """Rows of a declared table that came, went or changed since the task last succeeded.

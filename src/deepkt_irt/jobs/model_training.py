@@ -193,7 +193,7 @@ def _record(ctx: JobContext, recipe: Recipe, fit: Fit, seconds: float) -> Traini
             protocol=PROTOCOL,
             data_version=work.histories.digest,
             cohort=cohort_hash(work.histories.names[np.unique(student)]),
-            tables={recipe.source.qualified_name: ctx.version(recipe.source) or 0},
+            tables=(ctx.table_read(recipe.source),),
             commit=commit_of_environment(),
         ),
     )

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 
@@ -49,6 +49,23 @@ class VersionFacts:
 
 
 @dataclass(frozen=True)
+class TableRead:
+    """A version of a table that a training read.
+
+    Attributes:
+        name: `schema.table` as the registry of tables calls it.
+        version: Delta version.
+        folder: Where it lies in a lake; None in a catalog.
+        full_name: `catalog.schema.table`; None in a lake.
+    """
+
+    name: str
+    version: int
+    folder: str | None = None
+    full_name: str | None = None
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where a version comes from; kept as its tags.
 
@@ -56,20 +73,20 @@ class Provenance:
         protocol: How its figures are taken.
         data_version: Names the content it was trained on.
         cohort: `cohort_hash` of the students it was trained on.
-        tables: Version read of each table, by qualified name.
+        tables: What was read; the run has them as its inputs.
         commit: Of the code; empty where nobody says.
     """
 
     protocol: str
     data_version: str
     cohort: str
-    tables: Mapping[str, int] = field(default_factory=dict)
+    tables: Sequence[TableRead] = ()
     commit: str = ""
 
     @property
     def tags(self) -> dict[str, str]:
         """As tags; what is not known is left out."""
-        versions = ",".join(f"{name}={number}" for name, number in sorted(self.tables.items()))
+        versions = ",".join(sorted(f"{each.name}={each.version}" for each in self.tables))
         known = {
             "protocol": self.protocol,
             "data_version": self.data_version,

@@ -122,11 +122,12 @@
         element.matches("tr, details, figure") && active.every((facet) => facet in facets),
     );
     const left = concerned.filter(({ element }) => !element.closest(".off"));
+    const [n, all] = [left.length, concerned.length].map((each) => each.toLocaleString("en"));
     const values = active.map((facet) => wanted[facet]).join(", ");
     const named = active.map((facet) => FACETS[facet][1]).join(" and ");
     status.textContent = active.length
-      ? `${values}: ${left.length} of ${concerned.length} rows and pages about ${named} are shown.`
-      : `All ${concerned.length} rows and pages are shown.`;
+      ? `${values}: ${n} of ${all} rows and pages about ${named} are shown.`
+      : `All ${all} rows and pages are shown.`;
     for (const link of document.querySelectorAll("nav a")) {
       const section = document.querySelector(link.hash);
       const within = ({ element }) => section.contains(element);
