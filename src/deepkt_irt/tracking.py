@@ -12,6 +12,7 @@ from deepkt_irt.knowledge_tracing.champions import (
     Reign,
     SetTag,
     Write,
+    champion_before,
     is_withdrawn,
     promotion,
     reigns,
@@ -240,6 +241,14 @@ class ModelStore:
             self._write(model, writes)
             found = self._client.get_model_version(self._name(model), number)
         return until_now, _version(model, found)
+
+    def held_against(self, version: Version) -> str | None:
+        """Number of the champion beside a version: that before it if it is champion itself."""
+        champion = self.champion(version.model)
+        if champion is None or champion.number != version.number:
+            return champion.number if champion else None
+        with quietly(f"look up the champion before {version.model} {version.number}"):
+            return champion_before(self._reigns(version.model), champion.number)
 
     def was_rolled_back(self, version: Version) -> bool:
         """Whether a person took the version back after it was champion; no job undoes that."""

@@ -1,9 +1,18 @@
 """What the filter and the mask let through, by who asks."""
 
+import re
+
 import pytest
 
 from conftest import rows
-from deepkt_irt.governance.access import Roles, mask_identifier, may_see_student
+from deepkt_irt.governance.access import (
+    Kind,
+    Roles,
+    mask_identifier,
+    may_see_student,
+    rows_seen,
+    statements,
+)
 from deepkt_irt.tables.contract import Layer
 from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS
 from deepkt_irt.tables.silver import CLASS_TEACHERS, USERS
@@ -171,3 +180,33 @@ def test_mask_identifier_shows_the_value_to_officers_and_the_pipeline_only(
     values = spark.createDataFrame([("s-17",)], "v string")
 
     assert values.selectExpr(mask_identifier(ROLES, "v")).first()[0] == shown
+
+
+@pytest.fixture
+def functions(spark, teach):
+    """The functions as temporary ones: a local catalog keeps none that ask a table."""
+    made = [each for each in statements([], ROLES, SCHEMAS) if each.kind is Kind.FUNCTION]
+    names = [each.subject.rpartition(".")[2] for each in made]
+    for each, name in zip(made, names, strict=True):
+        schema = each.subject.rpartition(".")[0]
+        sql = each.sql.replace("FUNCTION", "TEMPORARY FUNCTION", 1)
+        spark.sql(sql.replace(f"`{schema}`.`{name}`", name, 1))
+    yield lambda sql: re.sub(r"`\w+`\.`(may_see_\w+)`", r"\1", sql)
+    for name in names:
+        spark.sql(f"DROP TEMPORARY FUNCTION {name}")
+
+
+def test_a_view_shows_of_a_students_classes_the_own_ones(spark, teach, member_of, functions):
+    def asked():
+        found = spark.sql(f"SELECT * FROM {functions(rows_seen(USERS, SCHEMAS))}")  # noqa: S608
+        return {row["student_key"]: sorted(row["class_keys"]) for row in found.collect()}
+
+    everything = {key: sorted(classes) for key, classes in STUDENTS.items()}
+    member_of("teachers")
+    teach("class-1")
+
+    own = asked()
+
+    assert own == {key: ["class-1"] for key, each in everything.items() if "class-1" in each}
+    member_of("analysts")
+    assert asked() == everything

@@ -1,6 +1,6 @@
 """Views made for looking: they hold what they declare, and say what was planted."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,10 +8,11 @@ from conftest import AS_OF
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, MODEL_EVALUATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVALUATIONS
-from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
+from deepkt_irt.tables.gold_explanations import NOT_ASKED, NOT_REACHED, RAG_EXPLANATIONS
 from deepkt_irt.tables.gold_items import CALIBRATIONS, ITEM_HEALTH, ITEM_PARAMETERS
 from deepkt_irt.tables.ops import LLM_CALLS, PIPELINE_RUNS
 from deepkt_irt.tables.registry import views
+from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS
 from deepkt_irt.tables.silver import ITEMS, SKILLS, USERS
 from looking import marts_of, tables_of
 
@@ -127,6 +128,26 @@ def test_student_today_is_in_each_class_with_the_nearest_offer(frame):
         ("fay", "b", None, None, None),
     ]
     assert rows[0]["n_skills"] == 2
+    assert [row["needs_help"] for row in rows] == [True, True, True, None, None, None, None]
+
+
+def test_classes_are_those_of_answers_and_of_a_roster_today(frame):
+    today = datetime.now(UTC).date()
+    rosters = [
+        {"membership_id": key, "student_key": "ann", "class_key": key, "member_from": first,
+         "member_until": end}
+        for key, first, end in (
+            ("a", None, None), ("open", None, None), ("now", today - DAY, today + 2 * DAY),
+            ("past", None, today - 2 * DAY), ("next", today + 2 * DAY, None),
+        )
+    ]  # fmt: skip
+    everybody = [*users(["ann"]), *users(["bob"], class_keys=[])]
+    read = tables_of(frame, {USERS: everybody, CLASS_MEMBERSHIPS: rosters})
+
+    rows = marts_of(read)["student_today"].orderBy("student_key", "class_key").collect()
+
+    found = [(row["student_key"], row["class_key"]) for row in rows]
+    assert found == [("ann", "a"), ("ann", "now"), ("ann", "open"), ("bob", "")]
 
 
 def test_class_mastery_withholds_means_of_small_groups_and_counts_who_is_behind(frame):
@@ -174,8 +195,10 @@ def test_item_watchlist_has_findings_skill_and_latest_difficulty(frame):
 def test_model_quality_holds_each_evaluation_against_the_champion_before(frame):
     rows = [
         {"evaluation_id": f"e{n}", "evaluated_at": AS_OF + n * DAY, "model_name": "sakt",
-         "model_version": str(n), "auc": auc, "ece": 0.01 * n, "is_champion": champion}
-        for n, (auc, champion) in enumerate([(0.7, True), (0.6, False), (0.75, True)])
+         "model_version": str(n), "auc": auc, "ece": 0.01 * n, "is_champion": champion,
+         "champion_before": before}
+        for n, (auc, champion, before) in enumerate(
+            [(0.7, True, None), (0.6, False, "0"), (0.75, True, "0")])
     ]  # fmt: skip
     rows.append({"evaluation_id": "e2", "evaluated_at": AS_OF + 2 * DAY, "model_name": "item_mean",
                  "model_version": None, "auc": 0.65})  # fmt: skip
@@ -190,6 +213,27 @@ def test_model_quality_holds_each_evaluation_against_the_champion_before(frame):
     assert [row["auc_before"] for row in own] == [None, 0.7, 0.7]
     assert [row["ece_before"] for row in own] == [None, 0.0, 0.0]
     assert [row["is_latest"] for row in own] == [False, False, True]
+    assert [row["is_champion"] for row in own] == [True, False, True]
+
+
+def test_model_quality_follows_a_rollback_to_the_version_that_scores(frame):
+    rows = [
+        {"evaluation_id": f"e{n}", "evaluated_at": AS_OF + n * DAY, "model_name": model,
+         "model_version": str(n), "auc": 0.7 + 0.01 * n, "is_champion": True,
+         "champion_before": before}
+        for model in ("sakt", "wd_irt")
+        for n, before in ((1, None), (2, "1"), (3, "1"))
+    ]  # fmt: skip  # 2 was taken back, so 3 was held against 1
+    scored = [{"student_key": "ann", "skill_id": "s", "model_version": version,
+               "scored_at": AS_OF + n * DAY} for n, version in ((2, "2"), (4, "1"))]  # fmt: skip
+    read = tables_of(frame, {MODEL_EVALUATIONS: rows, STUDENT_MASTERY: scored})
+
+    found = marts_of(read)["model_quality"].orderBy("model_name", "evaluated_at").collect()
+
+    sakt, other = found[:3], found[3:]
+    assert [row["is_champion"] for row in sakt] == [True, False, False]
+    assert [row["is_champion"] for row in other] == [True, True, True]
+    assert [row["auc_before"] for row in sakt] == [None, 0.71, 0.71]
 
 
 def test_policy_quality_has_decisions_worth_and_the_judgement_by_then(frame):
@@ -200,7 +244,15 @@ def test_policy_quality_has_decisions_worth_and_the_judgement_by_then(frame):
          "propensity": 0.1},
         {"decision_id": "3", "student_key": "bob", "rank": 0, "item_id": None},
     ]  # fmt: skip
-    rewards = [{"decision_id": "1", "reward": 1.0}, {"decision_id": "2", "reward": 0.5}]
+    kinds = (
+        ("1", 1.0, "next_success", 1),
+        ("2", 0.5, "next_success", 2),
+        ("3", 0.1, "learning_gain", 0),
+    )
+    rewards = [
+        {"decision_id": decision, "reward": reward, "kind": kind, "rewarded_at": AS_OF + days * DAY}
+        for decision, reward, kind, days in kinds
+    ]  # fmt: skip
     judged = [
         {"evaluated_at": AS_OF + days * DAY, "decides": decides, "decision": what}
         for days, decides, what in ((-2, True, "old"), (-1, True, "stays"), (-1, False, "no"),
@@ -219,11 +271,15 @@ def test_policy_quality_has_decisions_worth_and_the_judgement_by_then(frame):
 
 def test_explanations_and_requests_are_counted_by_day(frame):
     told = [
-        {"outcome": outcome, "model": model, "student_key": str(n), "sources": []}
-        for n, (outcome, model) in enumerate(
-            [("verified", "gpt"), ("offline", "gpt"), ("offline", "offline")]
-        )
-    ]
+        {"outcome": "offline" if reason else "verified", "model": model, "student_key": str(n),
+         "offline_reason": reason, "sources": [("S1", "c", "t")] * n_sources}
+        for n, (model, reason, n_sources) in enumerate(
+            [("gpt", None, 1), ("gpt", "the answer was not verified", 1),
+             ("offline", NOT_ASKED, 1), ("offline", NOT_REACHED, 1),
+             ("offline", "nothing is near enough", 0),
+             ("offline", "the service did not answer", 1),
+             ("offline", "the budget of the run was spent", 1)])
+    ]  # fmt: skip
     calls = [
         {"call_id": str(n), "outcome": "answered" if n else "timeout", "input_tokens": n or None,
          "output_tokens": 10 * n, "cost_usd": 0.5, "latency_ms": 100 * n}
@@ -235,7 +291,8 @@ def test_explanations_and_requests_are_counted_by_day(frame):
     (used,) = marts["llm_usage"].collect()
 
     assert (gpt["n_explanations"], gpt["n_verified"], gpt["n_abstained"]) == (2, 1, 1)
-    assert (offline["n_explanations"], offline["n_abstained"]) == (1, 0)
+    assert (offline["n_explanations"], offline["n_abstained"]) == (5, 2)
+    assert (gpt["n_without_sources"], offline["n_without_sources"]) == (0, 1)
     assert (used["n_requests"], used["n_answered"], used["cost_usd"]) == (3, 2, 1.5)
     assert (used["input_tokens"], used["output_tokens"], used["tokens_used"]) == (3, 30, 33)
     assert used["latency_median_ms"] == 100

@@ -10,7 +10,7 @@ from deepkt_irt.dashboards.measures import MEASURES
 from deepkt_irt.dashboards.writing import files
 from deepkt_irt.jobs.status import read_status
 from deepkt_irt.settings import Settings
-from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, MODEL_EVALUATIONS
+from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, MODEL_EVALUATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS
 from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.gold_items import ITEM_HEALTH
@@ -39,12 +39,14 @@ def delivery(hours_ago, refused):
 def evaluation(days_ago, auc, ece):
     return {"evaluation_id": f"e{days_ago}", "model_name": "sakt", "model_version": str(days_ago),
             "evaluated_at": NOW - timedelta(days=days_ago), "auc": auc, "ece": ece,
-            "is_champion": days_ago > 0}  # fmt: skip
+            "is_champion": days_ago > 0, "champion_before": None if days_ago else "7"}  # fmt: skip
 
 
 def explained(n, outcome, days_ago=1):
     return {"student_key": f"s{n}", "skill_id": "k", "audience": "teacher", "outcome": outcome,
-            "model": "gpt", "explained_at": NOW - timedelta(days=days_ago)}  # fmt: skip
+            "model": "gpt", "sources": [("S1", "c", "t")], "offline_reason": "the model refused"
+            if outcome == "offline" else None,
+            "explained_at": NOW - timedelta(days=days_ago)}  # fmt: skip
 
 
 def called(cost, days_ago=0):
@@ -67,6 +69,9 @@ QUIET = {
     LLM_CALLS: [called(12.0), called(13.0, days_ago=1), called(99.0, days_ago=2)],
     USERS: [{"student_key": key, "class_keys": ["a"], "n_events": 9} for key in STUDENTS],
     ITEMS: [{"item_id": "s:q", "source_item_id": "q", "skill_ids": []}],
+    STUDENT_MASTERY: [
+        {"student_key": key, "skill_id": "k", "model_version": "7"} for key in STUDENTS
+    ],
     BANDIT_RECOMMENDATIONS: OFFERS[1:],
     BANDIT_DECISIONS: [{"decision_id": "d", "student_key": "s1", "rank": 1}],
     BANDIT_REWARDS: [{"decision_id": "d", "reward": 0.5}],
@@ -135,6 +140,24 @@ def test_what_is_not_known_fires_nothing(frame):
     assert found.firing == ()
     known = {alert.name for alert, value in found.alerts if value is not None}
     assert known == {"failed_task"}  # no task ever failed: that is known
+
+
+def test_a_failure_of_a_task_that_is_no_longer_run_is_no_news(frame):
+    alert = next(each for each in ALERTS if each.name == "failed_task")
+    rows = [*QUIET[PIPELINE_RUNS], run("recommend_changed", 24 * 9, outcome="failed")]
+
+    assert value_of(alert, tables_of(frame, QUIET | {PIPELINE_RUNS: rows})) == 0
+
+
+def test_before_anybody_is_scored_counts_of_people_and_items_are_not_known(frame):
+    unscored = QUIET | {STUDENT_MASTERY: [], BANDIT_RECOMMENDATIONS: [], ITEM_HEALTH: []}
+
+    found = read_status(tables_of(frame, unscored), SETTINGS, now=NOW)
+
+    assert found.firing == ()
+    unknown = {each.name for each, value in found.figures if value is None}
+    assert unknown == {"students_needing_help", "students_without_item", "items_to_mend",
+                       "items_to_watch", "items_drifting"}  # fmt: skip
 
 
 def test_a_figure_is_the_same_in_status_and_dashboards(quiet):

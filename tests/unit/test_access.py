@@ -19,6 +19,7 @@ from deepkt_irt.governance.access import (
     masked_columns,
     may_read,
     readers_of,
+    rows_seen,
     statements,
 )
 from deepkt_irt.governance.access_page import page
@@ -225,7 +226,7 @@ def test_identifier_that_is_no_string_is_refused():
 
 def test_functions_ask_for_the_right_groups_and_escape_their_names():
     roles = replace(ROLES, privacy_officer=r"o'ne\il", teacher="teachers")
-    seen, shown = of(Kind.FUNCTION, statements([], roles, SCHEMAS))
+    seen, taught, shown = of(Kind.FUNCTION, statements([], roles, SCHEMAS))
     groups = [
         {
             literal.this
@@ -235,11 +236,14 @@ def test_functions_ask_for_the_right_groups_and_escape_their_names():
             if call.name.lower() == "is_account_group_member"
             for literal in call.find_all(expressions.Literal)
         }
-        for each in (seen, shown)
+        for each in (seen, taught, shown)
     ]
 
-    assert (seen.subject, shown.subject) == ("dev_ops.may_see_student", "dev_ops.mask_identifier")
-    assert groups == [{"engineers", "analysts", r"o'ne\il", "app-id"}, {r"o'ne\il", "app-id"}]
+    subjects = [each.subject.removeprefix("dev_ops.") for each in (seen, taught, shown)]
+    assert subjects == ["may_see_student", "may_see_class", "mask_identifier"]
+    trusted = {"engineers", "analysts", r"o'ne\il", "app-id"}
+    assert groups == [trusted, trusted, {r"o'ne\il", "app-id"}]
+    assert "t.class_key = may_see_class.class_key" in taught.sql
     assert "u.student_key = may_see_student.student_key" in seen.sql
     assert "`dev_silver`.`users`" in seen.sql
     assert "`dev_silver`.`class_memberships`" in seen.sql
@@ -274,10 +278,13 @@ def test_a_view_asks_itself_whose_rows_it_may_show(view):
     assert sqlglot.parse_one(sql, dialect="databricks").key == "create"
     for table in view.reads:
         name = f"`{SCHEMAS[table.layer]}`.`{table.name}`"
-        asked = (
-            f"(SELECT * FROM {name} WHERE `{SCHEMAS[Layer.OPS]}`.`may_see_student`(student_key))"  # noqa: S608
-        )
-        assert (asked if "student_key" in table.column_names else name) in sql
+        asked = rows_seen(table, SCHEMAS)
+        assert asked in sql
+        rest = sql.replace(asked, "")
+        assert name not in rest
+        assert ("may_see_student" in asked) == ("student_key" in table.column_names)
+        of_classes = {"class_key", "class_keys"} & set(table.column_names)
+        assert ("may_see_class" in asked) == bool(of_classes)
 
 
 def test_teachers_see_their_classes_in_views_and_nothing_of_runs_and_costs():
@@ -287,7 +294,7 @@ def test_teachers_see_their_classes_in_views_and_nothing_of_runs_and_costs():
         "class_skill_mastery": True,
         "student_today": True,
         "item_watchlist": False,
-        "model_quality": False,
+        "model_quality": True,
         "policy_quality": True,
         "explanation_quality": True,
     }

@@ -89,9 +89,12 @@ def test_rollback_follows_the_champions_back_and_says_from_where_to_where(models
     models.set_champion(second)  # a job that runs again
     models.set_champion(third)
 
+    assert [models.held_against(each) for each in (first, second, third)] == ["3", "3", "2"]
     assert models.roll_back("rolled") == (third, second)
+    assert models.held_against(third) == "2"
     assert models.roll_back("rolled", at=AT) == (second, first)
     assert models.champion("rolled") == first
+    assert models.held_against(first) is None
     assert [models.was_rolled_back(each) for each in (first, second, third)] == [False, True, True]
     with pytest.raises(UsageError, match="model rolled: version 1 has no champion before it"):
         models.roll_back("rolled")

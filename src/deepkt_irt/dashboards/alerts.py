@@ -7,7 +7,7 @@ means, where to look first and what to do is on docs/operations.md, under its ti
 from dataclasses import dataclass
 from string import Template
 
-from deepkt_irt.dashboards.measures import Unit
+from deepkt_irt.dashboards.measures import WITHOUT_ITEM, Unit
 from deepkt_irt.settings import AlertSettings
 
 _HOURS = "(unix_micros($now) - unix_micros(max(ended_at))) / 3.6e9D"
@@ -65,7 +65,8 @@ def alerts(settings: AlertSettings) -> tuple[Alert, ...]:
 def _of_runs(settings: AlertSettings) -> tuple[Alert, ...]:
     return (
         Alert("failed_task", "A task failed", "tasks whose last run failed", Unit.COUNT, 0,
-              "count_if(has_failed AND is_last)", "operations"),
+              "count_if(has_failed AND is_last)", "operations",
+              "started_at > $now - INTERVAL 8 DAYS"),  # what is never run again is no news
         Alert("late_run", "The day's job is late", "hours since it ended well", Unit.HOURS,
               settings.late_hours, _HOURS, "operations",
               "task = 'publish_report' AND NOT has_failed"),
@@ -101,8 +102,10 @@ def _of_people(settings: AlertSettings) -> tuple[Alert, ...]:
         Alert("token_spend", "Language models cost much", "today and yesterday", Unit.USD,
               settings.cost_usd, "sum(cost_usd)", "llm_usage",
               "day >= date_sub(to_date($now), 1)"),
-        Alert("without_recommendation", "Students have nothing to practise", "of all students",
+        Alert("without_recommendation", "Students have nothing to practise",
+              "of those whose mastery is known",
               Unit.SHARE, settings.without_recommendation_share,
-              "count(DISTINCT CASE WHEN next_item_id IS NULL THEN student_key END) "
-              "/ nullif(count(DISTINCT student_key), 0)", "student_today"),
+              f"count(DISTINCT CASE WHEN {WITHOUT_ITEM} THEN student_key END) "
+              "/ nullif(count(DISTINCT student_key), 0)", "student_today",
+              "needs_help IS NOT NULL"),
     )  # fmt: skip

@@ -1,6 +1,8 @@
 """Figures that are shown in several places, each defined once over the marts.
 
-The report, `deepkt status` and the counters of dashboards all ask the same query.
+`deepkt status` and the counters of dashboards ask the same query. The report is made with the run,
+counts the same in its own way, and shows evaluations and costs of the last run; tests hold what is
+named alike to be equal.
 """
 
 import enum
@@ -45,11 +47,18 @@ def _count(condition: str, of: str) -> str:
     return f"count(DISTINCT CASE WHEN {condition} THEN {of} END)"
 
 
+def _if_known(column: str, expression: str) -> str:
+    """Null where the column has no value at all: nothing was worked out, which is not 0."""
+    return f"CASE WHEN count({column}) > 0 THEN {expression} END"
+
+
 def _latest(column: str, condition: str) -> str:
     """Of the latest row that meets a condition; null without one."""
     return f"max_by({column}, evaluated_at) FILTER (WHERE {condition})"
 
 
+# before anybody is scored, nobody can be offered anything
+WITHOUT_ITEM = "needs_help IS NOT NULL AND next_item_id IS NULL"
 _CHAMPION = "is_champion AND model_name = 'sakt'"
 
 MEASURES = (
@@ -59,35 +68,35 @@ MEASURES = (
         "Students who need help today",
         Unit.COUNT,
         "student_today",
-        _count("needs_help", "student_key"),
+        _if_known("needs_help", _count("needs_help", "student_key")),
     ),
     Measure(
         "students_without_item",
         "Students with nothing to practise",
         Unit.COUNT,
         "student_today",
-        _count("next_item_id IS NULL", "student_key"),
+        _if_known("needs_help", _count(WITHOUT_ITEM, "student_key")),
     ),
     Measure(
         "items_to_mend",
         "Items to mend now",
         Unit.COUNT,
         "item_watchlist",
-        "count_if(status = 'act')",
+        _if_known("status", "count_if(status = 'act')"),
     ),
     Measure(
         "items_to_watch",
         "Items to watch",
         Unit.COUNT,
         "item_watchlist",
-        "count_if(status = 'watch')",
+        _if_known("status", "count_if(status = 'watch')"),
     ),
     Measure(
         "items_drifting",
         "Items whose difficulty has moved",
         Unit.COUNT,
         "item_watchlist",
-        "count_if(is_drifting)",
+        _if_known("status", "count_if(is_drifting)"),
     ),
     Measure("auc", "AUC of next answers", Unit.FIGURE, "model_quality", _latest("auc", _CHAMPION)),
     Measure("ece", "Their calibration error", Unit.SHARE, "model_quality",

@@ -18,6 +18,7 @@ from deepkt_irt.tables.silver import CLASS_TEACHERS, USERS
 
 FILTERED_COLUMN = "student_key"
 FILTER_FUNCTION = "may_see_student"
+CLASS_FUNCTION = "may_see_class"
 MASK_FUNCTION = "mask_identifier"
 PRIVACY_TAG = "deepkt_privacy"
 LAYER_TAG = "deepkt_layer"
@@ -162,6 +163,19 @@ def may_see_student(roles: Roles, student_key: str, *, schemas: Mapping[Layer, s
     return f"{trusted} OR EXISTS (SELECT 1 FROM {taught} WHERE {own})"  # noqa: S608
 
 
+def may_see_class(roles: Roles, class_key: str, *, schemas: Mapping[Layer, str]) -> str:
+    """The condition under which a class is shown: a student may be in others, too.
+
+    Args:
+        roles: Who sees all classes.
+        class_key: SQL expression of the key.
+        schemas: Schema of each layer.
+    """
+    trusted = _is_one_of(roles, (Role.ENGINEER, Role.ANALYST, Role.PRIVACY_OFFICER))
+    own = f"t.teacher = lower(current_user()) AND t.class_key = {class_key}"
+    return f"{trusted} OR EXISTS (SELECT 1 FROM ({_teachers(schemas)}) AS t WHERE {own})"  # noqa: S608
+
+
 def _members(schemas: Mapping[Layer, str]) -> str:
     told = f"{_name(CLASS_MEMBERSHIPS, schemas)} WHERE {_today('member_from', 'member_until')}"
     return (
@@ -224,23 +238,41 @@ def _view(view: View, schemas: Mapping[Layer, str]) -> Statement:
 
     It asks itself whose rows these are: a view reads tables with the rights of its owner.
     """
-    sees = _quoted(schemas[Layer.OPS], FILTER_FUNCTION)
-
-    def seen(table: Table) -> str:
-        name = _name(table, schemas)
-        if FILTERED_COLUMN not in table.column_names:
-            return name
-        return f"(SELECT * FROM {name} WHERE {sees}({FILTERED_COLUMN}))"  # noqa: S608
-
-    sql = view_ddl(view, _name(view, schemas), view.sql(seen))
+    sql = view_ddl(view, _name(view, schemas), view.sql(lambda table: rows_seen(table, schemas)))
     return Statement(Kind.VIEW, f"{schemas[view.layer]}.{view.name}", sql)
 
 
+def rows_seen(table: Table, schemas: Mapping[Layer, str]) -> str:
+    """What a view asks instead of a table: the own students, and of their classes the own ones."""
+    name, columns = _name(table, schemas), table.column_names
+    sees, teaches = (_quoted(schemas[Layer.OPS], f) for f in (FILTER_FUNCTION, CLASS_FUNCTION))
+    if FILTERED_COLUMN not in columns:
+        return name
+    conditions = f"{sees}({FILTERED_COLUMN})"
+    if "class_key" in columns:
+        conditions += f" AND {teaches}(class_key)"
+    if "class_keys" not in columns:
+        return f"(SELECT * FROM {name} WHERE {conditions})"  # noqa: S608
+    # the function asks a table, which nothing inside of filter(class_keys, …) may do
+    single = f"SELECT {FILTERED_COLUMN}, explode(class_keys) AS class_key FROM {name}"  # noqa: S608
+    own = (
+        f"SELECT {FILTERED_COLUMN}, collect_list(class_key) AS class_keys FROM ({single}) "  # noqa: S608
+        f"WHERE {teaches}(class_key) GROUP BY {FILTERED_COLUMN}"
+    )
+    return (
+        f"(SELECT u.* EXCEPT (class_keys), coalesce(c.class_keys, array()) AS class_keys "  # noqa: S608
+        f"FROM {name} AS u LEFT JOIN ({own}) AS c ON u.{FILTERED_COLUMN} = c.{FILTERED_COLUMN} "
+        f"WHERE {sees}(u.{FILTERED_COLUMN}))"
+    )
+
+
 def _functions(roles: Roles, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
-    seen = may_see_student(roles, f"{FILTER_FUNCTION}.{FILTERED_COLUMN}", schemas=schemas)
+    student = may_see_student(roles, f"{FILTER_FUNCTION}.{FILTERED_COLUMN}", schemas=schemas)
+    taught = may_see_class(roles, f"{CLASS_FUNCTION}.class_key", schemas=schemas)
     shown = mask_identifier(roles, f"{MASK_FUNCTION}.value")
     for name, signature, body in (
-        (FILTER_FUNCTION, f"({FILTERED_COLUMN} STRING) RETURNS BOOLEAN", seen),
+        (FILTER_FUNCTION, f"({FILTERED_COLUMN} STRING) RETURNS BOOLEAN", student),
+        (CLASS_FUNCTION, "(class_key STRING) RETURNS BOOLEAN", taught),
         (MASK_FUNCTION, "(value STRING) RETURNS STRING", shown),
     ):
         sql = f"{_quoted(schemas[Layer.OPS], name)}{signature} RETURN {body}"

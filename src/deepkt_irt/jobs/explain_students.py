@@ -21,18 +21,17 @@ from deepkt_irt.jobs.explanation_records import PROMPT, Tracing, register_wordin
 from deepkt_irt.jobs.reading import held_if_few
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.rag.chat import Call
-from deepkt_irt.rag.explainer import NOT_ASKED, OFFLINE, Explainer, Explanation, explained_offline
+from deepkt_irt.rag.explainer import OFFLINE, Explainer, Explanation, explained_offline
 from deepkt_irt.rag.opening import open_explainer
 from deepkt_irt.rag.prompts import VERSION
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS
 from deepkt_irt.tables.gold_content import CONTENT_EMBEDDINGS
-from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
+from deepkt_irt.tables.gold_explanations import NOT_ASKED, NOT_REACHED, RAG_EXPLANATIONS
 from deepkt_irt.tables.ops import LLM_CALLS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_NOT_REACHED = "more evidence was new than a model is asked about in one run"
 _ABOUT = ("student_key", "audience", "skill_id", "item_id", "decision_id", "inputs_hash")
 _SAME = ("student_key", "audience", "inputs_hash")
 _WRITES = (RAG_EXPLANATIONS, LLM_CALLS)
@@ -146,7 +145,7 @@ def _complete(ctx: JobContext, wanted: "DataFrame", material: Material, *, model
     if model != OFFLINE:  # fixed sentences are sooner made than looked up
         others = _one_each(known).drop(*_ABOUT)
         rows = _with_hashes(rows, material).join(others, "evidence_hash", "left")
-    reason = NOT_ASKED if model == OFFLINE else _NOT_REACHED
+    reason = NOT_ASKED if model == OFFLINE else NOT_REACHED
     types = ", ".join(f"{column.name} {column.type}" for column in RAG_EXPLANATIONS.columns)
     ctx.upsert(RAG_EXPLANATIONS, rows.mapInPandas(_completing(material, reason, ctx.as_of), types))
 

@@ -81,8 +81,9 @@ def judged(
     own = predicted(version)
     baselines = {name: _of_baseline(ctx, work, name) for name in BASELINES}
     evaluation = _evaluation(ctx, work, {work.model: own, **baselines})
+    before = ctx.models.held_against(version)
     is_champion = _decided(ctx, work, version, own, baselines, predicted, evaluation)
-    _write(ctx, work, version, evaluation, is_champion=is_champion)
+    _write(ctx, work, version, evaluation, is_champion=is_champion, before=before)
     found = evaluation.models[work.model]
     figures = {name: figure.mean for name, figure in found.figures.items()}
     beside = {f"auc_{name}": evaluation.models[name].figures["auc"].mean for name in baselines}
@@ -191,7 +192,13 @@ def _say(ctx: JobContext, version: Version, decision: Decision) -> None:
 
 
 def _write(
-    ctx: JobContext, work: Work, version: Version, evaluation: Evaluation, *, is_champion: bool
+    ctx: JobContext,
+    work: Work,
+    version: Version,
+    evaluation: Evaluation,
+    *,
+    is_champion: bool,
+    before: str | None,
 ) -> None:
     evaluation_id = work.key[:16]
     test = work.split.test
@@ -213,6 +220,7 @@ def _write(
             "model_version": version.number if is_own else None,
             "mlflow_run_id": version.run_id if is_own else None,
             "is_champion": is_champion and is_own,
+            "champion_before": before if is_own else None,
         }
         rows.append({**shared, **of_version, **_figures(result)})
     frame = ctx.frame(MODEL_EVALUATIONS, pd.DataFrame(rows))

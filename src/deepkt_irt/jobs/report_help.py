@@ -15,14 +15,14 @@ from deepkt_irt.reporting.student_data import Next
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS
-from deepkt_irt.tables.marts_teaching import student_today
-from deepkt_irt.tables.silver import ITEMS, RESPONSE_BEHAVIOUR, SKILLS, USERS
+from deepkt_irt.tables.marts_teaching import CLASS_MEMBERS, student_today
+from deepkt_irt.tables.silver import ITEMS, RESPONSE_BEHAVIOUR, SKILLS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 READS = (
-    USERS,
+    *CLASS_MEMBERS.reads,
     SKILLS,
     ITEMS,
     STUDENT_MASTERY,
@@ -58,7 +58,7 @@ def help_today(read: Read, settings: Settings) -> tuple[ClassHelp, ...] | None:
         if row["needs_help"]:
             own.append(_needs_help(row, behaviour.get(key), refusals.get(key)))
     return tuple(
-        ClassHelp(class_label(each) or "All students", *sizes[each], tuple(found[each]))
+        ClassHelp(class_label(each), *sizes[each], tuple(found[each]))
         for each in sorted(found, key=lambda each: (-sizes[each][1], each))
     )
 

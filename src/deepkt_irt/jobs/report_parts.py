@@ -5,7 +5,7 @@ from typing import Any
 
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.reading import look
-from deepkt_irt.jobs.report_students import SHOWN_CLASSES, class_label, class_members
+from deepkt_irt.jobs.report_students import SHOWN_CLASSES, class_label
 from deepkt_irt.reporting.report_data import (
     Cell,
     Evaluation,
@@ -17,7 +17,8 @@ from deepkt_irt.reporting.report_data import (
 )
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS
 from deepkt_irt.tables.gold_items import STUDENT_ABILITIES
-from deepkt_irt.tables.marts_teaching import class_skill_mastery
+from deepkt_irt.tables.marts_models import MODEL_QUALITY
+from deepkt_irt.tables.marts_teaching import CLASS_MEMBERS, class_skill_mastery
 from deepkt_irt.tables.ops import INGEST_AUDIT, PIPELINE_RUNS, QUARANTINE
 
 ABILITY_BAND = 0.25
@@ -91,7 +92,14 @@ def abilities(ctx: JobContext, version: str | None) -> tuple[tuple[float, int], 
 
 def evaluations(ctx: JobContext) -> tuple[Evaluations, ...]:
     """The latest evaluation of each registered model, the best model first."""
-    rows = ctx.read(MODEL_EVALUATIONS).drop("parts").collect()
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    # a rollback changes who is champion after it was evaluated; the view knows
+    now = look(MODEL_QUALITY, ctx.read).select(
+        "evaluation_id", "model_name", "split", "is_champion"
+    )
+    plain = ctx.read(MODEL_EVALUATIONS).drop("parts", "is_champion")
+    rows = plain.join(F.broadcast(now), ["evaluation_id", "model_name", "split"]).collect()
     latest: dict[str, tuple[datetime, str]] = {}
     for r in rows:
         if r["model_version"] is not None:
@@ -135,8 +143,8 @@ def heat_map(ctx: JobContext) -> HeatMap | None:
     """Mean mastery of classes on skills; the view withholds those of small groups."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    grouped = class_members(ctx.read).groupBy("class").count()
-    sizes = {r["class"]: r["count"] for r in grouped.collect()}
+    grouped = look(CLASS_MEMBERS, ctx.read).groupBy("class_key").count()
+    sizes = {r["class_key"]: r["count"] for r in grouped.collect()}
     columns = (F.col("class_key").alias("class"), "skill_id", "skill", "mean_mastery", "n_students")
     rows = look(class_skill_mastery(ctx.settings), ctx.read).select(*columns).collect()
     if not rows:
@@ -153,7 +161,7 @@ def heat_map(ctx: JobContext) -> HeatMap | None:
         skills=tuple(name for name, _ in skills),
         rows=tuple(
             (
-                class_label(each) or "All students",
+                class_label(each),
                 sizes[each],
                 tuple(found.get((each, s), nobody) for _, s in skills),
             )

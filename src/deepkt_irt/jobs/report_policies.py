@@ -6,9 +6,16 @@ from typing import Any
 from deepkt_irt.jobs.reading import Read
 from deepkt_irt.reporting.policy_report import Gap, GroupShare, Interval, PolicyReport, policy_label
 from deepkt_irt.settings import Settings
+from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVALUATIONS
 
-READS = (BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVALUATIONS)
+READS = (
+    BANDIT_RECOMMENDATIONS,
+    STUDENT_MASTERY,
+    BANDIT_DECISIONS,
+    BANDIT_REWARDS,
+    POLICY_EVALUATIONS,
+)
 
 
 def policy_report(read: Read, settings: Settings) -> PolicyReport | None:
@@ -25,20 +32,17 @@ def policy_report(read: Read, settings: Settings) -> PolicyReport | None:
     if last is None:
         return None
     now = decisions.filter(F.unix_micros("decided_at") == last)
-    counts = now.agg(
-        F.max("policy").alias("policy"),
-        F.count_if(F.expr("rank = 1")).alias("n_students"),
-        F.count_if(F.expr("rank = 0")).alias("n_without"),
-    ).collect()[0]
+    policy = now.agg(F.max("policy")).collect()[0][0]
+    n_students, n_without = _offers(read)
     excluded = now.select(F.explode("exclusions").alias("e")).groupBy("e.reason")
     rows = excluded.agg(F.sum("e.n").alias("n")).orderBy(F.desc("n"), "reason").collect()
     at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=last)
     judged = last_judgement(read)
     return PolicyReport(
-        policy=policy_label(counts["policy"]),
+        policy=policy_label(policy),
         decided_at=f"{at:%Y-%m-%d %H:%M} UTC",
-        n_students=counts["n_students"],
-        n_without=counts["n_without"],
+        n_students=n_students,
+        n_without=n_without,
         exclusions=tuple((row["reason"].replace("_", " "), row["n"]) for row in rows),
         n_rewards=read(BANDIT_REWARDS).count(),
         n_pending=_n_pending(read, at, settings.reward.horizon_days),
@@ -48,6 +52,22 @@ def policy_report(read: Read, settings: Settings) -> PolicyReport | None:
         gate_confidence=settings.off_policy.gate_confidence,
         confidence=settings.off_policy.confidence,
     )
+
+
+def _offers(read: Read) -> tuple[int, int]:
+    """Students with something to practise, and those whose mastery is known who have nothing.
+
+    A night decides about students of whom something changed; what others were offered stands.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    offered = read(BANDIT_RECOMMENDATIONS).select("student_key").distinct()
+    scored = read(STUDENT_MASTERY).select("student_key").distinct()
+    both = offered.withColumn("has", F.lit(True)).join(  # noqa: FBT003 - a literal
+        scored, "student_key", "full"
+    )
+    found = both.agg(F.count("has"), F.count_if(F.col("has").isNull())).collect()[0]
+    return int(found[0]), int(found[1])
 
 
 def _n_pending(read: Read, at: datetime, horizon_days: float) -> int:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.jobs.explain import explanations_of
 from deepkt_irt.jobs.gaming import notable_behaviour
-from deepkt_irt.jobs.reading import Read, item_label
+from deepkt_irt.jobs.reading import Read, item_label, look
 from deepkt_irt.reporting.policy_report import policy_label
 from deepkt_irt.reporting.student_data import Answer, Next, SkillMastery, Student
 from deepkt_irt.settings import BehaviourSettings
@@ -12,6 +12,7 @@ from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, SAKT_PREDICTIONS, STU
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS
 from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.gold_items import STUDENT_ABILITIES
+from deepkt_irt.tables.marts_teaching import CLASS_MEMBERS
 from deepkt_irt.tables.silver import (
     CANONICAL_LEARNING_EVENTS,
     ITEMS,
@@ -28,7 +29,7 @@ READS = (
     CANONICAL_LEARNING_EVENTS,
     ITEMS,
     SKILLS,
-    USERS,
+    *CLASS_MEMBERS.reads,
     USER_SPLITS,
     STUDENT_ABILITIES,
     SAKT_PREDICTIONS,
@@ -54,7 +55,7 @@ def student_pages(
         last_answers: Recent responses shown of each.
         settings: When what was seen in how they answered is worth pointing out.
     """
-    users = _by_student(read(USERS), keys)
+    users, members = _by_student(read(USERS), keys), _by_student(look(CLASS_MEMBERS, read), keys)
     splits = _by_student(read(USER_SPLITS), keys)
     abilities = _by_student(_latest_abilities(read), keys)
     mastery, answers = _by_student(_mastery(read), keys), _answers(read, keys, last_answers)
@@ -63,7 +64,7 @@ def student_pages(
     return tuple(
         Student(
             label=student_label(key),
-            classes=tuple(map(class_label, users[key][0]["class_keys"])),
+            classes=tuple(sorted(class_label(r["class_key"]) for r in members[key])),
             split=splits[key][0]["split"],
             ability=next(((r["ability"], r["ability_sd"]) for r in abilities.get(key, ())), None),
             n_events=users[key][0]["n_events"],
@@ -117,17 +118,8 @@ def student_label(key: str) -> str:
 
 
 def class_label(key: str) -> str:
-    """A class key shortened for people."""
-    return key[:_CLASS_CHARACTERS]
-
-
-def class_members(read: Read) -> "DataFrame":
-    """A row for each student and class; who is in none is in the class with the empty name."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    nobody = F.array(F.lit(""))
-    known = F.when(F.size("class_keys") > 0, F.col("class_keys")).otherwise(nobody)
-    return read(USERS).select("student_key", F.explode(known).alias("class"))
+    """A class key shortened for people; the empty one is of students of no class."""
+    return key[:_CLASS_CHARACTERS] or "No class"
 
 
 def spread_over_ability(read: Read, *, n: int) -> list[str]:

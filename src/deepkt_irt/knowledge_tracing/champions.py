@@ -116,15 +116,25 @@ def rollback(history: tuple[Reign, ...], *, current: str, at: str) -> tuple[str,
     Raises:
         UsageError: If no version was champion before.
     """
-    standing = _standing(history, current)
-    ending = [each for each in (standing.reign,) if each and not each.until]
-    over = (*standing.unconfirmed, *ending)
-    before = [reign for reign in _live(history) if reign not in over]
-    if not before:
+    target = champion_before(history, current)
+    if target is None:
         raise UsageError(f"version {current} has no champion before it to go back to")
-    target = before[-1].version
-    writes = [_withdrawal(reign, at) for reign in over]
+    writes = [_withdrawal(reign, at) for reign in _ending(history, current)]
     return target, (*writes, NameChampion(target))
+
+
+def champion_before(history: tuple[Reign, ...], current: str) -> str | None:
+    """The version that a rollback of the champion would go back to; None if there is none."""
+    over = _ending(history, current)
+    before = [reign for reign in _live(history) if reign not in over]
+    return before[-1].version if before else None
+
+
+def _ending(history: tuple[Reign, ...], current: str) -> tuple[Reign, ...]:
+    """Reigns that a rollback ends."""
+    standing = _standing(history, current)
+    own = [each for each in (standing.reign,) if each and not each.until]
+    return (*standing.unconfirmed, *own)
 
 
 def is_withdrawn(history: tuple[Reign, ...], version: str) -> bool:

@@ -17,13 +17,13 @@ from deepkt_irt.rag.offline import offline_answer
 from deepkt_irt.rag.prompts import VERSION, Answer, Prompt, explanation_prompt
 from deepkt_irt.rag.responses_api import Outcome
 from deepkt_irt.settings import ExplanationSettings
+from deepkt_irt.tables.gold_explanations import NOT_ASKED
 
 OFFLINE = "offline"
 """What stands for the model of an explanation that no model was asked for."""
 
 _SPARE = 2  # times as many passages are searched for as may be cited: some are left out
 _MENDABLE = frozenset({Outcome.ANSWERED, Outcome.TRUNCATED})
-NOT_ASKED = "no language model is set"
 _REASONS = {
     Outcome.REFUSED: "the model refused",
     Outcome.CONTENT_FILTER: "the content filter of the service withheld it",

@@ -67,9 +67,9 @@ class PolicyReport:
     Attributes:
         policy: That decided last.
         decided_at: Instant, as text.
-        n_students: Students who were recommended something.
-        n_without: Students for whom nothing was eligible.
-        exclusions: Reason in words and candidates it kept out, most first.
+        n_students: Students who have something to practise.
+        n_without: Students whose mastery is known, and who have nothing.
+        exclusions: Reason in words and candidates it kept out then, most first.
         n_rewards: Recommendations whose worth is known.
         n_pending: Those of which it may still show.
         verdict: The gate's last sentence with its day; None if policies were never judged.

@@ -62,7 +62,7 @@ class Student:
 
     Attributes:
         label: Shortened pseudonym.
-        classes: Labels of the classes; empty if none is known.
+        classes: Labels of the classes; of a student of none that of all such students.
         split: Which part of the students models are trained or tested on.
         ability: With its standard deviation, logits; None if not estimated.
         n_events: Questions answered.
@@ -89,7 +89,7 @@ class Student:
     @property
     def class_label(self) -> str:
         """The classes in words."""
-        return ", ".join(self.classes) or "no class known"
+        return ", ".join(self.classes)
 
     @property
     def skills(self) -> tuple[str, ...]:

@@ -101,6 +101,13 @@ MODEL_EVALUATIONS = Table(
         ),
         Column("is_champion", "boolean", "this version is champion since this evaluation"),
         Column("evaluated_at", "timestamp", "as-of instant of the run, UTC"),
+        Column(
+            "champion_before",
+            "string",
+            "registry version it was held against, the champion until then; null for the first "
+            "and for baselines",
+            nullable=True,
+        ),
         *(
             Column(
                 f"{figure}_{end}",

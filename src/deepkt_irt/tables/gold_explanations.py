@@ -5,6 +5,10 @@ from deepkt_irt.tables.gold import STUDENT
 
 _PERSONAL = Privacy.PERSONAL
 
+# reasons of explanations that no model was to word
+NOT_ASKED = "no language model is set"
+NOT_REACHED = "more evidence was new than a model is asked about in one run"
+
 RAG_EXPLANATIONS = Table(
     layer=Layer.GOLD,
     name="rag_explanations",
@@ -65,7 +69,9 @@ RAG_EXPLANATIONS = Table(
             nullable=True,
         ),
         Column("prompt_version", "string", "of the instructions"),
-        Column("model", "string", "deployment that was asked; offline if none"),
+        Column(
+            "model", "string", "deployment that was asked; offline if none was, or none answered"
+        ),
         Column("explained_at", "timestamp", "as-of instant of the run that worded it, UTC"),
     ),
     key=("student_key", "audience"),

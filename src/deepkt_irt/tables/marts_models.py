@@ -1,9 +1,9 @@
 """What shows whether predictions, recommendations and explanations are still good."""
 
 from deepkt_irt.tables.contract import Column, Layer, View
-from deepkt_irt.tables.gold import MODEL_EVALUATIONS
+from deepkt_irt.tables.gold import MODEL_EVALUATIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_bandit import BANDIT_DECISIONS, BANDIT_REWARDS, POLICY_EVALUATIONS
-from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
+from deepkt_irt.tables.gold_explanations import NOT_ASKED, NOT_REACHED, RAG_EXPLANATIONS
 
 MODEL_QUALITY = View(
     layer=Layer.GOLD,
@@ -25,27 +25,35 @@ MODEL_QUALITY = View(
         Column("accuracy", "double", "share right at the 0.5 threshold"),
         Column("log_loss", "double", "mean negative log likelihood", unit="nat"),
         Column("ece", "double", "expected calibration error, 10 bins"),
-        Column("is_champion", "boolean", "this version is champion since this evaluation"),
+        Column("is_champion", "boolean", "sakt: this version scores students now; other models, "
+               "and before anybody is scored: it is champion since this evaluation"),
         Column("is_latest", "boolean", "no later evaluation of the model under the protocol"),
-        Column("auc_before", "double", "of the champion before; null for the first",
-               nullable=True),
-        Column("ece_before", "double", "of the champion before; null for the first",
-               nullable=True),
+        Column("auc_before", "double", "of the champion that it was held against, when that was "
+               "evaluated last by then; null for the first", nullable=True),
+        Column("ece_before", "double", "of the same", nullable=True),
     ),
     key=("evaluation_id", "model_name", "split"),
-    reads=(MODEL_EVALUATIONS,),
+    reads=(MODEL_EVALUATIONS, STUDENT_MASTERY),
     query="""
+WITH scoring AS (SELECT max_by(model_version, scored_at) AS version FROM {student_mastery}),
+before AS (
+  SELECT e.evaluation_id, e.model_name, e.split, max_by(b.auc, b.evaluated_at) AS auc_before,
+         max_by(b.ece, b.evaluated_at) AS ece_before
+  FROM {model_evaluations} e
+       JOIN {model_evaluations} b
+         ON b.model_name = e.model_name AND b.protocol = e.protocol AND b.split = e.split
+            AND b.model_version = e.champion_before AND b.evaluated_at <= e.evaluated_at
+  GROUP BY e.evaluation_id, e.model_name, e.split
+)
 SELECT evaluation_id, evaluated_at, model_name, model_version, model_version IS NULL AS is_baseline,
        protocol, split, n_students, n_responses, auc, auc_low, auc_high, accuracy, log_loss, ece,
-       is_champion,
+       CASE WHEN model_name = 'sakt' AND scoring.version IS NOT NULL
+            THEN model_version <=> scoring.version ELSE is_champion END AS is_champion,
        row_number() OVER (PARTITION BY model_name, protocol, split
                           ORDER BY evaluated_at DESC, evaluation_id DESC) = 1 AS is_latest,
-       last_value(CASE WHEN is_champion THEN auc END, true) OVER earlier AS auc_before,
-       last_value(CASE WHEN is_champion THEN ece END, true) OVER earlier AS ece_before
-FROM {model_evaluations}
-WINDOW earlier AS (PARTITION BY model_name, protocol, split
-                   ORDER BY evaluated_at, evaluation_id
-                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+       auc_before, ece_before
+FROM {model_evaluations} LEFT JOIN before USING (evaluation_id, model_name, split)
+     CROSS JOIN scoring
 """,
 )  # fmt: skip
 
@@ -64,7 +72,8 @@ POLICY_QUALITY = View(
         Column("mean_p_correct", "double", "expected success of first choices", nullable=True),
         Column("mean_propensity", "double", "chance of first choices; 1: nothing is explored",
                nullable=True),
-        Column("n_rewarded", "bigint", "recommendations whose worth is known"),
+        Column("n_rewarded", "bigint", "recommendations whose worth is known, by the kind of "
+               "reward that came last"),
         Column("mean_reward", "double", "of these, 0 to 1; null without any", nullable=True),
         Column("judged_at", "timestamp", "last judgement by then, UTC; null if none",
                nullable=True),
@@ -85,7 +94,10 @@ WITH made AS (
          avg(CASE WHEN d.rank = 1 THEN d.propensity END) AS mean_propensity,
          count(r.reward) AS n_rewarded, avg(r.reward) AS mean_reward
   FROM {bandit_decisions} d
-       LEFT JOIN (SELECT decision_id, reward FROM {bandit_rewards}) r USING (decision_id)
+       LEFT JOIN (
+         SELECT decision_id, reward FROM {bandit_rewards}
+         WHERE kind <=> (SELECT max_by(kind, rewarded_at) FROM {bandit_rewards})
+       ) r USING (decision_id)
   GROUP BY d.decided_at, d.policy, d.policy_version
 ),
 judged AS (
@@ -110,23 +122,31 @@ EXPLANATION_QUALITY = View(
     columns=(
         Column("day", "date", "worded on, UTC"),
         Column("audience", "string", "for whom"),
-        Column("model", "string", "deployment that was asked; offline if none"),
+        Column(
+            "model", "string", "deployment that was asked; offline if none was, or none answered"
+        ),
         Column("prompt_version", "string", "of the instructions"),
         Column("n_explanations", "bigint", "explanations"),
         Column("n_verified", "bigint", "worded by a model, every sentence with its evidence"),
-        Column("n_abstained", "bigint", "a model was asked, and fixed sentences were published"),
+        Column(
+            "n_abstained",
+            "bigint",
+            "a model was to word it, and fixed sentences were published, "
+            "as none answered or no answer was verified",
+        ),
         Column("n_without_sources", "bigint", "no passage could be cited"),
         Column("mean_reading_grade", "double", "Flesch-Kincaid grade"),
     ),
     key=("day", "audience", "model", "prompt_version"),
     reads=(RAG_EXPLANATIONS,),
-    query="""
+    query=f"""
 SELECT to_date(explained_at) AS day, audience, model, prompt_version,
        count(*) AS n_explanations, count_if(outcome = 'verified') AS n_verified,
-       count_if(outcome = 'offline' AND model <> 'offline') AS n_abstained,
+       count_if(outcome = 'offline' AND size(sources) > 0
+                AND offline_reason NOT IN ('{NOT_ASKED}', '{NOT_REACHED}')) AS n_abstained,
        count_if(size(sources) = 0) AS n_without_sources,
        avg(reading_grade) AS mean_reading_grade
-FROM {rag_explanations}
+FROM {{rag_explanations}}
 GROUP BY to_date(explained_at), audience, model, prompt_version
-""",
+""",  # noqa: S608 - with constants of this package
 )

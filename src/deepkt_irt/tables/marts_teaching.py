@@ -5,6 +5,7 @@ from string import Template
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Column, Layer, Privacy, View
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, STUDENT, STUDENT_MASTERY
+from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS
 from deepkt_irt.tables.silver import ITEMS, SKILLS, USERS
 
 SMALL_GROUP = 10  # means over fewer students are not shown
@@ -17,12 +18,34 @@ def _personal(name: str, kind: str, comment: str, unit: str = "") -> Column:
     return Column(name, kind, comment, nullable=True, unit=unit, privacy=Privacy.PERSONAL)
 
 
-# who is in no class counts as one class, so that nobody is left out
+# classes of answers, and those of a roster today; who is in none counts as in one of their own, so
+# that nobody is left out
 _MEMBERS = """
-  SELECT student_key, n_events, last_answered_at AS last_seen_at,
-         explode(CASE WHEN size(class_keys) > 0 THEN class_keys ELSE array('') END) AS class_key
-  FROM {users}
+  SELECT u.student_key, u.n_events, u.last_answered_at AS last_seen_at,
+         coalesce(p.class_key, '') AS class_key
+  FROM {users} u LEFT JOIN (
+    SELECT student_key, explode(class_keys) AS class_key FROM {users}
+    UNION
+    SELECT student_key, class_key FROM {class_memberships}
+    WHERE coalesce(member_from <= current_date(), true)
+          AND coalesce(member_until > current_date(), true)
+  ) p USING (student_key)
 """
+
+CLASS_MEMBERS = View(
+    layer=Layer.GOLD,
+    name="class_members",
+    comment="A row for each student and class; part of views and of the report, no view by itself.",
+    columns=(
+        STUDENT,
+        Column("n_events", "bigint", "questions answered", privacy=Privacy.PERSONAL),
+        _personal("last_seen_at", "timestamp", "UTC; null if only order is known"),
+        CLASS,
+    ),
+    key=("class_key", "student_key"),
+    reads=(USERS, CLASS_MEMBERSHIPS),
+    query=_MEMBERS,
+)
 
 _CLASS_SKILL_MASTERY = """
 WITH members AS ($members)
@@ -67,6 +90,7 @@ ordered AS (
   FROM speaking
 ),
 worst AS (SELECT * FROM ordered WHERE place = 1),
+known AS (SELECT DISTINCT student_key FROM {student_mastery}),
 fitting AS (
   SELECT r.student_key, r.item_id, coalesce(i.title, i.source_item_id) AS item, r.rank,
          r.p_correct, r.reason,
@@ -85,7 +109,8 @@ offers AS (
   WHERE choice = 1
 )
 SELECT m.class_key, m.student_key, concat('Student ', left(m.student_key, 8)) AS student,
-       m.n_events, m.last_seen_at, w.student_key IS NOT NULL AS needs_help,
+       m.n_events, m.last_seen_at,
+       CASE WHEN k.student_key IS NOT NULL THEN w.student_key IS NOT NULL END AS needs_help,
        w.skill_id, w.skill, coalesce(w.n_skills, 0) AS n_skills, coalesce(w.n_signs, 0) AS n_signs,
        w.is_low, w.is_stuck, w.is_falling, w.n_waiting,
        w.mastery, w.mastery_low, w.mastery_high, w.last_answered_at,
@@ -103,7 +128,8 @@ SELECT m.class_key, m.student_key, concat('Student ', left(m.student_key, 8)) AS
        ), x -> x IS NOT NULL) AS reasons,
        o.item_id AS next_item_id, o.item AS next_item, o.rank AS next_rank,
        o.p_correct AS next_p_correct, o.reason AS next_reason, o.fit AS next_fit
-FROM members m LEFT JOIN worst w USING (student_key) LEFT JOIN offers o USING (student_key)
+FROM members m LEFT JOIN known k USING (student_key) LEFT JOIN worst w USING (student_key)
+     LEFT JOIN offers o USING (student_key)
 """
 
 
@@ -128,7 +154,7 @@ def class_skill_mastery(settings: Settings) -> View:
             Column("scored_at", "timestamp", "as-of instant of the newest figure, UTC"),
         ),
         key=("class_key", "skill_id"),
-        reads=(USERS, STUDENT_MASTERY, SKILLS),
+        reads=(*CLASS_MEMBERS.reads, STUDENT_MASTERY, SKILLS),
         query=_filled(_CLASS_SKILL_MASTERY, settings),
     )  # fmt: skip
 
@@ -150,7 +176,7 @@ def student_today(settings: Settings) -> View:
             Column("student", "string", "shortened pseudonym", privacy=Privacy.PSEUDONYM),
             Column("n_events", "bigint", "questions answered", privacy=Privacy.PERSONAL),
             _personal("last_seen_at", "timestamp", "UTC; null if only order is known"),
-            Column("needs_help", "boolean", "a sign holds", privacy=Privacy.PERSONAL),
+            _personal("needs_help", "boolean", "a sign holds; null if no mastery is known"),
             _personal("skill_id", "string", "skill that speaks for it most; null if none does"),
             _personal("skill", "string", "its name"),
             Column("n_skills", "bigint", "skills that do", privacy=Privacy.PERSONAL),
@@ -174,7 +200,7 @@ def student_today(settings: Settings) -> View:
                       "recommendations comes nearest to the skill; null without one"),
         ),
         key=("class_key", "student_key"),
-        reads=(USERS, STUDENT_MASTERY, SKILLS, BANDIT_RECOMMENDATIONS, ITEMS),
+        reads=(*CLASS_MEMBERS.reads, STUDENT_MASTERY, SKILLS, BANDIT_RECOMMENDATIONS, ITEMS),
         query=_filled(_STUDENT_TODAY, settings),
     )  # fmt: skip
 
