@@ -141,6 +141,16 @@ def test_policy_report_has_the_last_decisions_and_the_last_judgement(store, fram
         decision("bob", 0, exclusions=out[:1]),
     ]
     store.overwrite(BANDIT_DECISIONS, frame(BANDIT_DECISIONS, decisions))
+    offers = [  # what stands for others, who were not decided about lately, counts as well
+        filled(
+            BANDIT_RECOMMENDATIONS,
+            {"student_key": key, "rank": rank, "decision_id": f"{key}{rank}"},
+        )
+        for key, rank in (("ann", 1), ("ann", 2), ("cid", 1))
+    ]
+    store.overwrite(BANDIT_RECOMMENDATIONS, frame(BANDIT_RECOMMENDATIONS, offers))
+    scored = [filled(STUDENT_MASTERY, {"student_key": key}) for key in ("ann", "bob")]
+    store.overwrite(STUDENT_MASTERY, frame(STUDENT_MASTERY, scored))
     reward = {"decision_id": decisions[0]["decision_id"], "decided_at": AS_OF - day}
     store.overwrite(BANDIT_REWARDS, frame(BANDIT_REWARDS, [filled(BANDIT_REWARDS, reward)]))
     group = ("A", 30, 90, 12, 0.7, 0.6, 0.8, None, None, None)
@@ -164,7 +174,7 @@ def test_policy_report_has_the_last_decisions_and_the_last_judgement(store, fram
     found = policy_report(store.read, SETTINGS)
 
     assert (found.policy, found.decided_at) == ("LinUCB", "2026-03-01 02:00 UTC")
-    assert (found.n_students, found.n_without) == (1, 1)
+    assert (found.n_students, found.n_without) == (2, 1)
     assert found.exclusions == (("recent", 6), ("too easy", 5))
     assert (found.n_rewards, found.n_pending) == (1, 2)
     assert found.verdict == "2026-03-01: the rule stays"
