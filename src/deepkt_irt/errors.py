@@ -137,3 +137,16 @@ def _printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def to_install(extras: str) -> str:
+    """How packages that extras bring are installed; this one lies on no package index.
+
+    Args:
+        extras: Names of extras, by comma.
+    """
+    environment = ".venv-connect" if extras == "connect" else ".venv"
+    return (
+        f"run make {environment}/.ready in the repository, or give pip the file of the wheel: "
+        f"pip install 'deepkt_irt-VERSION-py3-none-any.whl[{extras}]'"
+    )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from deepkt_irt.errors import BackendUnavailable, UsageError
+from deepkt_irt.errors import BackendUnavailable, UsageError, to_install
 from deepkt_irt.knowledge_tracing.histories import Model
 from deepkt_irt.knowledge_tracing.scoring import KnowledgeTracer, with_candidates
 from deepkt_irt.knowledge_tracing.sequences import STEPS, histories_in_order
@@ -155,7 +155,7 @@ def answer_requests(
         import uvicorn  # noqa: PLC0415 - comes with the whole MLflow only
         from mlflow.pyfunc import load_model, scoring_server  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as error:
-        need = f"{error.name} is not installed: pip install 'deepkt-irt[train]'"
+        need = f"{error.name} is not installed: {to_install('train')}"
         raise BackendUnavailable(need) from error
     with _listening(host, port) as listener:
         with quietly("load the model"):

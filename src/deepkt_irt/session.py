@@ -13,7 +13,7 @@ from importlib import util
 from typing import TYPE_CHECKING
 
 from deepkt_irt import java
-from deepkt_irt.errors import BackendUnavailable
+from deepkt_irt.errors import BackendUnavailable, to_install
 from deepkt_irt.java import Profile
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def local_session(
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        need = "Spark is not installed: pip install 'deepkt-irt[local]'"
+        need = f"Spark is not installed: {to_install('local')}"
         raise BackendUnavailable(need) from error
 
     active = SparkSession.getActiveSession()
@@ -126,8 +126,8 @@ def workspace_session() -> "SparkSession":
     if connect_installed() or REMOTE_VARIABLE in os.environ:
         return remote_session()
     raise BackendUnavailable(
-        "a catalog was named but databricks-connect is not installed: in an environment of its "
-        "own, pip install 'deepkt-irt[connect]', or give --lake for a local run"
+        "a catalog was named but databricks-connect is not installed: give --lake for a local "
+        f"run, or in an environment of its own {to_install('connect')}"
     )
 
 
@@ -142,7 +142,7 @@ def folder_session(*, profile: Profile = "small") -> "SparkSession":
     if connect_installed():
         raise BackendUnavailable(
             "databricks-connect has no local Spark, so it reaches no lake folder: give --catalog, "
-            "or use an environment with deepkt-irt[local]"
+            f"or another environment; {to_install('local')}"
         )
     return local_session(profile=profile)
 

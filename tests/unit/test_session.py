@@ -50,7 +50,7 @@ def test_catalog_is_reached_by_databricks_connect(made, monkeypatch):
 
 
 def test_catalog_without_any_way_says_what_to_install(made):
-    with pytest.raises(BackendUnavailable, match=r"pip install 'deepkt-irt\[connect\]'"):
+    with pytest.raises(BackendUnavailable, match=r"make .venv-connect/.ready .*whl\[connect\]'"):
         session.workspace_session()
     assert made == []
 

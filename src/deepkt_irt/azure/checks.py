@@ -19,7 +19,7 @@ from deepkt_irt.azure.role_rules import role_is_listed
 from deepkt_irt.azure.template_rules import TEMPLATES, Templates, read_templates
 from deepkt_irt.bundle.resolve import Choices, Resolved, resolve
 from deepkt_irt.bundle.rules import Finding
-from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError
+from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError, to_install
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _second_parser(templates: Templates) -> Iterator[Finding]:
         from lark.exceptions import LarkError  # noqa: PLC0415 - an extra
         from pycep import BicepParser  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        need = "pycep-parser is not installed: pip install 'deepkt-irt[azure]'"
+        need = f"pycep-parser is not installed: {to_install('azure')}"
         raise BackendUnavailable(need) from error
     parser = BicepParser()
     for path in templates.read:

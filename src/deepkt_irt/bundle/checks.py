@@ -7,7 +7,7 @@ from pathlib import Path
 from deepkt_irt.bundle.resolve import Choices, Resolved, resolve
 from deepkt_irt.bundle.rules import RULES, Finding
 from deepkt_irt.bundle.wheel import Wheel
-from deepkt_irt.errors import BackendUnavailable
+from deepkt_irt.errors import BackendUnavailable, to_install
 
 TARGETS = ("dev", "staging", "prod")
 _TYPES = {
@@ -85,7 +85,7 @@ def _strict(bundle: Resolved) -> Iterator[Finding]:
                     yield Finding("type_is_strict", bundle.target, where, problem)
     except ModuleNotFoundError as error:
         raise BackendUnavailable(
-            "the bundle's types are not installed: pip install databricks-bundles"
+            f"the bundle's types are not installed: {to_install('dev')}"
         ) from error
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.bundle.document import Tree
 from deepkt_irt.bundle.resolve import Choices, Resolved, resolve
-from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError
+from deepkt_irt.errors import BackendUnavailable, BadFile, UsageError, to_install
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.layout import Source
 from deepkt_irt.sources.reader import content_hash
@@ -217,7 +217,7 @@ def open_deployment(folder: Path, target: str, *, variables: Mapping[str, str]) 
     try:
         from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        need = "databricks-sdk is not installed: pip install 'deepkt-irt[bundle]'"
+        need = f"databricks-sdk is not installed: {to_install('bundle')}"
         raise BackendUnavailable(need) from error
     try:
         client = WorkspaceClient(product="deepkt-irt")

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from deepkt_irt import java
-from deepkt_irt.errors import BackendUnavailable
+from deepkt_irt.errors import BackendUnavailable, to_install
 from deepkt_irt.settings import ChatSettings, Settings
 from deepkt_irt.settings.language_models import PRICES_AS_OF, RETIREMENTS, RETIREMENTS_AS_OF
 from deepkt_irt.tables.lake_folder import open_lake_folder
@@ -66,7 +66,7 @@ def _packages() -> Finding:
         if not importlib.util.find_spec(name)
     ]
     found = f"missing: {', '.join(absent)}" if absent else "pyspark, delta, torch, mlflow"
-    return Finding("Packages", not absent, found, "pip install 'deepkt-irt[local,train]'")
+    return Finding("Packages", not absent, found, to_install("local,train"))
 
 
 def _java() -> Finding:

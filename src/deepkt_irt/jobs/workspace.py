@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import AnotherRun, BackendUnavailable
+from deepkt_irt.errors import AnotherRun, BackendUnavailable, to_install
 from deepkt_irt.jobs.names import parse_names
 from deepkt_irt.jobs.opening import Target
 
@@ -22,7 +22,7 @@ def workspace_client() -> "WorkspaceClient":
     try:
         from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        need = "databricks-sdk is not installed: pip install 'deepkt-irt[train]'"
+        need = f"databricks-sdk is not installed: {to_install('train')}"
         raise BackendUnavailable(need) from error
     with asking("be found"):
         return WorkspaceClient(product="deepkt-irt")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
-from deepkt_irt.errors import BackendUnavailable
+from deepkt_irt.errors import BackendUnavailable, to_install
 from deepkt_irt.pulling.connection import ApiKey, Bearer, ClientCredentials, RestApi
 from deepkt_irt.pulling.secrets import secret
 
@@ -73,7 +73,7 @@ class Client:
         try:
             import urllib3  # noqa: PLC0415 - an extra
         except ModuleNotFoundError as error:
-            need = "urllib3 is not installed: pip install 'deepkt-irt[pull]'"
+            need = f"urllib3 is not installed: {to_install('pull')}"
             raise BackendUnavailable(need) from error
         timeout = urllib3.Timeout(self.connection.timeout_seconds)
         self._pool: urllib3.PoolManager = urllib3.PoolManager(timeout=timeout, retries=False)

@@ -2,7 +2,7 @@
 
 import os
 
-from deepkt_irt.errors import BackendUnavailable, UsageError
+from deepkt_irt.errors import BackendUnavailable, UsageError, to_install
 from deepkt_irt.pulling.connection import Secret
 
 
@@ -27,7 +27,7 @@ def _of_scope(where: Secret) -> str:
         from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - an extra
         from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        need = "databricks-sdk is not installed: pip install 'deepkt-irt[pull]'"
+        need = f"databricks-sdk is not installed: {to_install('pull')}"
         raise BackendUnavailable(f"{name}: {need}") from error
     try:
         # inside Databricks this is the runtime's own dbutils

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import BackendUnavailable, UsageError
+from deepkt_irt.errors import BackendUnavailable, UsageError, to_install
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -31,9 +31,7 @@ def client_at(base_url: str, *, setting: str, timeout_seconds: float, max_retrie
     try:
         from openai import OpenAI  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        raise BackendUnavailable(
-            "openai is not installed: pip install 'deepkt-irt[rag]'"
-        ) from error
+        raise BackendUnavailable(f"openai is not installed: {to_install('rag')}") from error
     key = os.environ.get(KEY_VARIABLE) or _entra_token()
     return OpenAI(base_url=base_url, api_key=key, timeout=timeout_seconds, max_retries=max_retries)
 
@@ -47,8 +45,7 @@ def _entra_token() -> Callable[[], str]:
         )
     except ModuleNotFoundError as error:
         raise BackendUnavailable(
-            f"no key in {KEY_VARIABLE}, and azure-identity is not installed: "
-            "pip install 'deepkt-irt[rag]'"
+            f"no key in {KEY_VARIABLE}, and azure-identity is not installed: " + to_install("rag")
         ) from error
     provider: Callable[[], str] = get_bearer_token_provider(DefaultAzureCredential(), _SCOPE)
     return provider

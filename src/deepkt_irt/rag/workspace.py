@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import BackendUnavailable
+from deepkt_irt.errors import BackendUnavailable, to_install
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -19,7 +19,7 @@ def open_workspace() -> "WorkspaceClient":
     try:
         from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        need = "databricks-sdk is not installed: pip install 'deepkt-irt[rag]'"
+        need = f"databricks-sdk is not installed: {to_install('rag')}"
         raise BackendUnavailable(need) from error
     try:
         return WorkspaceClient(product="deepkt-irt")

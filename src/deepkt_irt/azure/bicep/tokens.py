@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepkt_irt.errors import BackendUnavailable, BadFile
+from deepkt_irt.errors import BackendUnavailable, BadFile, to_install
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -61,7 +61,7 @@ def _tree(data: bytes) -> "Node":
         import tree_sitter_bicep  # noqa: PLC0415 - an extra
         from tree_sitter import Language, Parser  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise BackendUnavailable("Bicep cannot be read: install deepkt-irt[azure]") from error
+        raise BackendUnavailable(f"Bicep cannot be read: {to_install('azure')}") from error
     return Parser(Language(tree_sitter_bicep.language())).parse(data).root_node
 
 

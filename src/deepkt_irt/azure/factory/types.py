@@ -12,7 +12,7 @@ from typing import Any
 
 from deepkt_irt.azure.factory.documents import Document
 from deepkt_irt.azure.factory.expressions import Json
-from deepkt_irt.errors import BackendUnavailable, UsageError
+from deepkt_irt.errors import BackendUnavailable, UsageError, to_install
 
 _CLASSES = {
     "pipelines": "PipelineResource",
@@ -46,7 +46,7 @@ def type_problems(kind: str, document: Document) -> Problems:
         from azure.core.exceptions import DeserializationError  # noqa: PLC0415 - an extra
         from azure.mgmt.datafactory import models  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        need = "azure-mgmt-datafactory is not installed: pip install 'deepkt-irt[azure]'"
+        need = f"azure-mgmt-datafactory is not installed: {to_install('azure')}"
         raise BackendUnavailable(need) from error
     given = {"properties": document["properties"]}
     try:
