@@ -166,15 +166,16 @@ class FakeWorkspace:
         run = self.runs[number]
         run["polls"] += 1
         working = "work" in run and not run["work"].done()
+        page = f"{self.url}/jobs/{run['job_id']}/runs/{number}"
         if run["polls"] <= self.pending_polls or working:
-            return Answer({"run_id": number, "state": {"life_cycle_state": "PENDING"}})
+            state = {"life_cycle_state": "PENDING"}
+            return Answer({"run_id": number, "run_page_url": page, "state": state})
         tasks = self.jobs[run["job_id"]].get("tasks", [])
         done = run["work"].result() if "work" in run else {}
         keys = list(done) or run.get("only") or [each["task_key"] for each in tasks]
         bad = [key for key in keys if key in self.failing_tasks or not done.get(key, True)]
         tasks = [{"task_key": key, "state": _ended(key not in bad)} for key in keys]
         state = _ended(not bad) | ({"state_message": f"Task {bad[0]} failed"} if bad else {})
-        page = f"{self.url}/jobs/{run['job_id']}/runs/{number}"
         return Answer({"run_id": number, "run_page_url": page, "state": state, "tasks": tasks})
 
     def _list_runs(self, *, query: dict, body: bytes) -> Answer:

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from datetime import timedelta
 
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -174,6 +175,30 @@ def test_run_job_names_the_task_that_failed_and_where_to_look(deployed, workspac
         BackendUnavailable, match=r"FAILED, tasks transform_silver; see http.*/runs"
     ):
         deployed.run_job("daily_ingestion", {}, minutes=1)
+
+
+def test_run_job_that_takes_longer_goes_on_and_is_followed_elsewhere(deployed, workspace):
+    said = (
+        rf"has not ended.* 0 minutes; it goes on, follow it at {workspace.url}/jobs/\d+/runs/5000$"
+    )
+
+    with pytest.raises(BackendUnavailable, match=said):
+        deployed.run_job("daily_ingestion", {}, minutes=0)
+
+
+def test_job_is_waited_for_as_long_as_it_may_take(deployed, monkeypatch):
+    asked, waiting = [], deployed.client.jobs.wait_get_run_job_terminated_or_skipped
+    monkeypatch.setattr(
+        deployed.client.jobs,
+        "wait_get_run_job_terminated_or_skipped",
+        lambda **given: asked.append(given["timeout"]) or waiting(**given),
+    )
+    del deployed.bundle.resources["jobs"]["access_control"]["timeout_seconds"]
+
+    deployed.run_job("weekly_training", {})
+    deployed.run_job("access_control", {})
+
+    assert asked == [timedelta(hours=12, minutes=10), timedelta(hours=4)]
 
 
 def test_run_job_with_an_unknown_parameter_or_job_is_refused(deployed):

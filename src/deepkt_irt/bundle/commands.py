@@ -93,7 +93,14 @@ def bundle_start(
     param: ParamOption = None,
     var: VarOption = None,
     only: OnlyOption = None,
-    minutes: Annotated[int, typer.Option(help="Give up waiting after this.")] = 240,
+    minutes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Minutes to wait; the job goes on after that.",
+            show_default="as long as the job may take",
+        ),
+    ] = None,
     folder: FolderOption = Path(),
 ) -> None:
     """Start a deployed job, wait for its end, and fail if any of its tasks failed."""

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _SUCCESS = "SUCCESS"
 _CHUNK = 1 << 20
+_MINUTES = 240  # waited where a job says no timeout
+_MORE_MINUTES = 10  # than its timeout: to be told of it
 
 
 @dataclass(frozen=True)
@@ -80,19 +82,24 @@ class Deployment:
         return int(found[0].job_id or 0)
 
     def run_job(
-        self, key: str, parameters: Mapping[str, str], *, minutes: int, only: Sequence[str] = ()
+        self,
+        key: str,
+        parameters: Mapping[str, str],
+        *,
+        minutes: int | None = None,
+        only: Sequence[str] = (),
     ) -> None:
         """Start a deployed job and wait until it has ended.
 
         Args:
             key: Key of the job in the bundle.
             parameters: Values in place of the job's defaults.
-            minutes: How long to wait.
+            minutes: How long to wait; None for as long as the job may take.
             only: Keys of the tasks to run; none for all.
 
         Raises:
             UsageError: If the job is not deployed, or has no such task.
-            BackendUnavailable: If it failed, a task of it failed, or it takes longer.
+            BackendUnavailable: If it failed, a task of it failed, or it takes longer, and goes on.
         """
         if key not in self.bundle.resources.get("jobs", {}):
             jobs = ", ".join(self.bundle.resources.get("jobs", {}))
@@ -107,7 +114,7 @@ class Deployment:
                 job_id, job_parameters=dict(parameters), only=list(only) or None
             )
             log.info("%s: run %s of job %s", key, waiting.run_id, job_id)
-            run = self._ended(waiting, minutes)
+            run = self._ended(key, waiting, self._minutes(key) if minutes is None else minutes)
         result, failed = _result(run), [t.task_key for t in run.tasks or () if _failed(t)]
         if result != _SUCCESS or failed:
             which = f", tasks {', '.join(failed)}" if failed else ""
@@ -160,13 +167,23 @@ class Deployment:
             raise BadFile(path.name, problem, "give it a new name")
         return target
 
-    def _ended(self, waiting: "Wait[Run]", minutes: int) -> "Run":
+    def _minutes(self, key: str) -> int:
+        seconds = self.bundle.resources["jobs"][key].get("timeout_seconds")
+        return int(seconds) // 60 + _MORE_MINUTES if seconds else _MINUTES
+
+    def _ended(self, key: str, waiting: "Wait[Run]", minutes: int) -> "Run":
         from databricks.sdk.errors import OperationFailed  # noqa: PLC0415 - an extra
 
         try:
             return waiting.result(timeout=timedelta(minutes=minutes))
         except OperationFailed:  # says only that; the run itself knows which task it was
             return self.client.jobs.get_run(waiting.run_id)
+        except TimeoutError as error:
+            page = self.client.jobs.get_run(waiting.run_id).run_page_url
+            raise BackendUnavailable(
+                f"job {key} has not ended, it was waited for {minutes} minutes; it goes on, "
+                f"follow it at {page or f'run {waiting.run_id}'}"
+            ) from error
 
     def _jobs_called(self, name: str) -> "list[BaseJob]":
         with _asking("list jobs"):
