@@ -9,6 +9,7 @@ import pytest
 from conftest import AS_OF, rows
 from deepkt_irt.errors import NoData, UndeclaredAccess
 from deepkt_irt.jobs.context import Place
+from deepkt_irt.jobs.opening import parse_settings
 from deepkt_irt.jobs.runner import Runner
 from deepkt_irt.jobs.task import Task
 from deepkt_irt.settings import Settings
@@ -120,6 +121,18 @@ def test_run_changed_settings_run_again(make_runner, store):
     make_runner(settings=changed, as_of=datetime(2026, 3, 2, tzinfo=UTC)).run([COPY])
 
     assert len(outcomes(store)) == 2
+
+
+@pytest.mark.parametrize("upkeep", ["stream.score_seconds=5", "maintenance.many_small_files=3"])
+def test_run_under_other_settings_of_stream_or_upkeep_runs_nothing_again(
+    make_runner, store, upkeep
+):
+    make_runner().run([COPY])
+
+    changed = parse_settings([upkeep])
+    make_runner(settings=changed, as_of=datetime(2026, 3, 2, tzinfo=UTC)).run([COPY])
+
+    assert len(outcomes(store)) == 1
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from deepkt_irt.errors import BackendUnavailable, UsageError
 from deepkt_irt.jobs.opening import Target, checked, parse_as_of, parse_settings, profile_of
-from deepkt_irt.settings import SaktSettings, SequenceSettings, SimulatorSettings
+from deepkt_irt.settings import SaktSettings, SequenceSettings, Settings, SimulatorSettings
 from deepkt_irt.tables.lake_folder import open_lake_folder
 
 
@@ -40,6 +40,13 @@ def test_parse_settings_changes_only_what_is_given():
 
     assert settings.sakt == SaktSettings(max_epochs=3)
     assert settings.sequence == SequenceSettings()
+
+
+def test_only_stream_and_upkeep_decide_no_result():
+    kept = Settings().of_results()
+
+    assert Settings.model_fields.keys() - kept.keys() == {"stream", "maintenance"}
+    assert parse_settings(["sakt.max_epochs=3"]).of_results() != kept
 
 
 @pytest.mark.parametrize("text", ["sakt.epochs=3", "sakt.heads=0", "max_epochs=3", "sakt.heads"])

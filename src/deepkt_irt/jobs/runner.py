@@ -196,8 +196,7 @@ class Runner:
             if table.qualified_name not in written | _RECORDS
         }
         code = {"package": package_version("deepkt-irt")}
-        # when a stream works is no reason to work out anything anew
-        settings = {"settings": self.settings.model_dump(mode="json", exclude={"stream"})}
+        settings = {"settings": self.settings.of_results()}
         # what is left of changes before an erasure no longer tells who was touched
         erasures = {"erasures": self.store.version(ERASURES)}
         facts = {

@@ -3,6 +3,8 @@
 Defaults live here only. Unknown names are refused.
 """
 
+from typing import Any
+
 from deepkt_irt.settings.content import ContentSettings
 from deepkt_irt.settings.explanations import ChatSettings, ExplanationSettings
 from deepkt_irt.settings.frozen import Frozen
@@ -108,3 +110,10 @@ class Settings(Frozen):
     content: ContentSettings = ContentSettings()
     chat: ChatSettings = ChatSettings()
     explanation: ExplanationSettings = ExplanationSettings()
+
+    def of_results(self) -> dict[str, Any]:
+        """Those that decide what a task works out, as JSON has them.
+
+        When a stream works and how files are looked after is no reason to work anything out anew.
+        """
+        return self.model_dump(mode="json", exclude={"stream", "maintenance"})
