@@ -35,7 +35,7 @@ WaitOption = Annotated[
         "--wait",
         min=0,
         metavar="SECONDS",
-        help="Wait so long for another run to leave the lake; 0 refuses at once.",
+        help="Seconds to wait while another run writes this lake; 0: stop at once.",
     ),
 ]
 
@@ -128,7 +128,10 @@ def maintain(
 def forget(
     ctx: typer.Context,
     student_id: Annotated[
-        str | None, typer.Option(help="Student id, as in the source's files; else what is open.")
+        str | None,
+        typer.Option(
+            help="Student id, as in the source's files; leave out to finish interrupted erasures."
+        ),
     ] = None,
     source: Annotated[str, typer.Option(help="Source system, if several know the id.")] = "",
     officer: Annotated[str, typer.Option(help="Who signs the erasure off.")] = "",

@@ -18,7 +18,10 @@ def stream(
     lake: LakeOption = Path("lake"),
     rounds: Annotated[int | None, typer.Option(min=1, help="End after so many rounds.")] = None,
     for_seconds: Annotated[
-        float | None, typer.Option(min=0, help="End after the round in which so many have passed.")
+        float | None,
+        typer.Option(
+            min=0, help="Stop at the end of the round in which this many seconds have passed."
+        ),
     ] = None,
     set_: SetOption = None,
     wait: WaitOption = 0.0,

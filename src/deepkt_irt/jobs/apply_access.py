@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_WHO = {
+    Role.ENGINEER: "account group of data engineers",
+    Role.ANALYST: "account group of analysts",
+    Role.TEACHER: "account group of teachers",
+    Role.PRIVACY_OFFICER: "account group of privacy officers",
+    Role.PIPELINE: "user or service principal that runs the jobs",
+}
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """One flag per role."""
     for role in Role:
-        who = "user or service principal" if role is Role.PIPELINE else "account group"
         flag = f"--{role.value.replace('_', '-')}"
-        parser.add_argument(flag, required=True, metavar="NAME", help=f"{who} of this role")
+        parser.add_argument(flag, required=True, metavar="NAME", help=_WHO[role])
 
 
 def apply_access(flags: argparse.Namespace) -> None:

@@ -11,7 +11,14 @@ from deepkt_irt.jobs import replay_students as replaying
 from deepkt_irt.jobs import stream_events as streaming
 from deepkt_irt.jobs.opening import open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
-from deepkt_irt.jobs.scripts import Script, add_model_names, script, target_of
+from deepkt_irt.jobs.scripts import (
+    Script,
+    add_experiments,
+    add_model_names,
+    add_settings,
+    script,
+    target_of,
+)
 from deepkt_irt.jobs.task import Task
 
 
@@ -31,25 +38,14 @@ def task_script(task: Task) -> Script:
                 "--prompts", default="", metavar="PROMPT=NAME,…", help="full names of prompts"
             )
         if task.trains or task.prompts:
-            parser.add_argument(
-                "--experiments",
-                default="",
-                metavar="NAME=PATH,…",
-                help="experiments by model or prompt",
-            )
+            add_experiments(parser)
         parser.add_argument(
             "--full-refresh",
             action="store_true",
             help="work out everything, not just what changed since the last run",
         )
         parser.add_argument("--as-of", help="instant the run speaks about, ISO 8601; default: now")
-        parser.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="PART.NAME=VALUE,…",
-            help="change settings; the word defaults changes none",
-        )
+        add_settings(parser)
 
     return Script(task.name, task.doc, run, add_flags)
 

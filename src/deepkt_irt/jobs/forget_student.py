@@ -34,7 +34,7 @@ from deepkt_irt.jobs.erasing_files import refused_of, rewrite_files, write_repor
 from deepkt_irt.jobs.models import open_models, trained_models, versions_of
 from deepkt_irt.jobs.opening import Target, open_target, parse_as_of, parse_settings
 from deepkt_irt.jobs.retention import delete_overdue
-from deepkt_irt.jobs.scripts import add_model_names, target_of
+from deepkt_irt.jobs.scripts import add_model_names, add_settings, target_of
 from deepkt_irt.jobs.workspace import refuse_beside_others, workspace_client
 from deepkt_irt.reporting.erasure import Proof
 from deepkt_irt.session import on_databricks
@@ -65,7 +65,7 @@ _TEXTS = (
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of the job: none names a student, as a workspace keeps the parameters of a run."""
     parser.add_argument("--as-of", help="instant the run speaks about, ISO 8601; default: now")
-    parser.add_argument("--set", action="append", default=[], metavar="PART.NAME=VALUE,…")
+    add_settings(parser)
     add_model_names(parser)
 
 

@@ -13,7 +13,7 @@ from deepkt_irt.errors import AnotherRun
 from deepkt_irt.jobs.erasing import Site
 from deepkt_irt.jobs.opening import Target, open_target, parse_as_of, parse_settings
 from deepkt_irt.jobs.retention import delete_overdue
-from deepkt_irt.jobs.scripts import target_of
+from deepkt_irt.jobs.scripts import add_settings, target_of
 from deepkt_irt.jobs.table_upkeep import Step, care, left_out, measured, statement, steps_for
 from deepkt_irt.reporting.operations import TableUpkeep, in_words
 from deepkt_irt.settings import Settings
@@ -38,7 +38,7 @@ _COLUMNS = {  # of ops.table_health, before and after, by what they hold
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The run's instant and its settings."""
     parser.add_argument("--as-of", help="instant the run speaks about, ISO 8601; default: now")
-    parser.add_argument("--set", action="append", default=[], metavar="PART.NAME=VALUE,…")
+    add_settings(parser)
 
 
 def maintain_tables(flags: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from deepkt_irt.jobs.opening import open_runner, parse_as_of, parse_settings
 from deepkt_irt.jobs.pipeline import LOCAL_ORDER, TASKS
 from deepkt_irt.jobs.replay import Replay, parse_replay
 from deepkt_irt.jobs.runner import Runner
-from deepkt_irt.jobs.scripts import target_of
+from deepkt_irt.jobs.scripts import add_settings, target_of
 from deepkt_irt.jobs.task import Task
 
 # what is worked out student by student from bronze; all else follows from what these change
@@ -34,7 +34,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", default=_NOT_GIVEN, help="only answers of this source; or none")
     parser.add_argument("--all", default="no", choices=("yes", "no"), help="everybody instead")
     parser.add_argument("--as-of", help="instant the run speaks about, ISO 8601; default: now")
-    parser.add_argument("--set", action="append", default=[], metavar="PART.NAME=VALUE,…")
+    add_settings(parser)
 
 
 def replay_students(flags: argparse.Namespace) -> None:

@@ -52,7 +52,7 @@ class Script:
                 type=float,
                 default=0.0,
                 metavar="SECONDS",
-                help="wait so long for another run to leave a lake folder; default: refuse at once",
+                help="seconds to wait while another run writes this lake; default: stop at once",
             )
         self.add_flags(parser)
         return parser
@@ -97,6 +97,24 @@ def add_model_names(parser: argparse.ArgumentParser) -> None:
     """The flag that names registered models."""
     parser.add_argument(
         "--models", default="", metavar="MODEL=NAME,…", help="full names of registered models"
+    )
+
+
+def add_experiments(parser: argparse.ArgumentParser) -> None:
+    """The flag that names experiments."""
+    parser.add_argument(
+        "--experiments", default="", metavar="NAME=PATH,…", help="experiments by model or prompt"
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The flag that changes settings."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PART.NAME=VALUE,…",
+        help="change settings; the word defaults changes none",
     )
 
 

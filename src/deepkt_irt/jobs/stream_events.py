@@ -23,7 +23,7 @@ from deepkt_irt.jobs.opening import open_runner, parse_settings
 from deepkt_irt.jobs.pipeline import TASKS
 from deepkt_irt.jobs.recommend_changed import RECOMMEND_CHANGED
 from deepkt_irt.jobs.runner import Runner
-from deepkt_irt.jobs.scripts import add_model_names, target_of
+from deepkt_irt.jobs.scripts import add_experiments, add_model_names, add_settings, target_of
 from deepkt_irt.jobs.stream_figures import Arrival, waits_of
 from deepkt_irt.jobs.task import Metrics, Task
 from deepkt_irt.tables.ops import INGEST_AUDIT
@@ -40,8 +40,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--for-seconds", type=float, help="end after so long; default: only when told to"
     )
-    parser.add_argument("--set", action="append", default=[], metavar="PART.NAME=VALUE,…")
-    parser.add_argument("--experiments", default="", metavar="NAME=PATH,…")
+    add_settings(parser)
+    add_experiments(parser)
     add_model_names(parser)
 
 
