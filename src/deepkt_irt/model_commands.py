@@ -13,6 +13,7 @@ from deepkt_irt.errors import UsageError
 from deepkt_irt.jobs import evaluate as evaluation
 from deepkt_irt.jobs import models as model_work
 from deepkt_irt.jobs.opening import Target, parse_settings
+from deepkt_irt.lake_commands import JsonOption, LakeOption, QuietOption, SetOption, existing
 from deepkt_irt.progress import reporter_of, screen
 from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.responses_csv import parse_mapping
@@ -20,7 +21,6 @@ from deepkt_irt.sources.responses_csv import parse_mapping
 if TYPE_CHECKING:
     from deepkt_irt.knowledge_tracing.evaluation import Evaluation
 
-LakeOption = Annotated[Path, typer.Option("--lake", help="Folder that holds everything.")]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model, as sakt.")]
 
 
@@ -36,11 +36,8 @@ def evaluate(
     json_: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write everything here.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PART.NAME=VALUE", help="Change a setting; may be repeated."),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what failed.")] = False,
+    set_: SetOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Fit models on your own files and say how well they predict, under a named protocol."""
     chosen = evaluation.checked_choice(protocol, models)
@@ -77,14 +74,9 @@ def _grid(found: "Evaluation") -> Grid:
     return grid
 
 
-def models(
-    lake: LakeOption = Path("lake"),
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For machines: JSON on standard output.")
-    ] = False,
-) -> None:
+def models(lake: LakeOption = Path("lake"), as_json: JsonOption = False) -> None:
     """List every version of every model: its figures, and why it is champion or not."""
-    store = model_work.open_models(Target(lake=lake))
+    store = model_work.open_models(Target(lake=existing(lake)))
     found = model_work.versions_of(store, model_work.trained_models())
     if as_json:
         typer.echo(json.dumps(model_work.as_json(found), indent=2, allow_nan=False))
@@ -94,7 +86,7 @@ def models(
 
 def rollback(model: ModelArgument, lake: LakeOption = Path("lake")) -> None:
     """Make the version champion again that was it before; repeated, the one before that."""
-    before, after = model_work.roll_back(model_work.open_models(Target(lake=lake)), model)
+    before, after = model_work.roll_back(model_work.open_models(Target(lake=existing(lake))), model)
     typer.echo(f"{model}: version {after} is champion again, version {before} no longer.")
     typer.echo("Students are scored by it from the next run of score_students on.")
 
@@ -106,7 +98,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Answer requests with a model's champion, as an endpoint does, until Ctrl-C."""
-    store = model_work.open_models(Target(lake=lake))
+    store = model_work.open_models(Target(lake=existing(lake)))
     model_work.serve_champion(store, model, host=host, port=port, on_ready=typer.echo)
 
 
