@@ -50,6 +50,7 @@ from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.responses_csv import parse_mapping
 from deepkt_irt.sources.simulator import simulate, write_district
 from deepkt_irt.stream_command import COMMANDS as STREAM_COMMANDS
+from deepkt_irt.table_commands import COMMANDS as TABLE_COMMANDS
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.lake_folder import open_lake_folder
 from deepkt_irt.tables.registry import TABLES
@@ -68,6 +69,7 @@ for command in (
     *LAKE_COMMANDS,
     *STREAM_COMMANDS,
     *MODEL_COMMANDS,
+    *TABLE_COMMANDS,
     *BUNDLE_COMMANDS,
     *AZURE_COMMANDS,
 ):

@@ -55,6 +55,14 @@ def test_parse_settings_unknown_or_impossible_is_refused(text):
         parse_settings([text])
 
 
+def test_unknown_setting_names_those_that_there_are():
+    late = r"^no setting alerts\.latehours; alerts has: late_hours, stale_hours, "
+    with pytest.raises(UsageError, match=late):
+        parse_settings(["alerts.latehours=5"])
+    with pytest.raises(UsageError, match=r"^no setting alert; there are: ingest, roster, .*alerts"):
+        parse_settings(["alert.late_hours=5"])
+
+
 def test_settings_that_contradict_each_other_are_refused():
     with pytest.raises(UsageError, match="does not divide"):
         parse_settings(["sakt.width=64", "sakt.heads=5"])

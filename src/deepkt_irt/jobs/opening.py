@@ -181,4 +181,13 @@ def checked[T: BaseModel](kind: type[T], **values: object) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UsageError(_unknown(kind, where)) from error
         raise UsageError(f"{where}: {first['msg']}, not {first['input']!r}") from error
+
+
+def _unknown(kind: type[BaseModel], name: str) -> str:
+    part, _, _ = name.rpartition(".")
+    there: Any = kind.model_fields[part].annotation if part else kind
+    known = ", ".join(there.model_fields)
+    return f"no setting {name}; {f'{part} has' if part else 'there are'}: {known}"
