@@ -88,6 +88,7 @@ def decision(student, rank, **more):
     return filled(BANDIT_DECISIONS, row | more)
 
 
+@pytest.mark.usefixtures("far_from_utc")
 def test_help_today_lists_the_most_urgent_of_each_class_with_reasons_and_next_items(
     store, frame, school
 ):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepkt_irt.governance.erasure import BY_COLUMN, LISTS, Note, Search, Subject
+from deepkt_irt.jobs.reading import in_utc
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.bronze import RAW_ASSIGNMENT_DETAILS
 from deepkt_irt.tables.ops import ERASURES
@@ -164,7 +165,7 @@ def _known(site: Site, source: str, student_id: str) -> Person:
         source=source,
         student_id=student_id,
         key=key,
-        known_since=known[1].astimezone(UTC) if known else None,
+        known_since=in_utc(known[1]) if known else None,
         split=str(parts[0]) if parts else None,
         work=tuple(sorted(str(row[0]) for row in work)),
     )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deepkt_irt.errors import NoData
-from deepkt_irt.jobs.reading import Read, find_student, item_label
+from deepkt_irt.jobs.reading import Read, find_student, in_utc, item_label
 from deepkt_irt.reporting.explanation import Explained, Ground, StudentExplanations, Told
 from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.silver import ITEMS, SKILLS
@@ -76,5 +76,5 @@ def _explained(row: Any) -> Explained:  # noqa: ANN401 - a Spark row
         problems=row["problems"],
         model=row["model"],
         reading_grade=row["reading_grade"],
-        explained_at=row["explained_at"].isoformat(),
+        explained_at=in_utc(row["explained_at"]).isoformat(),
     )

@@ -33,6 +33,7 @@ from deepkt_irt.jobs.erasing import Person, Request, Site, count, erase, found_i
 from deepkt_irt.jobs.erasing_files import refused_of, rewrite_files, write_report
 from deepkt_irt.jobs.models import open_models, trained_models, versions_of
 from deepkt_irt.jobs.opening import Target, open_target, parse_as_of, parse_settings
+from deepkt_irt.jobs.reading import in_utc
 from deepkt_irt.jobs.retention import delete_overdue
 from deepkt_irt.jobs.scripts import add_model_names, add_settings, target_of
 from deepkt_irt.jobs.workspace import refuse_beside_others, workspace_client
@@ -152,14 +153,10 @@ def pending(site: Site) -> list[Request]:
     rows = site.read(ERASURE_REQUESTS).orderBy("requested_at", "erasure_id").collect()
     return [
         Request(
-            r["erasure_id"], r["source"], r["student_id"], _utc(r["requested_at"]), r["officer"]
+            r["erasure_id"], r["source"], r["student_id"], in_utc(r["requested_at"]), r["officer"]
         )
         for r in rows
     ]
-
-
-def _utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC)
 
 
 def forget_all(site: Site, target: Target) -> list[Proof]:

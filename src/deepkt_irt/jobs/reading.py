@@ -1,6 +1,7 @@
 """How views read tables, what they call items, and how they find the student asked for."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 Read = Callable[[Table], "DataFrame"]
 _FEW = 200_000  # ids
+
+
+def in_utc(instant: datetime) -> datetime:
+    """An instant of a collected row in UTC: Spark gives it naive, in the zone of the machine."""
+    return instant.astimezone(UTC)
 
 
 def look(view: View, read: Read) -> "DataFrame":

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.jobs.gaming import notable_behaviour
-from deepkt_irt.jobs.reading import Read, look
+from deepkt_irt.jobs.reading import Read, in_utc, look
 from deepkt_irt.jobs.report_students import (
     SHOWN_CLASSES,
     class_label,
@@ -94,7 +94,7 @@ def _needs_help(row: Any, behaviour: str | None, nothing: str | None) -> NeedsHe
             skill=row["skill"],
             reasons=tuple(row["reasons"]),
             mastery=(row["mastery"], row["mastery_low"], row["mastery_high"]),
-            last=f"{last:%Y-%m-%d}" if last else None,
+            last=f"{in_utc(last):%Y-%m-%d}" if last else None,
         ),
         n_more=row["n_skills"] - 1,
         behaviour=behaviour,

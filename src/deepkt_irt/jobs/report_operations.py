@@ -1,9 +1,8 @@
 """Reads how the files of tables are, for the report."""
 
-from datetime import UTC
 from typing import Any
 
-from deepkt_irt.jobs.reading import Read
+from deepkt_irt.jobs.reading import Read, in_utc
 from deepkt_irt.reporting.operations import Operations, TableFiles, TableUpkeep, in_order
 from deepkt_irt.tables.ops import TABLE_HEALTH
 
@@ -20,7 +19,7 @@ def operations(read: Read) -> Operations | None:
     if not rows:
         return None
     return Operations(
-        as_of=f"{rows[0]['as_of'].astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        as_of=f"{in_utc(rows[0]['as_of']):%Y-%m-%d %H:%M} UTC",
         tables=in_order(_upkeep(row) for row in rows),
     )
 

@@ -1,8 +1,6 @@
 """What the report says of sources, from what ingest noted."""
 
-from datetime import UTC
-
-from deepkt_irt.jobs.reading import Read
+from deepkt_irt.jobs.reading import Read, in_utc
 from deepkt_irt.jobs.source_columns import SAID
 from deepkt_irt.reporting.source_report import ColumnChange, SourceReport, StoppedSource
 from deepkt_irt.sources.evolution import Status
@@ -19,7 +17,7 @@ def source_report(read: Read) -> SourceReport:
         stopped=tuple(
             StoppedSource(
                 source=row["source"],
-                since=f"{row['stopped_at'].astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+                since=f"{in_utc(row['stopped_at']):%Y-%m-%d %H:%M} UTC",
                 error=row["error"],
             )
             for row in stopped

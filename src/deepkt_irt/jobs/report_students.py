@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepkt_irt.jobs.explain import explanations_of
 from deepkt_irt.jobs.gaming import notable_behaviour
-from deepkt_irt.jobs.reading import Read, item_label, look
+from deepkt_irt.jobs.reading import Read, in_utc, item_label, look
 from deepkt_irt.reporting.policy_report import policy_label
 from deepkt_irt.reporting.student_data import Answer, Next, SkillMastery, Student
 from deepkt_irt.settings import BehaviourSettings
@@ -197,7 +197,7 @@ def _skill_mastery(row: Any) -> SkillMastery:  # noqa: ANN401 - a Spark row
 def _answer(row: Any) -> Answer:  # noqa: ANN401 - a Spark row
     time, latency = row["answered_at"], row["latency_ms"]
     return Answer(
-        when=f"{time:%Y-%m-%d %H:%M}" if time else f"no. {row['sequence_number']}",
+        when=f"{in_utc(time):%Y-%m-%d %H:%M}" if time else f"no. {row['sequence_number']}",
         item=row["label"] or row["item_id"],
         skills=tuple(name for name in row["skill"] if name),
         correct=row["correct"],

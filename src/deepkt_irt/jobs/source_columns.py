@@ -6,7 +6,7 @@ A run that was cut off leaves nothing undone that the next one would not work ou
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import PurePath
@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.reading import in_utc
 from deepkt_irt.jobs.source_stops import Stop
 from deepkt_irt.sources.catalogue import SOURCES
 from deepkt_irt.sources.evolution import (
@@ -93,7 +94,7 @@ def _deliveries(rows: Iterable[Mapping[str, Any]]) -> list[Delivery]:
     """Accounts of one kind of file, in order of time, as deliveries."""
     return [
         Delivery(
-            _utc(at),
+            in_utc(at),
             [
                 FileColumns(
                     row["file"],
@@ -126,12 +127,8 @@ def _kept(ctx: JobContext) -> list[dict[str, Any]]:
     rows = [row.asDict() for row in ctx.read(SOURCE_COLUMNS).collect()]
     rows.sort(key=itemgetter(*SOURCE_COLUMNS.key))
     for row in rows:
-        row |= {name: row[name] and _utc(row[name]) for name in _TIMES}
+        row |= {name: row[name] and in_utc(row[name]) for name in _TIMES}
     return rows
-
-
-def _utc(at: datetime) -> datetime:
-    return at.astimezone(UTC)
 
 
 def _told(ctx: JobContext, changed: Mapping[Kind, list[ColumnState]]) -> Counter[Status]:

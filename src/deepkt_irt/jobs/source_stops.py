@@ -9,6 +9,7 @@ import pandas as pd
 
 from deepkt_irt.errors import BadFile, DeepktError, QualityViolation, UsageError
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.reading import in_utc
 from deepkt_irt.tables.ops import STOPPED_SOURCES
 
 
@@ -50,7 +51,7 @@ def keep_stops(ctx: JobContext, stops: Mapping[str, Stop]) -> dict[str, datetime
         By source, since when it is stopped.
     """
     rows = ctx.read(STOPPED_SOURCES).select("source", "stopped_at").collect()
-    before = {row["source"]: row["stopped_at"].astimezone(ctx.as_of.tzinfo) for row in rows}
+    before = {row["source"]: in_utc(row["stopped_at"]) for row in rows}
     since = {source: before.get(source, ctx.as_of) for source in sorted(stops)}
     for source in sorted(before.keys() - since.keys()):
         ctx.progress(f"source {source} goes on again")

@@ -1,10 +1,10 @@
 """Task verify_sources: a run in which a source was stopped ends red, after all else was done."""
 
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import SourceStopped
 from deepkt_irt.jobs.context import JobContext
+from deepkt_irt.jobs.reading import in_utc
 from deepkt_irt.jobs.task import Metrics, task
 from deepkt_irt.tables.ops import STOPPED_SOURCES
 
@@ -27,4 +27,4 @@ def verify_sources(ctx: JobContext) -> Metrics:
 
 
 def _day(row: "Row") -> str:
-    return f"{row['stopped_at'].astimezone(UTC):%Y-%m-%d}"
+    return f"{in_utc(row['stopped_at']):%Y-%m-%d}"
