@@ -108,7 +108,10 @@ const sorted = (name, n, times) => {
   }
   return { orders, ways, said: $$("main > [role=status]").map((p) => p.textContent) };
 };
+const files = named("Rows read, kept and quarantined by file").tBodies[0].rows;
+[" ", "a", "\N{EN DASH}"].forEach((text, k) => { files[k].cells[0].textContent = text; });
 return {
+  texts: sorted("Rows read, kept and quarantined by file", 0, 3),
   files: sorted("Rows read, kept and quarantined by file", 1, 3),
   models: sorted("SAKT", 1, 2),
   sizes: sorted("Tables and their files", 4, 1),
@@ -241,6 +244,7 @@ def test_page_says_how_many_rows_are_shown(found):
 def test_sorting_goes_by_number_keeps_unknown_last_and_comes_back(found):
     found = found["sorting"]
 
+    assert found["texts"]["orders"] == [["a", " ", "\N{EN DASH}"]] * 2 + [[" ", "a", "\N{EN DASH}"]]
     assert found["files"]["orders"] == [
         ["7", "90", "1,200"],
         ["1,200", "90", "7"],

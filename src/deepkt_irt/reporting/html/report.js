@@ -158,10 +158,10 @@
 
   const sorted = make("p", { role: "status", class: "unseen" });
 
-  /** What a cell is sorted by: its value, else what stands first in it; null if that is no number. */
+  /** What a cell is sorted by: its value, else what stands first in it; null if not known. */
   function key(cell, isNumber) {
     const text = cell.dataset.value ?? cell.firstChild?.textContent.trim() ?? "";
-    if (!isNumber) return text;
+    if (!isNumber) return ["", "–"].includes(text) ? null : text;
     const number = Number.parseFloat(text.replaceAll(",", ""));
     return Number.isNaN(number) ? null : number;
   }
