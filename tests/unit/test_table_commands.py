@@ -68,7 +68,7 @@ def test_table_is_found_by_its_name_alone():
 def test_rows_stand_in_lines_where_they_fit_and_else_value_by_value(monkeypatch):
     row = {"item_id": "i1", "skills": ["a", "b"], "n": None}
     found = TableRows("silver.items", tuple(row), (row,), has_more=True)
-    more = "(1 rows of silver.items; there are more, --limit shows them)"
+    more = "(1 row of silver.items; there are more, --limit shows them)"
 
     monkeypatch.setenv("COLUMNS", "80")
     assert render_text(found).splitlines() == [

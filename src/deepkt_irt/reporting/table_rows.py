@@ -49,7 +49,7 @@ def render_text(found: TableRows) -> str:
             + "\n"
             for line in lines
         ]
-    count = f"{len(lines)} rows of {found.name}"
+    count = f"{len(lines)} row{'s' if len(lines) != 1 else ''} of {found.name}"
     more = "; there are more, --limit shows them" if found.has_more else ""
     return "\n".join([*shown, f"({count}{more})"])
 
