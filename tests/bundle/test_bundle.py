@@ -188,6 +188,18 @@ MISTAKES = {
         "- principal: ${var.engineers}\n          ",
         "- ",
     ),
+    "group with rights on all and on a dashboard": (
+        "principal_is_named_once",
+        "looking.dashboards.yml",
+        "group_name: ${var.teachers}",
+        "group_name: ${var.engineers}",
+    ),
+    "principal with rights on all and on a job": (
+        "principal_is_named_once",
+        ROOT,
+        "- service_principal_name: ${var.data_factory_principal}",
+        "- service_principal_name: ${var.run_principal}",
+    ),
     "teachers in silver": (
         "schemas_are_open_to_readers",
         "lakehouse.schemas.yml",

@@ -279,6 +279,25 @@ def rights_name_somebody(bundle: Resolved, _: Wheel) -> Problems:
                 yield where, "a grant needs principal and privileges"
 
 
+def principal_is_named_once(bundle: Resolved, _: Wheel) -> Problems:
+    """Nobody has rights of the target and of a resource: the CLI warns, and --strict then fails."""
+    everywhere = _named_in(bundle.tree)
+    for kind, resources in bundle.resources.items():
+        for key, each in resources.items():
+            for principal in sorted(_named_in(each) & everywhere):
+                yield f"{kind}.{key}", f"{principal} has rights on all that the target deploys"
+
+
+def _named_in(holder: Tree) -> set[str]:
+    """Whom its permissions name."""
+    return {
+        str(permission[name])
+        for permission in holder.get("permissions", [])
+        for name in _PRINCIPALS
+        if permission.get(name)
+    }
+
+
 def schemas_are_open_to_readers(bundle: Resolved, _: Wheel) -> Problems:
     """A schema lets in just the roles that read a table in it, and the jobs do what they need."""
     values = {key: each.get("value") for key, each in bundle.tree.get("variables", {}).items()}
@@ -333,6 +352,7 @@ RULES: tuple[Callable[[Resolved, Wheel], Problems], ...] = (
     stream_is_alone,
     job_can_be_operated,
     rights_name_somebody,
+    principal_is_named_once,
     schemas_are_open_to_readers,
     target_is_safe,
 )

@@ -20,11 +20,12 @@ from deepkt_irt.tables.registry import views
 _MADE = "# Made by `make docs` from src/deepkt_irt/dashboards; do not edit.\n"
 _WAREHOUSE = "${resources.sql_warehouses.queries.id}"
 _SCHEMA = "${resources.schemas.gold.name}"
-# who opens which dashboard; whose rows they see there is a matter of the views
+# who opens which dashboard, beside engineers, who may look at all that a target deploys
+# (`permissions` of databricks.yml); whose rows they see there is a matter of the views
 _READERS = {
     "teaching": ("teachers", "analysts"),
     "items": ("teachers", "analysts"),
-    "operations": ("engineers", "analysts"),
+    "operations": ("analysts",),
 }
 _HOURLY = "0 15 * * * ?"  # at a quarter past: jobs begin on the hour
 
