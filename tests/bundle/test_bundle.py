@@ -182,6 +182,18 @@ MISTAKES = {
         "max_concurrent_runs: 1",
         "max_concurrent_runs: 2",
     ),
+    "alert in a state that is to be withdrawn": (
+        "alert_is_heard",
+        "monitoring.alerts.yml",
+        "empty_result_state: OK",
+        "empty_result_state: UNKNOWN",
+    ),
+    "alert that keeps quiet of a second failure": (
+        "alert_is_heard",
+        "monitoring.alerts.yml",
+        "retrigger_seconds: 86400",
+        "retrigger_seconds: 0",
+    ),
     "grant to nobody": (
         "rights_name_somebody",
         "models.registered_models.yml",

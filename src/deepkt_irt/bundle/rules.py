@@ -263,6 +263,16 @@ def job_can_be_operated(bundle: Resolved, _: Wheel) -> Problems:
                 yield f"{where}.{each.get('task_key')}", "needs timeout_seconds and max_retries"
 
 
+def alert_is_heard(bundle: Resolved, _: Wheel) -> Problems:
+    """An alert tells more than once while it lasts, and is well where nothing is known yet."""
+    for key, each in bundle.resources.get("alerts", {}).items():
+        evaluation = each.get("evaluation", {})
+        if evaluation.get("empty_result_state") != "OK":
+            yield f"alerts.{key}", "needs empty_result_state: OK, UNKNOWN is to be withdrawn"
+        if not evaluation.get("notification", {}).get("retrigger_seconds"):
+            yield f"alerts.{key}", "needs retrigger_seconds, else a second failure is silent"
+
+
 def rights_name_somebody(bundle: Resolved, _: Wheel) -> Problems:
     """Permissions have one principal, grants a principal and privileges."""
     named = [("target", bundle.tree)] + [
@@ -351,6 +361,7 @@ RULES: tuple[Callable[[Resolved, Wheel], Problems], ...] = (
     one_scheduler,
     stream_is_alone,
     job_can_be_operated,
+    alert_is_heard,
     rights_name_somebody,
     principal_is_named_once,
     schemas_are_open_to_readers,

@@ -27,6 +27,7 @@ _READERS = {
     "items": ("teachers", "analysts"),
     "operations": ("analysts",),
 }
+_DAY = 24 * 60 * 60  # seconds after which an alert that still fires is told again
 _HOURLY = "0 15 * * * ?"  # at a quarter past: jobs begin on the hour
 
 
@@ -91,8 +92,12 @@ def _alert(alert: Alert) -> dict[str, Any]:
             "source": {"name": "value"},
             "comparison_operator": "GREATER_THAN",
             "threshold": {"value": {"double_value": float(alert.threshold)}},
-            "empty_result_state": "UNKNOWN",
-            "notification": {"notify_on_ok": True, "subscriptions": "${var.alert_subscriptions}"},
+            "empty_result_state": "OK",  # no row: not known yet; UNKNOWN is to be withdrawn
+            "notification": {
+                "notify_on_ok": True,
+                "retrigger_seconds": _DAY,
+                "subscriptions": "${var.alert_subscriptions}",
+            },
         },
     }
 
