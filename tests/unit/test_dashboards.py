@@ -95,6 +95,32 @@ def test_planted_mistakes_are_found(said):
     assert any(said in each for each in found), found
 
 
+def places_of(documents):
+    """Decimals by the title of the number, of every field that is written in a format."""
+    found = {}
+    for document in documents:
+        for page in document["pages"]:
+            for item in page["layout"]:
+                encodings = item["widget"].get("spec", {}).get("encodings", {}).values()
+                for each in (e for part in encodings for e in (part if isinstance(part, list)
+                                                               else [part])):  # fmt: skip
+                    if "format" in each:
+                        places = each["format"]["decimalPlaces"]["places"]
+                        found.setdefault(each["displayName"], set()).add(places)
+    return found
+
+
+def test_numbers_have_the_decimals_of_their_kind():
+    made = (json.loads(text) for path, text in FILES.items() if path.endswith(".lvdash.json"))
+
+    places = places_of(made)
+
+    assert places["Cost"] == places["Cost of language models"] == {2}
+    assert places["AUC"] == places["AUC of next answers"] == places["ECE"] == {3}
+    assert places["Seconds"] == places["Hours ago"] == {1}
+    assert places["Mastery"] == places["Their calibration error"] == {1}
+
+
 def test_every_measure_is_on_a_dashboard_and_asks_a_view():
     names = {view.name for view in views(Settings())}
     shown = {dataset.name for each in DASHBOARDS for dataset in each.datasets}

@@ -64,8 +64,8 @@ FROM {explanation_quality}
                     "last_runs", columns(
                         Field("Task", "`task`"), Field("Outcome", "`outcome`"),
                         Field("Ended", "`ended_at`", TIME),
-                        Field("Hours ago", "`hours_ago`", NUMBER, "number"),
-                        Field("Seconds", "`seconds`", NUMBER, "number"),
+                        Field("Hours ago", "`hours_ago`", NUMBER, "span"),
+                        Field("Seconds", "`seconds`", NUMBER, "span"),
                         Field("Rows written", "`rows_out`", NUMBER)))),
                 (5, Widget("rates", "bar", "Success rate of each task", "runs", (
                     ("x", Field("Runs that succeeded", "AVG(`succeeded`)", NUMBER, "percent")),
@@ -75,7 +75,7 @@ FROM {explanation_quality}
             Row(7, (
                 (6, Widget("times", "line", "Seconds of each task", "runs", (
                     ("x", Field("Started", "`started_at`", TIME)),
-                    ("y", Field("Seconds", "`seconds`", NUMBER, "number")),
+                    ("y", Field("Seconds", "`seconds`", NUMBER, "span")),
                     ("color", Field("Task", "`task`")),
                 ), description="A step upwards: compare what came in that day.")),
                 (6, Widget("refused", "bar", "Rows refused per delivery", "runs", (
@@ -89,19 +89,19 @@ FROM {explanation_quality}
             Row(7, (
                 (6, Widget("aucs", "line", "AUC by version, on held-out students", "quality", (
                     ("x", Field("Evaluated", "`evaluated_at`", TIME)),
-                    ("y", Field("AUC", "`auc`", NUMBER, "number")),
+                    ("y", Field("AUC", "`auc`", NUMBER, "figure")),
                     ("color", Field("Model", "`model_name`")),
                 ))),
                 (6, Widget("eces", "line", "Calibration error by version", "quality", (
                     ("x", Field("Evaluated", "`evaluated_at`", TIME)),
-                    ("y", Field("ECE", "`ece`", NUMBER, "number")),
+                    ("y", Field("ECE", "`ece`", NUMBER, "figure")),
                     ("color", Field("Model", "`model_name`")),
                 ))),
             )),
             Row(7, (
                 (6, Widget("worth", "line", "Mean worth of recommendations", "policies", (
                     ("x", Field("Decided", "`decided_at`", TIME)),
-                    ("y", Field("Mean reward", "`mean_reward`", NUMBER, "number")),
+                    ("y", Field("Mean reward", "`mean_reward`", NUMBER, "figure")),
                     ("color", Field("Policy", "`policy`")),
                 ))),
                 (6, Widget("drifts", "bar", "Items by drift", "drifting", (

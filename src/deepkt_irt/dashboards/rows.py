@@ -5,7 +5,12 @@ from deepkt_irt.dashboards.widgets import COLUMNS, FILTER, Dataset, Field, Row, 
 
 NUMBER, TIME = Scale.QUANTITATIVE, Scale.TEMPORAL
 LOW = 2  # height of figures and filters
-_FORMATS = {Unit.SHARE: "percent", Unit.USD: "currency", Unit.FIGURE: "number"}
+_FORMATS = {
+    Unit.SHARE: "percent",
+    Unit.USD: "currency",
+    Unit.FIGURE: "figure",
+    Unit.HOURS: "span",
+}
 
 
 def datasets_of(names: tuple[str, ...]) -> tuple[Dataset, ...]:

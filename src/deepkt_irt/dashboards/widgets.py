@@ -23,6 +23,13 @@ VERSIONS = {
     "heatmap": 3,
 }
 FILTER = "filter-multi-select"
+# how numbers are written: what AI/BI calls it, and how many decimals at most
+FORMATS = {
+    "percent": ("number-percent", 1),
+    "currency": ("number-currency", 2),
+    "figure": ("number-plain", 3),
+    "span": ("number-plain", 1),  # hours and seconds
+}
 
 
 class Scale(StrEnum):
@@ -50,7 +57,7 @@ class Field:
         title: For people.
         expression: SQL over the columns of the dataset.
         scale: What kind of values it has.
-        format: Of a number: number, percent or currency; empty: as it is.
+        format: Of a number: a name of FORMATS; empty: as it is.
     """
 
     title: str
@@ -232,10 +239,8 @@ def _named(field: Field) -> dict[str, Any]:
 def _shown(field: Field) -> dict[str, Any]:
     if not field.format:
         return _named(field)
-    places = {"type": "max", "places": 2 if field.format == "number" else 1}
-    shown = {"type": f"number-{field.format}", "decimalPlaces": places}
-    if field.format == "number":
-        shown["type"] = "number-plain"
+    kind, places = FORMATS[field.format]
+    shown = {"type": kind, "decimalPlaces": {"type": "max", "places": places}}
     if field.format == "currency":
         shown["currencyCode"] = "USD"
     return {**_named(field), "format": shown}
