@@ -85,6 +85,47 @@ MISTAKES = {
 }
 
 
+def widget_of(document, name):
+    return next(item["widget"] for page in document["pages"] for item in page["layout"]
+                if item["widget"]["name"] == name)  # fmt: skip
+
+
+def dataset_of(document, name):
+    return next(each for each in document["datasets"] if each["name"] == name)
+
+
+OUT_OF_ORDER = {
+    "widget behind: its words speak of an order, and its values are in none": (
+        "teaching",
+        lambda d: widget_of(d, "behind")["spec"]["encodings"]["y"]["scale"].pop("sort"),
+    ),
+    "widget last: its words speak of an order, and its query has none": (
+        "operations",
+        lambda d: dataset_of(d, "last_runs").update(queryLines=["SELECT 1"]),
+    ),
+}
+
+
+@pytest.mark.parametrize("said", OUT_OF_ORDER)
+def test_what_speaks_of_an_order_and_has_none_is_found(said):
+    name, mistake = OUT_OF_ORDER[said]
+    document = json.loads(FILES[f"dashboards/ai_bi/{name}.lvdash.json"])
+    mistake(document)
+
+    assert said in problems(document)
+
+
+def test_bars_stand_by_the_axis_that_has_the_values():
+    for name, widget, by in (
+        ("teaching", "behind", "x-reversed"),  # most students topmost
+        ("operations", "rates", "x"),  # the least success topmost
+    ):
+        document = json.loads(FILES[f"dashboards/ai_bi/{name}.lvdash.json"])
+        encoded = widget_of(document, widget)["spec"]["encodings"]
+        assert encoded["y"]["scale"] == {"type": "categorical", "sort": {"by": by}}
+        assert "sort" not in encoded["x"]["scale"]
+
+
 @pytest.mark.parametrize("said", MISTAKES)
 def test_planted_mistakes_are_found(said):
     document = deepcopy(TEACHING)

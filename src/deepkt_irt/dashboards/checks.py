@@ -3,6 +3,7 @@
 Types and results need Spark; a function that says what type an expression has is given for them.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ _OF_SCALE = {
     "temporal": ("date", "timestamp"),
     "categorical": ("string", "boolean", "int", "bigint"),
 }
+_ORDERED = re.compile(r"\b(first|last|topmost|lowest|highest|worst|best)\b(?! (run|delivery))")
+_WORDS = ("title", "description")
 _ROLES = {
     "counter": ("value",),
     "bar": ("x", "y"),
@@ -83,6 +86,7 @@ def _of_widget(widget: Mapping[str, Any], datasets: Mapping[str, str]) -> Iterat
         return
     where = f"widget {widget['name']}"
     yield from _misshapen(where, widget["spec"])
+    yield from _unordered(where, widget, datasets)
     for each in widget["queries"]:
         if (name := each["query"]["datasetName"]) not in datasets:
             yield f"{where}: there is no dataset {name}"
@@ -90,6 +94,20 @@ def _of_widget(widget: Mapping[str, Any], datasets: Mapping[str, str]) -> Iterat
             what = f"{where}, field {field['name']}"
             yield from _unparsable(what, f"SELECT {field['expression']}")
     yield from _unbound(where, widget)
+
+
+def _unordered(where: str, widget: Mapping[str, Any], datasets: Mapping[str, str]) -> Iterator[str]:
+    """A widget whose words speak of order has one: a chart by its values, a table by its query."""
+    spec = widget["spec"]
+    if not _ORDERED.search(" ".join(spec["frame"].get(part, "") for part in _WORDS)):
+        return
+    scales = [each.get("scale", {}) for each in _encodings(spec["encodings"])]
+    asked = [datasets.get(each["query"]["datasetName"], "") for each in widget["queries"]]
+    if spec["widgetType"] == "table":
+        if not all("ORDER BY" in query for query in asked):
+            yield f"{where}: its words speak of an order, and its query has none"
+    elif not any("sort" in scale for scale in scales):
+        yield f"{where}: its words speak of an order, and its values are in none"
 
 
 def _misshapen(where: str, spec: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from deepkt_irt.dashboards.rows import (
     datasets_of,
     filter_row,
 )
-from deepkt_irt.dashboards.widgets import Dashboard, Dataset, Field, Page, Row, Widget
+from deepkt_irt.dashboards.widgets import Dashboard, Dataset, Field, Order, Page, Row, Widget
 
 _COUNTERS = ("tasks_failed", "success_rate", "quarantine_share", "cost_usd")
 _FIGURES = ("auc", "ece", "mean_reward", "explanations_verified", "tokens_used",
@@ -69,8 +69,8 @@ FROM {explanation_quality}
                         Field("Rows written", "`rows_out`", NUMBER)))),
                 (5, Widget("rates", "bar", "Success rate of each task", "runs", (
                     ("x", Field("Runs that succeeded", "AVG(`succeeded`)", NUMBER, "percent")),
-                    ("y", Field("Task", "`task`")),
-                ), aggregated=True)),
+                    ("y", Field("Task", "`task`", order=Order.SMALLEST_FIRST)),
+                ), aggregated=True, description="Look at the topmost first.")),
             )),
             Row(7, (
                 (6, Widget("times", "line", "Seconds of each task", "runs", (

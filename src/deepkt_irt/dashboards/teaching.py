@@ -9,7 +9,7 @@ from deepkt_irt.dashboards.rows import (
     text_row,
     whole_row,
 )
-from deepkt_irt.dashboards.widgets import Dashboard, Dataset, Field, Page, Row, Widget
+from deepkt_irt.dashboards.widgets import Dashboard, Dataset, Field, Order, Page, Row, Widget
 
 _COUNTERS = ("students", "students_needing_help", "students_without_item")
 
@@ -60,13 +60,13 @@ FROM {class_skill_mastery}
                 (6, Widget("behind", "bar", "Students surely below what the next skill needs",
                     "classes", (
                         ("x", Field("Students", "SUM(`n_low`)", NUMBER)),
-                        ("y", Field("Skill", "`skill`")),
+                        ("y", Field("Skill", "`skill`", order=Order.LARGEST_FIRST)),
                     ), aggregated=True,
                     description="Teach the topmost again before going on.")),
                 (6, Widget("falling", "bar", "Students whose mastery has fallen", "classes", (
                     ("x", Field("Students", "SUM(`n_falling`)", NUMBER)),
-                    ("y", Field("Skill", "`skill`")),
-                ), aggregated=True, description="Repeat what is being forgotten.")),
+                    ("y", Field("Skill", "`skill`", order=Order.LARGEST_FIRST)),
+                ), aggregated=True, description="Repeat the topmost first: it is forgotten.")),
             )),
         )),
     ),

@@ -40,6 +40,18 @@ class Scale(StrEnum):
     TEMPORAL = "temporal"
 
 
+class Order(StrEnum):
+    """How the categories of a chart stand, by the value that each has."""
+
+    AS_NAMED = ""
+    LARGEST_FIRST = "largest first"
+    SMALLEST_FIRST = "smallest first"
+
+
+# what AI/BI calls it, of the axis that has the values
+_BY = {Order.LARGEST_FIRST: "{}-reversed", Order.SMALLEST_FIRST: "{}"}
+
+
 @dataclass(frozen=True)
 class Dataset:
     """One query; views stand in it as their names in braces."""
@@ -58,12 +70,14 @@ class Field:
         expression: SQL over the columns of the dataset.
         scale: What kind of values it has.
         format: Of a number: a name of FORMATS; empty: as it is.
+        order: Of categories on an axis: how they stand, from the top or from the left.
     """
 
     title: str
     expression: str
     scale: Scale = Scale.CATEGORICAL
     format: str = ""
+    order: Order = Order.AS_NAMED
 
     @property
     def name(self) -> str:
@@ -226,10 +240,15 @@ def _encodings(widget: Widget) -> dict[str, Any]:
             }
         case "counter":
             return {role: _shown(field) for role, field in widget.fields}
-    return {
-        role: {**_shown(field), "scale": {"type": field.scale.value}}
-        for role, field in widget.fields
-    }
+    return {role: {**_shown(field), "scale": _scale(role, field)} for role, field in widget.fields}
+
+
+def _scale(role: str, field: Field) -> dict[str, Any]:
+    """What kind of values a field of a chart has; categories of an axis are sorted by the other."""
+    scale: dict[str, Any] = {"type": field.scale.value}
+    if field.order:
+        scale["sort"] = {"by": _BY[field.order].format({"x": "y", "y": "x"}[role])}
+    return scale
 
 
 def _named(field: Field) -> dict[str, Any]:
