@@ -164,6 +164,17 @@ def test_a_visual_that_is_sorted_by_what_it_does_not_show_is_found():
     assert "visual who_needs_help: it is sorted by what it does not show" in _problems(files)
 
 
+def test_a_measure_that_is_0_on_days_to_come_is_found():
+    path = f"{PAGES}/operations/visuals/cost_by_day/visual.json"
+    document = FILES[path].replace("Cost by day", "Cost of language models")
+
+    (found,) = _problems({**FILES, path: document})
+
+    assert found == (
+        "visual cost_by_day: Cost of language models is 0 on days without rows, those to come, too"
+    )
+
+
 def test_a_table_without_its_view_and_a_view_without_its_table_are_found():
     lacking = {path: text for path, text in FILES.items() if path != TODAY}
     assert "table student_today: there is none for the view" in _problems(lacking)

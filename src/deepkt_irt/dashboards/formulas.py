@@ -157,6 +157,10 @@ _OWN = (
         "Requests to language models, those that failed too.",
     ),
     ModelMeasure(
+        "Cost by day", "llm_usage", Unit.USD, "SUM('llm_usage'[cost_usd])",
+        "What language models cost; blank, not 0, on a day without requests.",
+    ),
+    ModelMeasure(
         "Explanations held back", "explanation_quality", Unit.COUNT,
         "SUM('explanation_quality'[n_abstained])",
         "A model was asked, and fixed sentences were published.",

@@ -166,7 +166,7 @@ def _operations() -> Page:
             (4, _bars("success_by_task", "Success rate of each task", Field(_RUN, "task", "Task"),
                       _shared("success_rate"), "Look at the lowest.")),
             (4, _by_day("cost_by_day", "clusteredColumnChart", "Cost of language models",
-                        _shared("cost_usd"))),
+                        _measure("llm_usage", "Cost by day", "Cost"))),
             (4, _by_day("held_back", "lineChart", "Explanations held back", held_back)),
         )),
     ))  # fmt: skip

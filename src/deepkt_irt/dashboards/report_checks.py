@@ -8,6 +8,7 @@ from typing import Any
 from deepkt_irt.dashboards import pbir
 from deepkt_irt.dashboards.model_checks import Model, model
 from deepkt_irt.dashboards.power_bi import NAME, SCHEMAS
+from deepkt_irt.dashboards.semantic_model import CALENDAR
 
 _DEFINITION = f"{NAME}.Report/definition/"
 
@@ -122,11 +123,23 @@ def _of_visual(path: str, document: Mapping[str, Any], found: Model) -> Iterator
     if not visual.get("visualContainerObjects", {}).get("general"):
         yield f"{where}: it says nothing to who does not see it"
     yield from _of_query(where, visual.get("query", {}))
+    yield from _of_calendar(where, state, found)
     for table, field, is_measure in _fields(document, {}):
         known = found.measures(table) if is_measure else found.columns(table)
         if field not in known:
             what = "measure" if is_measure else "column"
             yield f"{where}: the model has no {what} {table}[{field}]"
+
+
+def _of_calendar(where: str, state: Mapping[str, Any], found: Model) -> Iterator[str]:
+    """By day, a measure is blank where nothing happened: else each day to come has a 0."""
+    axis = {table for table, _, _ in _fields(state.get("Category", {}), {})}
+    if CALENDAR not in axis:
+        return
+    for table, name, is_measure in _fields(state.get("Y", {}), {}):
+        node = found.measures(table).get(name) if is_measure else None
+        if node and "COALESCE" in node.expression:
+            yield f"{where}: {name} is 0 on days without rows, those to come, too"
 
 
 def _of_query(where: str, query: Mapping[str, Any]) -> Iterator[str]:
