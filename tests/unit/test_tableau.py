@@ -73,6 +73,12 @@ PLANTED = {
     "a mark shows no such field":
         (BOOK, f'<text column="[{HELP}].[avg:mastery:qk]"',
          f'<text column="[{HELP}].[avg:skill:qk]"', f"what {HELP}.[avg:skill:qk] is"),
+    "a sheet is sorted by what it does not take":
+        (BOOK, f'using="[{HELP}].[avg:n_signs:qk]"', f'using="[{HELP}].[sum:n_signs:qk]"',
+         f"it does not say what {HELP}.[sum:n_signs:qk] is"),
+    "a sheet is to be read from the top and is not sorted":
+        (BOOK, "<computed-sort", "<natural-sort",
+         "sheet Who needs help, and on what: its words speak of an order, and it has none"),
     "a sheet asks no data source":
         (BOOK, f'<datasource-dependencies datasource="{HELP}">',
          '<datasource-dependencies datasource="federated.today">',

@@ -3,6 +3,7 @@
 Written in the form that Tableau's published schema describes, of release 2026.1.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, register_namespace
 
@@ -40,6 +41,15 @@ class Pill:
 
 
 @dataclass(frozen=True)
+class Sort:
+    """A field of a shelf, sorted by a value that the sheet shows."""
+
+    field: Pill
+    by: Pill
+    down: bool = True
+
+
+@dataclass(frozen=True)
 class Sheet:
     """A sheet.
 
@@ -52,6 +62,7 @@ class Sheet:
         shown: Values by what shows them: text or color.
         where: Column that must be true.
         does: What to do about it.
+        sort: How a field of a shelf stands; else fields stand by their names.
     """
 
     title: str
@@ -62,6 +73,7 @@ class Sheet:
     shown: tuple[tuple[str, Pill], ...] = ()
     where: str = ""
     does: str = ""
+    sort: Sort | None = None
 
     @property
     def pills(self) -> tuple[Pill, ...]:
@@ -76,7 +88,9 @@ def sheets() -> tuple[Sheet, ...]:
     return (
         Sheet("Who needs help, and on what", "student_today",
               (each("class_key"), each("student"), each("skill"), each("next_item")), (), "Text",
-              (("text", Pill("mastery", "mean")),), "needs_help", "Help the least sure first."),
+              (("text", Pill("mastery", "mean")), ("color", Pill("n_signs", "mean"))), "needs_help",
+              "In each class, help the topmost first: most signs.",
+              Sort(each("student"), Pill("n_signs", "mean"))),
         Sheet("What classes know", "class_skill_mastery", (each("class_key"),), (each("skill"),),
               "Square", (("color", Pill("mean_mastery", "mean")),
                          ("text", Pill("mean_mastery", "mean"))),
@@ -87,7 +101,8 @@ def sheets() -> tuple[Sheet, ...]:
         Sheet("Items by status", "item_watchlist", (each("status"),),
               (Pill("item_id", "different"),), "Bar", does="Look at what grows."),
         Sheet("Success rate of each task", "operations", (each("task"),),
-              (_figure("success_rate"),), "Bar", does="Look at the lowest."),
+              (_figure("success_rate"),), "Bar", does="Look at the topmost first: least success.",
+              sort=Sort(each("task"), _figure("success_rate"), down=False)),
         Sheet("Cost of language models by day", "llm_usage", (_figure("cost_usd"),),
               (Pill("day", "day"),), "Bar", (("color", each("model")),)),
     )  # fmt: skip
@@ -169,17 +184,31 @@ def _view(sheet: Sheet, view: View) -> Element:
             "column": f"[{pill.field}]", "derivation": how, "name": pill.name, "pivot": "key",
             "type": scale,
         })  # fmt: skip
+    root.extend(_chosen(sheet, source))
+    if sheet.sort:
+        SubElement(root, "computed-sort", {
+            "column": f"[{source}].{sheet.sort.field.name}",
+            "direction": "DESC" if sheet.sort.down else "ASC",
+            "using": f"[{source}].{sheet.sort.by.name}",
+        })  # fmt: skip
     if sheet.where:
         column = f"[{source}].{Pill(sheet.where).name}"
-        chosen = SubElement(root, "filter", {"class": "categorical", "column": column})
+        SubElement(SubElement(root, "slices"), "column").text = column
+    SubElement(root, "aggregation", {"value": "true"})
+    return root
+
+
+def _chosen(sheet: Sheet, source: str) -> Iterator[Element]:
+    """The filter of a sheet that shows rows for which a column is true."""
+    if sheet.where:
+        column = f"[{source}].{Pill(sheet.where).name}"
+        chosen = Element("filter", {"class": "categorical", "column": column})
         SubElement(chosen, "groupfilter", {
             "function": "member", "level": Pill(sheet.where).name, "member": "true",
             f"{{{_USER}}}ui-domain": "database", f"{{{_USER}}}ui-enumeration": "inclusive",
             f"{{{_USER}}}ui-marker": "enumerate",
         })  # fmt: skip
-        SubElement(SubElement(root, "slices"), "column").text = column
-    SubElement(root, "aggregation", {"value": "true"})
-    return root
+        yield chosen
 
 
 def _panes(sheet: Sheet, view: View) -> Element:

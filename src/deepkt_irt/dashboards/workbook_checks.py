@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from deepkt_irt.dashboards.workbook import TAKEN, VERSION
 
+_ORDERED = re.compile(r"\b(first|topmost|lowest|highest)\b")
 _REFERRED = re.compile(r"\[([^\]]+)\]\.(\[[^\]]+\])")
 
 
@@ -48,6 +49,9 @@ def _of_sheet(sheet: Element, sources: Mapping[str, set[str | None]]) -> Iterato
         for instance in needed.findall("column-instance"):
             taken.add((source, instance.get("name", "")))
             yield from _of_instance(where, instance, columns)
+    told = [text for part in sheet.iter("alt-text") for text in part.itertext()]
+    if _ORDERED.search(" ".join(told)) and sheet.find("table/view/computed-sort") is None:
+        yield f"{where}: its words speak of an order, and it has none"
     for referred in _references(sheet):
         if referred not in taken:
             yield f"{where}: it does not say what {referred[0]}.{referred[1]} is"
@@ -67,7 +71,8 @@ def _of_instance(where: str, instance: Element, columns: set[str | None]) -> Ite
 def _references(sheet: Element) -> Iterator[tuple[str, str]]:
     """Fields that shelves, marks and filters name: their data source and what it is taken as."""
     for part in sheet.iter():
-        texts = [part.get("column", "")] if part.tag != "column-instance" else []
+        named = (part.get("column", ""), part.get("using", ""))
+        texts = list(named) if part.tag != "column-instance" else []
         if part.tag in ("rows", "cols", "column"):
             texts.append(part.text or "")
         for text in texts:
