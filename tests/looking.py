@@ -1,6 +1,6 @@
 """What tests that only look share: tables in memory, views over them, types of expressions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import PySparkException
@@ -79,3 +79,16 @@ def type_in(marts: "Mapping[str, DataFrame]") -> Callable[[str, str], str]:
         return dict(found.dtypes)["field"]
 
     return type_of
+
+
+def counters_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """SQL of each figure of a dashboard, by the name of its measure: what AI/BI makes of it."""
+    from deepkt_irt.dashboards.checks import resolved  # needs sqlglot, which tests may lack
+
+    for widget in (item["widget"] for page in document["pages"] for item in page["layout"]):
+        if widget.get("spec", {}).get("widgetType") == "counter":
+            query = widget["queries"][0]["query"]
+            (field,) = query["fields"]
+            rows, expression = resolved(document, query["datasetName"], field["expression"])
+            name = widget["name"].removeprefix("counter_")
+            yield name, f"SELECT {expression} AS value FROM ({rows})"  # noqa: S608

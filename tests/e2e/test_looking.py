@@ -13,7 +13,7 @@ from deepkt_irt.dashboards.connecting import sources
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.registry import views
 from deepkt_irt.tables.store import TableStore
-from looking import marts_of, type_in
+from looking import counters_of, marts_of, type_in
 
 pytestmark = [pytest.mark.spark, pytest.mark.nightly]
 
@@ -80,10 +80,9 @@ def told(demo_lake, capsys):
 
 def test_status_says_what_dashboards_count(spark, marts, told):
     counted = {
-        where.split()[1]: spark.sql(query).collect()[0]["value"]
-        for where, query in queries().items()
-        if where.split()[1] in told
-        if not where.startswith(("alert", "source"))
+        name: spark.sql(query).collect()[0]["value"]
+        for path in DASHBOARDS
+        for name, query in counters_of(json.loads(path.read_text("utf-8")))
     }
     assert counted == pytest.approx(told)
 

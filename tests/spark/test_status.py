@@ -16,7 +16,7 @@ from deepkt_irt.tables.gold_explanations import RAG_EXPLANATIONS
 from deepkt_irt.tables.gold_items import ITEM_HEALTH
 from deepkt_irt.tables.ops import LLM_CALLS, PIPELINE_RUNS
 from deepkt_irt.tables.silver import ITEMS, USERS
-from looking import marts_of, tables_of
+from looking import counters_of, marts_of, tables_of
 
 pytestmark = pytest.mark.spark
 
@@ -164,11 +164,10 @@ def test_a_figure_is_the_same_in_status_and_dashboards(quiet):
     status = read_status(quiet, SETTINGS, now=NOW)
     told = {each.name: value for each, value in status.figures}
     counters = {
-        dataset["name"]: "".join(dataset["queryLines"])
+        name: query
         for path, text in files().items()
         if path.endswith(".lvdash.json")
-        for dataset in json.loads(text)["datasets"]
-        if dataset["name"] in told
+        for name, query in counters_of(json.loads(text))
     }
     marts = marts_of(quiet)
     for name, mart in marts.items():

@@ -94,6 +94,41 @@ def dataset_of(document, name):
     return next(each for each in document["datasets"] if each["name"] == name)
 
 
+def test_a_figure_that_a_filter_of_its_page_leaves_alone_is_found():
+    document = deepcopy(TEACHING)
+    filtered = widget_of(document, "today_class")
+    filtered["queries"] = filtered["queries"][1:]
+
+    assert "widget counter_students: a filter of its page does not narrow it" in problems(document)
+
+
+def test_a_measure_that_no_dataset_has_is_found():
+    document = deepcopy(TEACHING)
+    dataset_of(document, "students")["columns"].pop(0)
+
+    (found,) = problems(document)
+
+    assert found == "widget counter_students: dataset students has no measure Students"
+
+
+def test_a_measure_that_is_no_sql_is_found():
+    document = deepcopy(TEACHING)
+    dataset_of(document, "students")["columns"][0]["expression"] = "count(DISTINCT"
+
+    assert any("dataset students, measure Students: no SQL" in each for each in problems(document))
+
+
+def test_measures_over_rows_are_those_of_the_figures_and_their_rows_have_what_they_speak_of():
+    rows = dataset_of(TEACHING, "students")
+
+    assert {each["displayName"]: each["expression"] for each in rows["columns"]} == {
+        each.title: each.expression for each in MEASURES if each.mart == "student_today"
+    }
+    assert "".join(rows["queryLines"]).split("\n")[0] == (
+        "SELECT class_key, student_key, needs_help, next_item_id"
+    )
+
+
 OUT_OF_ORDER = {
     "widget behind: its words speak of an order, and its values are in none": (
         "teaching",
@@ -164,8 +199,8 @@ def test_numbers_have_the_decimals_of_their_kind():
 
 def test_every_measure_is_on_a_dashboard_and_asks_a_view():
     names = {view.name for view in views(Settings())}
-    shown = {dataset.name for each in DASHBOARDS for dataset in each.datasets}
-    assert {each.name for each in MEASURES} <= shown
+    shown = {widget.name for each in DASHBOARDS for widget in each.widgets}
+    assert {f"counter_{each.name}" for each in MEASURES} <= shown
     assert {each.mart for each in (*MEASURES, *ALERTS)} <= names
 
 

@@ -20,6 +20,7 @@ _OF_SCALE = {
     "temporal": ("date", "timestamp"),
     "categorical": ("string", "boolean", "int", "bigint"),
 }
+_MEASURE = re.compile(r"MEASURE\(`(.+)`\)")
 _ORDERED = re.compile(r"\b(first|last|topmost|lowest|highest|worst|best)\b(?! (run|delivery))")
 _WORDS = ("title", "description")
 _ROLES = {
@@ -39,8 +40,11 @@ def problems(document: Mapping[str, Any]) -> Iterator[str]:
     """
     datasets = {each["name"]: "".join(each["queryLines"]) for each in document["datasets"]}
     yield from _twice("dataset", [each["name"] for each in document["datasets"]])
-    for name, query in datasets.items():
-        yield from _unparsable(f"dataset {name}", query)
+    for each in document["datasets"]:
+        yield from _unparsable(f"dataset {each['name']}", datasets[each["name"]])
+        for measure in each.get("columns", ()):
+            where = f"dataset {each['name']}, measure {measure['displayName']}"
+            yield from _unparsable(where, f"SELECT {measure['expression']}")
     items = [(page, item) for page in document["pages"] for item in page["layout"]]
     yield from _twice("widget", [item["widget"]["name"] for _, item in items])
     yield from _twice("page", [page["name"] for page in document["pages"]])
@@ -48,12 +52,29 @@ def problems(document: Mapping[str, Any]) -> Iterator[str]:
         if page.get("pageType") != "PAGE_TYPE_CANVAS" or page.get("layoutVersion") != "GRID_V1":
             yield f"page {page['name']}: a page is a PAGE_TYPE_CANVAS on GRID_V1"
         yield from _off_grid(page)
+        yield from _unnarrowed(page)
     asked = set()
     for _, item in items:
         yield from _of_widget(item["widget"], datasets)
+        yield from _unmeasured(item["widget"], document)
         asked |= {each["query"]["datasetName"] for each in item["widget"].get("queries", ())}
     for name in sorted(datasets.keys() - asked):
         yield f"dataset {name}: no widget asks it"
+
+
+def resolved(document: Mapping[str, Any], dataset: str, expression: str) -> tuple[str, str]:
+    """SQL of a dataset, and of an expression over it in which measures stand as what they are.
+
+    Raises:
+        ValueError: If the dataset has no measure of that name.
+    """
+    (found,) = (each for each in document["datasets"] if each["name"] == dataset)
+    if measure := _MEASURE.fullmatch(expression):
+        known = {each["displayName"]: each["expression"] for each in found.get("columns", ())}
+        if measure[1] not in known:
+            raise ValueError(f"dataset {dataset} has no measure {measure[1]}")
+        expression = known[measure[1]]
+    return "".join(found["queryLines"]), expression
 
 
 def _twice(what: str, names: list[str]) -> Iterator[str]:
@@ -81,6 +102,21 @@ def _off_grid(page: Mapping[str, Any]) -> Iterator[str]:
                 break
 
 
+def _unnarrowed(page: Mapping[str, Any]) -> Iterator[str]:
+    """Figures beside a filter that does not narrow them."""
+    widgets = [item["widget"] for item in page["layout"] if "spec" in item["widget"]]
+    filters = [_asked(each) for each in widgets if "filter" in each["spec"]["widgetType"]]
+    for widget in widgets:
+        is_figure = widget["spec"]["widgetType"] == "counter"
+        if is_figure and not all(_asked(widget) <= each for each in filters):
+            yield f"widget {widget['name']}: a filter of its page does not narrow it"
+
+
+def _asked(widget: Mapping[str, Any]) -> set[str]:
+    """Names of the datasets that a widget asks."""
+    return {each["query"]["datasetName"] for each in widget["queries"]}
+
+
 def _of_widget(widget: Mapping[str, Any], datasets: Mapping[str, str]) -> Iterator[str]:
     if "multilineTextboxSpec" in widget:
         return
@@ -94,6 +130,18 @@ def _of_widget(widget: Mapping[str, Any], datasets: Mapping[str, str]) -> Iterat
             what = f"{where}, field {field['name']}"
             yield from _unparsable(what, f"SELECT {field['expression']}")
     yield from _unbound(where, widget)
+
+
+def _unmeasured(widget: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
+    """Fields that name a measure which their dataset does not have."""
+    known = {each["name"] for each in document["datasets"]}
+    for each in widget.get("queries", ()):
+        for field in each["query"]["fields"]:
+            if (name := each["query"]["datasetName"]) in known:
+                try:
+                    resolved(document, name, field["expression"])
+                except ValueError as error:
+                    yield f"widget {widget['name']}: {error}"
 
 
 def _unordered(where: str, widget: Mapping[str, Any], datasets: Mapping[str, str]) -> Iterator[str]:
@@ -142,18 +190,17 @@ def wrong_types(document: Mapping[str, Any], type_of: TypeOf) -> Iterator[str]:
         document: The file, parsed; nothing is wrong with its structure.
         type_of: Says what type an expression over a dataset has; raises ValueError if it has none.
     """
-    datasets = {each["name"]: "".join(each["queryLines"]) for each in document["datasets"]}
     for page in document["pages"]:
         for item in page["layout"]:
             widget = item["widget"]
             for each in widget.get("queries", ()):
-                yield from _wrong_types(widget, each["query"], datasets, type_of)
+                yield from _wrong_types(widget, each["query"], document, type_of)
 
 
 def _wrong_types(
     widget: Mapping[str, Any],
     query: Mapping[str, Any],
-    datasets: Mapping[str, str],
+    document: Mapping[str, Any],
     type_of: TypeOf,
 ) -> Iterator[str]:
     wanted = {each["fieldName"]: _scale(widget, each)
@@ -161,7 +208,7 @@ def _wrong_types(
     for field in query["fields"]:
         where = f"widget {widget['name']}, field {field['name']}"
         try:
-            found = type_of(datasets[query["datasetName"]], field["expression"])
+            found = type_of(*resolved(document, query["datasetName"], field["expression"]))
         except ValueError as error:
             yield f"{where}: {error}"
             continue

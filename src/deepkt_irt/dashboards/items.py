@@ -4,21 +4,24 @@ from deepkt_irt.dashboards.rows import (
     LOW,
     NUMBER,
     columns,
+    counted,
     counter_row,
-    datasets_of,
     filter_of,
+    narrowed,
     whole_row,
 )
 from deepkt_irt.dashboards.widgets import Dashboard, Dataset, Field, Page, Row, Widget
 
 _COUNTERS = ("items_to_mend", "items_to_watch", "items_drifting")
+_FILTERED = ("items_counted", "flagged", "all_items")
 
 ITEMS = Dashboard(
     name="items",
     title="Items and content: what to mend",
     decides="An author decides which items to mend, and where to write new ones.",
     datasets=(
-        *datasets_of(_COUNTERS),
+        counted("items_counted", "Items and what they need", _COUNTERS,
+                ("source", "coalesce(skill, 'no skill') AS skill")),
         Dataset("flagged", "Items that need attention", """
 SELECT item, coalesce(skill, 'no skill') AS skill, source, status, reasons, suggested_action,
        drift_status, n_responses, p_value, difficulty, checked_at
@@ -37,10 +40,10 @@ FROM {item_watchlist}
     ),
     pages=(
         Page("mend", "To mend", (
-            counter_row(_COUNTERS),
+            counter_row(*(narrowed(name, "items_counted") for name in _COUNTERS)),
             Row(LOW, (
-                (6, filter_of("mend_source", "Source", ("flagged", "all_items"), "source")),
-                (6, filter_of("mend_skill", "Skill", ("flagged", "all_items"), "skill")),
+                (6, filter_of("mend_source", "Source", _FILTERED, "source")),
+                (6, filter_of("mend_skill", "Skill", _FILTERED, "skill")),
             )),
             whole_row(10, Widget("flagged_items", "table",
                 "Items that need attention, worst first", "flagged", columns(

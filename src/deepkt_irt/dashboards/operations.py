@@ -4,13 +4,16 @@ from deepkt_irt.dashboards.rows import (
     NUMBER,
     TIME,
     columns,
+    counted,
     counter_row,
     datasets_of,
+    figure,
     filter_row,
+    narrowed,
 )
 from deepkt_irt.dashboards.widgets import Dashboard, Dataset, Field, Order, Page, Row, Widget
 
-_COUNTERS = ("tasks_failed", "success_rate", "quarantine_share", "cost_usd")
+_OF_RUNS = ("tasks_failed", "success_rate", "quarantine_share")
 _FIGURES = ("auc", "ece", "mean_reward", "explanations_verified", "tokens_used",
            "items_drifting")  # fmt: skip
 
@@ -19,7 +22,9 @@ OPERATIONS = Dashboard(
     title="Operations: what is late, broken or expensive",
     decides="An operator decides what to look at first.",
     datasets=(
-        *datasets_of((*_COUNTERS, *_FIGURES)),
+        counted("tasks", "Runs and how they ended", _OF_RUNS, ("task",)),
+        counted("requests", "Requests of tasks", ("cost_usd",), ("task",)),
+        *datasets_of(_FIGURES),
         Dataset("runs", "Task runs", """
 SELECT task, run_id, started_at, seconds, outcome, rows_in, rows_out,
        CASE WHEN has_failed THEN 0.0D ELSE 1.0D END AS succeeded,
@@ -57,8 +62,9 @@ FROM {explanation_quality}
     ),
     pages=(
         Page("runs", "Runs and files", (
-            counter_row(_COUNTERS),
-            filter_row("runs_task", "Task", ("runs", "last_runs"), "task"),
+            counter_row(*(narrowed(name, "tasks") for name in _OF_RUNS),
+                        narrowed("cost_usd", "requests")),
+            filter_row("runs_task", "Task", ("tasks", "requests", "runs", "last_runs"), "task"),
             Row(8, (
                 (7, Widget("last", "table", "Last run of each task, failed ones first",
                     "last_runs", columns(
@@ -85,7 +91,7 @@ FROM {explanation_quality}
             )),
         )),
         Page("models", "Models and decisions", (
-            counter_row(_FIGURES),
+            counter_row(*map(figure, _FIGURES)),
             Row(7, (
                 (6, Widget("aucs", "line", "AUC by version, on held-out students", "quality", (
                     ("x", Field("Evaluated", "`evaluated_at`", TIME)),

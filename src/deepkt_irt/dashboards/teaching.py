@@ -3,9 +3,10 @@
 from deepkt_irt.dashboards.rows import (
     NUMBER,
     columns,
+    counted,
     counter_row,
-    datasets_of,
     filter_row,
+    narrowed,
     text_row,
     whole_row,
 )
@@ -18,7 +19,7 @@ TEACHING = Dashboard(
     title="Teaching: who needs help today",
     decides="A teacher decides whom to help first, and with what.",
     datasets=(
-        *datasets_of(_COUNTERS),
+        counted("students", "Students and what they need", _COUNTERS, ("class_key",)),
         Dataset("needing", "Students who need help", """
 SELECT class_key, student, skill, array_join(reasons, '; ') AS why, n_signs, n_waiting, mastery,
        mastery_low, mastery_high, coalesce(next_item, 'nothing is offered') AS next_item,
@@ -37,8 +38,8 @@ FROM {class_skill_mastery}
             text_row("today_how", "A student is listed for a skill practised lately whose "
                   "mastery is surely too low, whose last answers were all wrong, or whose "
                   "mastery has surely fallen. Most signs come first."),
-            counter_row(_COUNTERS),
-            filter_row("today_class", "Class", ("needing",), "class_key"),
+            counter_row(*(narrowed(name, "students") for name in _COUNTERS)),
+            filter_row("today_class", "Class", ("students", "needing"), "class_key"),
             whole_row(10, Widget("who", "table", "Who needs help, on what and why", "needing",
                 columns(
                 Field("Class", "`class_key`"), Field("Student", "`student`"),

@@ -54,11 +54,19 @@ _BY = {Order.LARGEST_FIRST: "{}-reversed", Order.SMALLEST_FIRST: "{}"}
 
 @dataclass(frozen=True)
 class Dataset:
-    """One query; views stand in it as their names in braces."""
+    """One query; views stand in it as their names in braces.
+
+    Attributes:
+        name: What widgets call it.
+        title: For people.
+        query: SQL.
+        measures: Aggregates over its rows by what `MEASURE` calls them, as filters leave the rows.
+    """
 
     name: str
     title: str
     query: str
+    measures: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,17 +169,24 @@ def as_json(dashboard: Dashboard, names: Mapping[str, str]) -> dict[str, Any]:
         names: What SQL calls each view.
     """
     return {
-        "datasets": [
-            {
-                "name": each.name,
-                "displayName": each.title,
-                "queryLines": each.query.format(**names).strip().splitlines(keepends=True),
-            }
-            for each in dashboard.datasets
-        ],
+        "datasets": [_dataset(each, names) for each in dashboard.datasets],
         "pages": [_page(page) for page in dashboard.pages],
         "uiSettings": {"theme": {"widgetHeaderAlignment": "ALIGNMENT_UNSPECIFIED"}},
     }
+
+
+def _dataset(dataset: Dataset, names: Mapping[str, str]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "name": dataset.name,
+        "displayName": dataset.title,
+        "queryLines": dataset.query.format(**names).strip().splitlines(keepends=True),
+    }
+    if dataset.measures:
+        made["columns"] = [
+            {"displayName": title, "expression": expression}
+            for title, expression in dataset.measures
+        ]
+    return made
 
 
 def _page(page: Page) -> dict[str, Any]:
