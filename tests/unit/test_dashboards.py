@@ -11,6 +11,7 @@ from conftest import REPOSITORY
 from deepkt_irt.dashboards.ai_bi import DASHBOARDS
 from deepkt_irt.dashboards.alerts import alerts
 from deepkt_irt.dashboards.checks import problems
+from deepkt_irt.dashboards.formulas import model_measures
 from deepkt_irt.dashboards.measures import MEASURES, Unit, measure, written
 from deepkt_irt.dashboards.writing import files, main
 from deepkt_irt.reporting.status import Status, as_json, render_text
@@ -127,6 +128,35 @@ def test_measures_over_rows_are_those_of_the_figures_and_their_rows_have_what_th
     assert "".join(rows["queryLines"]).split("\n")[0] == (
         "SELECT class_key, student_key, needs_help, next_item_id"
     )
+
+
+def test_sums_over_classes_say_that_a_student_of_two_counts_in_each():
+    sums = [
+        widget
+        for item in TEACHING["pages"][1]["layout"]
+        if "SUM(" in str((widget := item["widget"])["queries"])
+    ]
+    assert {each["name"] for each in sums} == {"behind", "falling"}
+    for each in sums:
+        assert "a student of two classes counts in each" in each["spec"]["frame"]["description"]
+    for each in model_measures():
+        if "SUM('class_skill_mastery'[n_" in each.dax and each.unit is Unit.COUNT:
+            assert "a student of two classes in each" in each.description
+
+
+def test_one_class_is_chosen_where_students_would_count_twice():
+    assert widget_of(TEACHING, "classes_class")["spec"]["widgetType"] == "filter-single-select"
+    (query,) = widget_of(TEACHING, "classes_class")["queries"]
+    assert query["query"]["disaggregated"] is False
+
+
+def test_a_measure_that_is_not_aggregated_is_found():
+    document = deepcopy(TEACHING)
+    assert counter(document)["queries"][0]["query"]["disaggregated"] is False
+
+    counter(document)["queries"][0]["query"]["disaggregated"] = True
+
+    assert "widget counter_students: a measure is aggregated over rows" in problems(document)
 
 
 OUT_OF_ORDER = {

@@ -133,10 +133,12 @@ def _of_widget(widget: Mapping[str, Any], datasets: Mapping[str, str]) -> Iterat
 
 
 def _unmeasured(widget: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
-    """Fields that name a measure which their dataset does not have."""
+    """Fields that name a measure which their dataset does not have, or that do not aggregate it."""
     known = {each["name"] for each in document["datasets"]}
     for each in widget.get("queries", ()):
         for field in each["query"]["fields"]:
+            if _MEASURE.fullmatch(field["expression"]) and each["query"]["disaggregated"]:
+                yield f"widget {widget['name']}: a measure is aggregated over rows"
             if (name := each["query"]["datasetName"]) in known:
                 try:
                     resolved(document, name, field["expression"])

@@ -125,6 +125,8 @@ FORMULAS: Mapping[str, Formula] = {
     "cost_usd": Formula("COALESCE(SUM('llm_usage'[cost_usd]), 0)", "ZN(SUM([cost_usd]))"),
 }  # fmt: skip
 
+_TWICE = "One counts for each skill, and a student of two classes in each."
+
 # what pages add up beside the shared figures
 _OWN = (
     ModelMeasure(
@@ -138,11 +140,12 @@ _OWN = (
     ModelMeasure(
         "Students surely behind", "class_skill_mastery", Unit.COUNT,
         "SUM('class_skill_mastery'[n_low])",
-        "Students surely below the mastery that opens what follows, counted once a skill.",
+        f"Students surely below the mastery that opens what follows. {_TWICE}",
     ),
     ModelMeasure(
         "Students whose mastery has fallen", "class_skill_mastery", Unit.COUNT,
-        "SUM('class_skill_mastery'[n_falling])", "Counted once a skill.",
+        "SUM('class_skill_mastery'[n_falling])",
+        f"Students whose mastery is surely less than it was. {_TWICE}",
     ),
     ModelMeasure("Items", "item_watchlist", Unit.COUNT, _ITEMS, "Items that were met."),
     ModelMeasure(

@@ -121,7 +121,8 @@ def _teaching() -> Page:
             (7, Visual("mean_mastery", "pivotTable", "Mean mastery; empty below ten students",
                        mastery)),
             (5, _bars("behind", "Students surely below what the next skill needs", _SKILL, behind,
-                      "Teach the topmost again before going on.")),
+                      "Teach the topmost again before going on. With no class chosen, a student of "
+                      "two classes counts in each.")),
         )),
     ))  # fmt: skip
 

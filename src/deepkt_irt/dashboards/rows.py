@@ -8,6 +8,7 @@ from deepkt_irt.dashboards.widgets import COLUMNS, FILTER, Dataset, Field, Row, 
 
 NUMBER, TIME = Scale.QUANTITATIVE, Scale.TEMPORAL
 LOW = 2  # height of figures and filters
+_ONLY_ROW = "`value`"  # of a dataset that is one measure
 _FORMATS = {
     Unit.SHARE: "percent",
     Unit.USD: "currency",
@@ -50,7 +51,7 @@ def counter_row(*counters: Widget) -> Row:
 
 def figure(name: str) -> Widget:
     """A measure as one figure, on a page without filters."""
-    return _counter(name, name, "`value`")
+    return _counter(name, name, _ONLY_ROW)
 
 
 def narrowed(name: str, dataset: str) -> Widget:
@@ -62,18 +63,22 @@ def _counter(name: str, dataset: str, expression: str) -> Widget:
     shown = measure(name)
     value = Field(shown.title, expression, NUMBER, _FORMATS.get(shown.unit, ""))
     return Widget(f"counter_{name}", "counter", shown.title, dataset, (("value", value),),
-                  aggregated=dataset != name)  # fmt: skip
+                  aggregated=expression != _ONLY_ROW)  # fmt: skip
 
 
-def filter_of(name: str, title: str, narrows: tuple[str, ...], column: str) -> Widget:
-    """A filter of datasets by one of their columns."""
+def filter_of(
+    name: str, title: str, narrows: tuple[str, ...], column: str, kind: str = FILTER
+) -> Widget:
+    """A filter of datasets by one of their columns: by several of its values, or by one."""
     field = ("field", Field(title, f"`{column}`"))
-    return Widget(name, FILTER, title, fields=(field,), narrows=narrows)
+    return Widget(name, kind, title, fields=(field,), narrows=narrows)
 
 
-def filter_row(name: str, title: str, narrows: tuple[str, ...], column: str) -> Row:
+def filter_row(
+    name: str, title: str, narrows: tuple[str, ...], column: str, kind: str = FILTER
+) -> Row:
     """The same, on a row of its own."""
-    return whole_row(LOW, filter_of(name, title, narrows, column))
+    return whole_row(LOW, filter_of(name, title, narrows, column, kind))
 
 
 def text_row(name: str, text: str) -> Row:

@@ -10,9 +10,20 @@ from deepkt_irt.dashboards.rows import (
     text_row,
     whole_row,
 )
-from deepkt_irt.dashboards.widgets import Dashboard, Dataset, Field, Order, Page, Row, Widget
+from deepkt_irt.dashboards.widgets import (
+    FILTER_BY_ONE,
+    Dashboard,
+    Dataset,
+    Field,
+    Order,
+    Page,
+    Row,
+    Widget,
+)
 
 _COUNTERS = ("students", "students_needing_help", "students_without_item")
+# rows are classes and skills, whose students cannot be told apart any more
+_TWICE = "With no class chosen, a student of two classes counts in each."
 
 TEACHING = Dashboard(
     name="teaching",
@@ -50,7 +61,7 @@ FROM {class_skill_mastery}
                 Field("Because", "`next_reason`")))),
         )),
         Page("classes", "Classes", (
-            filter_row("classes_class", "Class", ("classes",), "class_key"),
+            filter_row("classes_class", "Class", ("classes",), "class_key", FILTER_BY_ONE),
             whole_row(8, Widget("know", "heatmap", "Mean mastery; empty below ten students",
                 "classes", (
                     ("x", Field("Skill", "`skill`")),
@@ -63,11 +74,11 @@ FROM {class_skill_mastery}
                         ("x", Field("Students", "SUM(`n_low`)", NUMBER)),
                         ("y", Field("Skill", "`skill`", order=Order.LARGEST_FIRST)),
                     ), aggregated=True,
-                    description="Teach the topmost again before going on.")),
+                    description=f"Teach the topmost again before going on. {_TWICE}")),
                 (6, Widget("falling", "bar", "Students whose mastery has fallen", "classes", (
                     ("x", Field("Students", "SUM(`n_falling`)", NUMBER)),
                     ("y", Field("Skill", "`skill`", order=Order.LARGEST_FIRST)),
-                ), aggregated=True, description="Repeat the topmost first: it is forgotten.")),
+                ), aggregated=True, description=f"Repeat the topmost first. {_TWICE}")),
             )),
         )),
     ),

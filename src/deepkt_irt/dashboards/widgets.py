@@ -17,12 +17,14 @@ VERSIONS = {
     "counter": 2,
     "table": 2,
     "filter-multi-select": 2,
+    "filter-single-select": 2,
     "bar": 3,
     "line": 3,
     "scatter": 3,
     "heatmap": 3,
 }
-FILTER = "filter-multi-select"
+FILTER, FILTER_BY_ONE = "filter-multi-select", "filter-single-select"
+_FILTERS = (FILTER, FILTER_BY_ONE)
 # how numbers are written: what AI/BI calls it, and how many decimals at most
 FORMATS = {
     "percent": ("number-percent", 1),
@@ -227,7 +229,7 @@ def _widget(widget: Widget) -> dict[str, Any]:
 
 def query_name(widget: Widget, place: int) -> str:
     """What a widget calls its query of a dataset, by its place among those asked."""
-    return f"{widget.name}_{place}" if widget.kind == FILTER else QUERY
+    return f"{widget.name}_{place}" if widget.kind in _FILTERS else QUERY
 
 
 def _query(widget: Widget, dataset: str, place: int) -> dict[str, Any]:
@@ -235,7 +237,7 @@ def _query(widget: Widget, dataset: str, place: int) -> dict[str, Any]:
     query = {
         "datasetName": dataset,
         "fields": fields,
-        "disaggregated": not widget.aggregated and widget.kind != FILTER,
+        "disaggregated": not widget.aggregated and widget.kind not in _FILTERS,
     }
     return {"name": query_name(widget, place), "query": query}
 
@@ -245,7 +247,7 @@ def _encodings(widget: Widget) -> dict[str, Any]:
         case "table":
             columns = [_shown(field) for _, field in widget.fields]
             return {"columns": columns}
-        case kind if kind == FILTER:
+        case kind if kind in _FILTERS:
             (_, field), *_ = widget.fields
             return {
                 "fields": [
