@@ -72,25 +72,39 @@ def _of_champion(column: str) -> Formula:
     )  # fmt: skip
 
 
+def _if_known(column: str, dax: str, in_tableau: str) -> Formula:
+    """Blank where the column has no value at all: nothing was worked out, which is not 0."""
+    _, opens, name = column.partition("[")
+    return Formula(
+        f"IF(COUNTA({column}) > 0, {dax})", f"IF COUNT({opens}{name}) > 0 THEN {in_tableau} END"
+    )
+
+
 FORMULAS: Mapping[str, Formula] = {
     "students": Formula(f"COALESCE({_STUDENTS}, 0)", "COUNTD([student_key])"),
-    "students_needing_help": Formula(
+    "students_needing_help": _if_known(
+        "'student_today'[needs_help]",
         _count(_STUDENTS, "'student_today'[needs_help] = TRUE()"),
         "COUNTD(IF [needs_help] THEN [student_key] END)",
     ),
-    "students_without_item": Formula(
-        _count(_STUDENTS, "ISBLANK('student_today'[next_item_id])"),
-        "COUNTD(IF ISNULL([next_item_id]) THEN [student_key] END)",
+    "students_without_item": _if_known(
+        "'student_today'[needs_help]",
+        _count(_STUDENTS, "NOT ISBLANK('student_today'[needs_help])",
+               "ISBLANK('student_today'[next_item_id])"),
+        "COUNTD(IF NOT ISNULL([needs_help]) AND ISNULL([next_item_id]) THEN [student_key] END)",
     ),
-    "items_to_mend": Formula(
+    "items_to_mend": _if_known(
+        "'item_watchlist'[status]",
         _count(_ITEMS, "'item_watchlist'[status] = \"act\""),
         "COUNT(IF [status] = 'act' THEN 1 END)",
     ),
-    "items_to_watch": Formula(
+    "items_to_watch": _if_known(
+        "'item_watchlist'[status]",
         _count(_ITEMS, "'item_watchlist'[status] = \"watch\""),
         "COUNT(IF [status] = 'watch' THEN 1 END)",
     ),
-    "items_drifting": Formula(
+    "items_drifting": _if_known(
+        "'item_watchlist'[status]",
         _count(_ITEMS, "'item_watchlist'[is_drifting] = TRUE()"),
         "COUNT(IF [is_drifting] THEN 1 END)",
     ),
