@@ -29,7 +29,7 @@ def test_fields_of_dashboards_have_the_types_they_are_shown_as(frame):
 @pytest.mark.parametrize(
     ("expression", "scale", "said"),
     [
-        ("`class_key`", "quantitative", "string is not quantitative"),
+        ("`class`", "quantitative", "string is not quantitative"),
         ("`mastery`", "temporal", "double is not temporal"),
         ("`nobody`", "categorical", "nobody"),
     ],

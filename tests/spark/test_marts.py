@@ -88,7 +88,8 @@ def test_signs_speak_for_help_on_what_was_practised_lately(frame):
         "the last 9 answers on it were wrong",
         "mastery fell from 62% to 50%",
     ]
-    assert rows[0]["reasons"] == []
+    assert worst["why"] == "; ".join(worst["reasons"])
+    assert (rows[0]["reasons"], rows[0]["why"]) == ([], "")
 
 
 def test_student_today_is_in_each_class_with_the_nearest_offer(frame):
@@ -115,7 +116,7 @@ def test_student_today_is_in_each_class_with_the_nearest_offer(frame):
     rows = marts_of(read)["student_today"].orderBy("student_key", "class_key").collect()
 
     found = [
-        (row["student_key"], row["class_key"], row["skill"], row["next_item"], row["next_fit"])
+        (row["student_key"], row["class"], row["skill"], row["next_item"], row["next_fit"])
         for row in rows
     ]
     assert found == [
@@ -123,7 +124,7 @@ def test_student_today_is_in_each_class_with_the_nearest_offer(frame):
         ("bob", "a", "Ratios", "halves", "prerequisite"),
         ("cid", "a", "Ratios", "areas", "elsewhere"),
         ("dan", "a", None, "areas", None),
-        ("eve", "", None, None, None),
+        ("eve", "no class", None, None, None),
         ("fay", "a", None, None, None),
         ("fay", "b", None, None, None),
     ]
@@ -161,10 +162,12 @@ def test_class_mastery_withholds_means_of_small_groups_and_counts_who_is_behind(
          "n_responses": 4}
         for n, key in enumerate(large)
     ]  # fmt: skip
-    everybody = [*users(large), *users(small, class_keys=["b"])]
+    everybody = [*users(large), *users(small, class_keys=[])]
     read = tables_of(frame, {USERS: everybody, STUDENT_MASTERY: known, SKILLS: SKILL_ROWS})
 
-    a, b = marts_of(read)["class_skill_mastery"].orderBy("class_key").collect()
+    b, a = marts_of(read)["class_skill_mastery"].orderBy("class_key").collect()
+
+    assert [(each["class_key"], each["class"]) for each in (a, b)] == [("a", "a"), ("", "no class")]
 
     assert (a["n_students"], a["n_low"], a["n_falling"], a["n_responses"]) == (10, 3, 1, 40)
     assert a["mean_mastery"] == pytest.approx(0.45)

@@ -126,7 +126,7 @@ def test_measures_over_rows_are_those_of_the_figures_and_their_rows_have_what_th
         each.title: each.expression for each in MEASURES if each.mart == "student_today"
     }
     assert "".join(rows["queryLines"]).split("\n")[0] == (
-        "SELECT class_key, student_key, needs_help, next_item_id"
+        "SELECT class, student_key, needs_help, next_item_id"
     )
 
 

@@ -70,8 +70,8 @@ PLANTED = {
         (TODAY, "Databricks.Catalogs(ServerHostname", 'Databricks.Catalogs("adb-1"',
          "table student_today: its query does not use the parameter ServerHostname"),
     "a relationship starts at no column":
-        (JOINS, "fromColumn: student_today.class_key", "fromColumn: student_today.class",
-         "there is no column student_today.class"),
+        (JOINS, "fromColumn: student_today.class_key", "fromColumn: student_today.klass",
+         "there is no column student_today.klass"),
     "a relationship joins a number to a text":
         (JOINS, "fromColumn: student_today.skill_id", "fromColumn: student_today.n_skills",
          "relationship student_today.n_skills to Skill.skill_id: int64 does not join string"),
@@ -110,8 +110,8 @@ PLANTED = {
     "spaces indent":
         (RUNS, "\tcolumn seconds\n", "    column seconds\n", "lines are indented by tabs"),
     "a visual shows no column":
-        (WHO, '"Property": "reasons"', '"Property": "why"',
-         "visual who_needs_help: the model has no column student_today[why]"),
+        (WHO, '"Property": "why"', '"Property": "reasons"',
+         "visual who_needs_help: the model has no column student_today[reasons]"),
     "a filter is on no column":
         (WHO, '"Source": "t"\n', '"Source": "u"\n',
          "visual who_needs_help: the model has no column [needs_help]"),
@@ -197,6 +197,13 @@ def test_formulas_speak_of_the_columns_their_sql_speaks_of():
         in_tableau = set(re.findall(r"\[(\w+)\]", formula.tableau))
         assert in_dax == in_sql, each.name
         assert in_tableau == in_sql, each.name
+
+
+def test_lists_are_left_out_for_their_texts():
+    """Drivers hand lists over raw: ["a","b"]."""
+    assert not [c.name for view in marts() for c in view.columns if "<" in c.type]
+    assert "reasons" not in FILES[TODAY]
+    assert "\tcolumn why\n" in FILES[TODAY]
 
 
 def test_figures_shown_as_shares_are_columns():

@@ -68,7 +68,7 @@ PLANTED = {
         (BOOK, 'derivation="Avg" name="[avg:mastery:qk]"',
          'derivation="Sum" name="[avg:mastery:qk]"', "[avg:mastery:qk] is not Sum of [mastery]"),
     "a shelf has no such field":
-        (BOOK, f"([{HELP}].[none:class_key:nk] /", f"([{HELP}].[none:school:nk] /",
+        (BOOK, f"([{HELP}].[none:class:nk] /", f"([{HELP}].[none:school:nk] /",
          f"it does not say what {HELP}.[none:school:nk] is"),
     "a mark shows no such field":
         (BOOK, f'<text column="[{HELP}].[avg:mastery:qk]"',

@@ -4,6 +4,7 @@ The values are of no workspace: who opens a file puts in the own ones.
 """
 
 import uuid
+from dataclasses import replace
 
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Layer, View
@@ -16,7 +17,7 @@ SCHEMA = Layer.GOLD.value
 
 # what several marts have in common, by table of the semantic model: columns, and where they stand
 SHARED = {
-    "Class": (("class_key",), ("class_skill_mastery", "student_today")),
+    "Class": (("class_key", "class"), ("class_skill_mastery", "student_today")),
     "Skill": (("skill_id", "skill"), ("class_skill_mastery", "student_today", "item_watchlist")),
 }
 
@@ -24,8 +25,14 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "deepkt-irt")
 
 
 def marts() -> tuple[View, ...]:
-    """All views, with the settings that hold if none are given."""
-    return views(Settings())
+    """All views, with the settings that hold if none are given, without lists.
+
+    Drivers hand lists over as raw text; what people read of one is a column of its own.
+    """
+    return tuple(
+        replace(view, columns=tuple(c for c in view.columns if not c.type.startswith("array<")))
+        for view in views(Settings())
+    )
 
 
 def guid(*names: str) -> str:

@@ -30,7 +30,7 @@ def _fields(table: str, **titles: str) -> tuple[Field, ...]:
 
 
 _WHO = (_CLASS, *_fields(
-    _TODAY, student="Student", skill="On", n_signs="Signs", reasons="Why", mastery="Mastery",
+    _TODAY, student="Student", skill="On", n_signs="Signs", why="Why", mastery="Mastery",
     next_item="Practise next", next_p_correct="Expected success", next_reason="Because",
 ))  # fmt: skip
 _FLAGGED = _fields(

@@ -24,7 +24,6 @@ from deepkt_irt.tables.contract import Column, View
 
 TYPES = {
     "string": "string",
-    "array<string>": "string",  # drivers hand lists over as text
     "boolean": "boolean",
     "int": "int64",
     "bigint": "int64",
@@ -88,14 +87,10 @@ DERIVED: Mapping[str, tuple[Derived, ...]] = {
                 f'{_DIFFICULTY} < -1, "1 easy", {_DIFFICULTY} < 0, "2 rather easy", '
                 f'{_DIFFICULTY} < 1, "3 rather hard", "4 hard")'),
     ),
-    "Class": (
-        Derived("class", "string", "pseudonym of the class",
-                "IF('Class'[class_key] = \"\", \"no class\", 'Class'[class_key])"),
-    ),
 }  # fmt: skip
 # by table: name of the hierarchy and its levels from the top
 HIERARCHIES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    "student_today": (("Class and student", ("class_key", "student")),),
+    "student_today": (("Class and student", ("class", "student")),),
     "item_watchlist": (("Skill and item", ("skill", "item")),),
     "operations": (("Task and run", ("task", "run_id")),),
     "model_quality": (("Model and version", ("model_name", "model_version")),),

@@ -15,7 +15,6 @@ FOLDER = "dashboards/tableau"
 CONNECTION = "databricks.deepkt"
 TYPES = {
     "string": "string",
-    "array<string>": "string",  # drivers hand lists over as text
     "boolean": "boolean",
     "int": "integer",
     "bigint": "integer",
@@ -36,7 +35,7 @@ _FORMATS = {
     Unit.HOURS: "n#,##0.0;-#,##0.0",
 }
 _WHOLE = {Unit.COUNT}
-_SHOWN = {"class_key", "item_id"}  # a class has no other name, and items are counted by theirs
+_SHOWN = {"item_id"}  # items are counted by it
 
 
 def files() -> dict[str, str]:

@@ -30,16 +30,16 @@ TEACHING = Dashboard(
     title="Teaching: who needs help today",
     decides="A teacher decides whom to help first, and with what.",
     datasets=(
-        counted("students", "Students and what they need", _COUNTERS, ("class_key",)),
+        counted("students", "Students and what they need", _COUNTERS, ("class",)),
         Dataset("needing", "Students who need help", """
-SELECT class_key, student, skill, array_join(reasons, '; ') AS why, n_signs, n_waiting, mastery,
+SELECT class, student, skill, why, n_signs, n_waiting, mastery,
        mastery_low, mastery_high, coalesce(next_item, 'nothing is offered') AS next_item,
        next_p_correct, next_reason
 FROM {student_today} WHERE needs_help
 ORDER BY n_signs DESC, n_waiting DESC, mastery, student
 """),
         Dataset("classes", "Classes and skills", """
-SELECT if(class_key = '', 'no class', class_key) AS class_key, skill, n_students, mean_mastery,
+SELECT class, skill, n_students, mean_mastery,
        mean_margin, n_low, n_falling
 FROM {class_skill_mastery}
 """),
@@ -50,10 +50,10 @@ FROM {class_skill_mastery}
                   "mastery is surely too low, whose last answers were all wrong, or whose "
                   "mastery has surely fallen. Most signs come first."),
             counter_row(*(narrowed(name, "students") for name in _COUNTERS)),
-            filter_row("today_class", "Class", ("students", "needing"), "class_key"),
+            filter_row("today_class", "Class", ("students", "needing"), "class"),
             whole_row(10, Widget("who", "table", "Who needs help, on what and why", "needing",
                 columns(
-                Field("Class", "`class_key`"), Field("Student", "`student`"),
+                Field("Class", "`class`"), Field("Student", "`student`"),
                 Field("On", "`skill`"), Field("Why", "`why`"),
                 Field("Mastery", "`mastery`", NUMBER, "percent"),
                 Field("Practise next", "`next_item`"),
@@ -61,11 +61,11 @@ FROM {class_skill_mastery}
                 Field("Because", "`next_reason`")))),
         )),
         Page("classes", "Classes", (
-            filter_row("classes_class", "Class", ("classes",), "class_key", FILTER_BY_ONE),
+            filter_row("classes_class", "Class", ("classes",), "class", FILTER_BY_ONE),
             whole_row(8, Widget("know", "heatmap", "Mean mastery; empty below ten students",
                 "classes", (
                     ("x", Field("Skill", "`skill`")),
-                    ("y", Field("Class", "`class_key`")),
+                    ("y", Field("Class", "`class`")),
                     ("color", Field("Mean mastery", "AVG(`mean_mastery`)", NUMBER, "percent")),
                 ), aggregated=True)),
             Row(7, (

@@ -87,11 +87,12 @@ def sheets() -> tuple[Sheet, ...]:
     each = Pill
     return (
         Sheet("Who needs help, and on what", "student_today",
-              (each("class_key"), each("student"), each("skill"), each("next_item")), (), "Text",
+              (each("class"), each("student"), each("skill"), each("why"), each("next_item")), (),
+              "Text",
               (("text", Pill("mastery", "mean")), ("color", Pill("n_signs", "mean"))), "needs_help",
               "In each class, help the topmost first: most signs.",
               Sort(each("student"), Pill("n_signs", "mean"))),
-        Sheet("What classes know", "class_skill_mastery", (each("class_key"),), (each("skill"),),
+        Sheet("What classes know", "class_skill_mastery", (each("class"),), (each("skill"),),
               "Square", (("color", Pill("mean_mastery", "mean")),
                          ("text", Pill("mean_mastery", "mean"))),
               does="Teach again what is pale."),

@@ -11,7 +11,9 @@ from deepkt_irt.tables.silver import ITEMS, SKILLS, USERS
 SMALL_GROUP = 10  # means over fewer students are not shown
 SIGNS = ("is_low", "is_stuck", "is_falling")
 
+NO_CLASS = "no class"
 CLASS = Column("class_key", "string", "pseudonym of the class; empty: students of no class")
+CLASS_NAME = Column("class", "string", f"the class for people: its pseudonym, or {NO_CLASS}")
 
 
 def _personal(name: str, kind: str, comment: str, unit: str = "") -> Column:
@@ -49,7 +51,7 @@ CLASS_MEMBERS = View(
 
 _CLASS_SKILL_MASTERY = """
 WITH members AS ($members)
-SELECT m.class_key, k.skill_id, s.name AS skill,
+SELECT m.class_key, $class_name AS class, k.skill_id, s.name AS skill,
        count(*) AS n_students,
        CASE WHEN count(*) >= $small_group THEN avg(k.mastery) END AS mean_mastery,
        CASE WHEN count(*) >= $small_group
@@ -108,7 +110,8 @@ offers AS (
     FROM fitting)
   WHERE choice = 1
 )
-SELECT m.class_key, m.student_key, concat('Student ', left(m.student_key, 8)) AS student,
+SELECT m.class_key, $class_name AS class, m.student_key,
+       concat('Student ', left(m.student_key, 8)) AS student,
        m.n_events, m.last_seen_at,
        CASE WHEN k.student_key IS NOT NULL THEN w.student_key IS NOT NULL END AS needs_help,
        w.skill_id, w.skill, coalesce(w.n_skills, 0) AS n_skills, coalesce(w.n_signs, 0) AS n_signs,
@@ -125,7 +128,7 @@ SELECT m.class_key, m.student_key, concat('Student ', left(m.student_key, 8)) AS
          CASE WHEN w.is_falling
               THEN format_string('mastery fell from %.0f%% to %.0f%%',
                                  100 * w.mastery_before, 100 * w.mastery) END
-       ), x -> x IS NOT NULL) AS reasons,
+       ), x -> x IS NOT NULL) AS reasons, array_join(reasons, '; ') AS why,
        o.item_id AS next_item_id, o.item AS next_item, o.rank AS next_rank,
        o.p_correct AS next_p_correct, o.reason AS next_reason, o.fit AS next_fit
 FROM members m LEFT JOIN known k USING (student_key) LEFT JOIN worst w USING (student_key)
@@ -141,6 +144,7 @@ def class_skill_mastery(settings: Settings) -> View:
         comment="What each class knows per practised skill, how sure that is, and who is behind.",
         columns=(
             CLASS,
+            CLASS_NAME,
             Column("skill_id", "string", "joins silver.skills"),
             Column("skill", "string", "name for people"),
             Column("n_students", "bigint", "students of the class who practised it"),
@@ -172,6 +176,7 @@ def student_today(settings: Settings) -> View:
         comment="Who needs help today, on which skill most and why, and what to practise next.",
         columns=(
             CLASS,
+            CLASS_NAME,
             STUDENT,
             Column("student", "string", "shortened pseudonym", privacy=Privacy.PSEUDONYM),
             Column("n_events", "bigint", "questions answered", privacy=Privacy.PERSONAL),
@@ -191,6 +196,8 @@ def student_today(settings: Settings) -> View:
             _personal("last_answered_at", "timestamp", "when it was practised last, UTC"),
             Column("reasons", "array<string>", "a sentence for each sign",
                    privacy=Privacy.PERSONAL),
+            Column("why", "string", "the same as one text; empty without a sign",
+                   privacy=Privacy.PERSONAL),
             _personal("next_item_id", "string", "what to practise; null if nothing is offered"),
             _personal("next_item", "string", "its title, or else its id in the source"),
             _personal("next_rank", "int", "its rank among the recommendations"),
@@ -209,6 +216,7 @@ def _filled(query: str, settings: Settings) -> str:
     opens_at = settings.recommendation.prerequisite_at
     return Template(query).substitute(
         members=_MEMBERS,
+        class_name=f"CASE m.class_key WHEN '' THEN '{NO_CLASS}' ELSE m.class_key END",
         small_group=SMALL_GROUP,
         opens_at=opens_at,
         opens_percent=f"{opens_at:.0%}",
