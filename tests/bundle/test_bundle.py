@@ -194,6 +194,12 @@ MISTAKES = {
         "retrigger_seconds: 86400",
         "retrigger_seconds: 0",
     ),
+    "alerts that tell nobody": (
+        "alerts_tell_somebody",
+        ROOT,
+        "      catalog: deepkt_staging\n",
+        "      catalog: deepkt_staging\n      alert_pause_status: UNPAUSED\n",
+    ),
     "grant to nobody": (
         "rights_name_somebody",
         "models.registered_models.yml",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from conftest import REPOSITORY
 from deepkt_irt.azure.bicep.template import read_template
+from deepkt_irt.bundle.resolve import Choices, resolve
 
 WORKFLOWS = REPOSITORY / ".github" / "workflows"
 SCRIPT = REPOSITORY / "scripts" / "factory_triggers.sh"
@@ -95,6 +97,47 @@ def test_triggers_stand_still_while_anything_changes():
     order.append("factory_triggers.sh start")
     assert [place(bundle, text) for text in order] == sorted(place(bundle, t) for t in order)
     assert "factory_triggers.sh start" in bundle[-1]
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Runs the step that says who is told; returns the bundle as it is deployed then."""
+    shutil.copy(REPOSITORY / "databricks.yml", tmp_path)
+    shutil.copytree(REPOSITORY / "resources", tmp_path / "resources")
+    runs = steps("bundle")
+    step = runs[place(runs, "variable-overrides.json")]
+
+    def run(addresses, subscribers):
+        given = {"NOTIFICATION_ADDRESSES": addresses, "ALERT_SUBSCRIBERS": subscribers}
+        environment = {**os.environ, **given, "TARGET": "staging"}
+        subprocess.run(["bash", "-euc", step], cwd=tmp_path, env=environment, check=True)
+        return resolve(tmp_path, "staging", Choices(placeholders=True)).resources
+
+    return run
+
+
+def test_who_is_told_reaches_jobs_and_alerts(told):
+    addresses = ["it@example.org", "district@example.org"]
+    resources = told(",".join(addresses), "ann@example.org, bo@example.org")
+
+    for job in resources["jobs"].values():
+        assert job["email_notifications"]["on_failure"] == addresses
+    for alert in resources["alerts"].values():
+        assert alert["schedule"]["pause_status"] == "UNPAUSED"
+        subscribed = alert["evaluation"]["notification"]["subscriptions"]
+        assert subscribed == [{"user_email": "ann@example.org"}, {"user_email": "bo@example.org"}]
+
+
+def test_alerts_are_paused_while_nobody_is_told(told):
+    resources = told("it@example.org", "")
+
+    assert {each["schedule"]["pause_status"] for each in resources["alerts"].values()} == {"PAUSED"}
+
+
+def test_who_is_told_is_said_before_the_bundle_is_checked():
+    runs = steps("bundle")
+
+    assert place(runs, "variable-overrides.json") < place(runs, "make bundle")
 
 
 def environment_read(name: str) -> set[str]:

@@ -273,6 +273,15 @@ def alert_is_heard(bundle: Resolved, _: Wheel) -> Problems:
             yield f"alerts.{key}", "needs retrigger_seconds, else a second failure is silent"
 
 
+def alerts_tell_somebody(bundle: Resolved, _: Wheel) -> Problems:
+    """An alert that is asked has somebody to tell: each question wakes the SQL warehouse."""
+    for key, alert in bundle.resources.get("alerts", {}).items():
+        notification = alert.get("evaluation", {}).get("notification", {})
+        asked = alert.get("schedule", {}).get("pause_status") != "PAUSED"
+        if asked and not notification.get("subscriptions"):
+            yield f"alerts.{key}", "tells nobody: set alert_subscriptions, or leave it PAUSED"
+
+
 def rights_name_somebody(bundle: Resolved, _: Wheel) -> Problems:
     """Permissions have one principal, grants a principal and privileges."""
     named = [("target", bundle.tree)] + [
@@ -362,6 +371,7 @@ RULES: tuple[Callable[[Resolved, Wheel], Problems], ...] = (
     stream_is_alone,
     job_can_be_operated,
     alert_is_heard,
+    alerts_tell_somebody,
     rights_name_somebody,
     principal_is_named_once,
     schemas_are_open_to_readers,
