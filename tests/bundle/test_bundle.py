@@ -218,6 +218,18 @@ MISTAKES = {
         "- service_principal_name: ${var.data_factory_principal}",
         "- service_principal_name: ${var.run_principal}",
     ),
+    "viewers who may not ask": (
+        "viewers_can_ask",
+        "queries.sql_warehouses.yml",
+        "level: CAN_USE",
+        "level: CAN_VIEW",
+    ),
+    "dashboard that shows all what one may see": (
+        "viewers_can_ask",
+        "looking.dashboards.yml",
+        "embed_credentials: false",
+        "embed_credentials: true",
+    ),
     "teachers in silver": (
         "schemas_are_open_to_readers",
         "lakehouse.schemas.yml",

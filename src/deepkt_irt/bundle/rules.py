@@ -19,6 +19,7 @@ from deepkt_irt.tables.registry import TABLES
 
 _PARAMETER = re.compile(r"\{\{\s*job\.parameters\.([\w-]+)\s*\}\}")
 _SECRET = re.compile(r"\{\{\s*secrets/([^/}]+)/([^}]+?)\s*\}\}")
+_EVERYBODY = "users"  # the workspace's own group of all who are let in
 _PRINCIPALS = ("user_name", "group_name", "service_principal_name")
 _ROLES = {  # the variable that names each role's group
     Role.ENGINEER: "engineers",
@@ -317,6 +318,34 @@ def _named_in(holder: Tree) -> set[str]:
     }
 
 
+def viewers_can_ask(bundle: Resolved, _: Wheel) -> Problems:
+    """Whoever may open a dashboard that embeds no credentials may use its warehouse.
+
+    To look at the warehouse, which is what a right of the target gives, is not to use it.
+    """
+    users = {
+        f"<id of {key}>": _groups(warehouse, {"CAN_USE", "CAN_MANAGE"})
+        for key, warehouse in bundle.resources.get("sql_warehouses", {}).items()
+    }
+    for key, dashboard in bundle.resources.get("dashboards", {}).items():
+        where = f"dashboards.{key}"
+        if dashboard.get("embed_credentials") is not False:
+            yield where, "needs embed_credentials: false, or all see one person's rows"
+        allowed = users.get(dashboard.get("warehouse_id"), set())
+        viewers = _groups(dashboard) | _groups(bundle.tree)
+        for group in sorted(viewers - allowed) if _EVERYBODY not in allowed else ():
+            yield where, f"{group} may open it, but not use its warehouse: CAN_USE"
+
+
+def _groups(holder: Tree, levels: set[str] | None = None) -> set[str]:
+    """Groups that its permissions name, at all or with one of some levels."""
+    return {
+        str(each["group_name"])
+        for each in holder.get("permissions", [])
+        if each.get("group_name") and (levels is None or each.get("level") in levels)
+    }
+
+
 def schemas_are_open_to_readers(bundle: Resolved, _: Wheel) -> Problems:
     """A schema lets in just the roles that read a table in it, and the jobs do what they need."""
     values = {key: each.get("value") for key, each in bundle.tree.get("variables", {}).items()}
@@ -374,6 +403,7 @@ RULES: tuple[Callable[[Resolved, Wheel], Problems], ...] = (
     alerts_tell_somebody,
     rights_name_somebody,
     principal_is_named_once,
+    viewers_can_ask,
     schemas_are_open_to_readers,
     target_is_safe,
 )
