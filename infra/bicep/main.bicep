@@ -308,10 +308,10 @@ output dataFactoryPrincipal string = dataFactoryIdentity.outputs.clientId
 @description('Address of Azure OpenAI.')
 output openAiEndpoint string = openAi.outputs.endpoint
 
-@description('Deployment that words explanations: the variable chat_deployment of the bundle.')
+@description('Deployment that words explanations, as chat.deployment in the variable explanation_settings of the bundle.')
 output chatDeployment string = chatDeployment
 
-@description('Deployment that embeds content: the variable embedding_deployment of the bundle.')
+@description('Deployment that embeds content, if content.model in the variable content_settings of the bundle names it.')
 output embeddingDeployment string = embeddingDeployment
 
 @description('Resources at which private endpoints of the factory await approval; none where all is public.')

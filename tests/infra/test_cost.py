@@ -1,6 +1,7 @@
 """The cost is its quantities times its prices, rests on the bundle as it is, and can be changed."""
 
 import json
+import re
 from itertools import pairwise
 
 import pytest
@@ -262,7 +263,10 @@ def test_prices_name_the_sizes_of_the_bundle():
         ("warehouse_size", "warehouse_dbu"),
     ):
         assert variables[variable]["default"] in sources[key]
-    assert variables["embedding_deployment"]["default"] in sources["embedding"]
+    template = (REPOSITORY / "infra" / "bicep" / "main.bicep").read_text()
+    for parameter, key in (("embeddingModel", "embedding"), ("chatModel", "chat_input")):
+        (model,) = re.findall(rf"^param {parameter} string = '(.+)'$", template, re.MULTILINE)
+        assert model in sources[key]
 
 
 def counted(activities: list[dict], kinds: set[str] | None = None) -> int:
