@@ -104,7 +104,7 @@ RULES = (
          f"{_FIRST_TIME}test_check_of_a_whole_environment_finds_nothing_missing_and_changes_nothing"),
     # what is not here
     Rule("(az|FACTORY=)", Way.NOT_HERE, "needs a subscription of Azure"),
-    Rule("(databricks|for group in)", Way.NOT_HERE, "needs a workspace and its command line"),
+    Rule("(databricks|for name in)", Way.NOT_HERE, "needs a workspace and its command line"),
     Rule(r"\.venv-connect/bin/python -m pdb", Way.NOT_HERE, "needs a workspace"),
     Rule("gh ", Way.NOT_HERE, "needs a repository on GitHub"),
     Rule("(read -rs|sqlcmd)", Way.NOT_HERE, "needs a SQL Server and its password"),
