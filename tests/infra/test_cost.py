@@ -110,9 +110,32 @@ def test_gpu_hours_worked_out_by_hand():
 
 
 def test_warehouse_worked_out_by_hand():
-    found = lines(warehouse_hours_day=3, school_days_month=20, warehouse_clusters=1)
+    found = lines(
+        warehouse_hours_day=3, school_days_month=20, warehouse_clusters=1, alert_hours_day=0
+    )
 
     assert found["Databricks", "SQL warehouse"].dollars == pytest.approx(20 * 3 * 4 * 0.70)
+
+
+def test_alerts_keep_the_warehouse_awake_every_day():
+    found = lines(warehouse_hours_day=0, alert_hours_day=0.5)
+
+    assert found["Databricks", "SQL warehouse"].dollars == pytest.approx(730 / 24 * 0.5 * 4 * 0.70)
+
+
+def test_hours_of_alerts_fit_their_schedule_and_the_warehouse():
+    resources = REPOSITORY / "resources"
+    monitoring, queries = (
+        yaml.safe_load((resources / name).read_text())["resources"]
+        for name in ("monitoring.alerts.yml", "queries.sql_warehouses.yml")
+    )
+    stops_after = queries["sql_warehouses"]["queries"]["auto_stop_mins"]
+    schedules = [each["schedule"] for each in monitoring["alerts"].values()]
+    (cron,) = {each["quartz_cron_schedule"] for each in schedules}
+    times = len(cron.split()[2].split(","))
+
+    assert "*" not in cron.split()[2]
+    assert times * stops_after < SIZES["medium"].alert_hours_day * 60 <= times * (stops_after + 5)
 
 
 def test_data_factory_waits_as_long_as_the_jobs_run():
@@ -157,7 +180,7 @@ def test_public_pays_for_no_private_endpoint():
 
 def test_notes_name_what_the_jobs_would_stop():
     assert cost.estimate(assumptions_of("small", {}), PRICES).notes == ()
-    assert "train for 54 h" in cost.estimate(SIZES["large"], PRICES).notes[0]
+    assert "train for 30 h" in cost.estimate(SIZES["large"], PRICES).notes[0]
     slow = assumptions_of("small", {"ingest_hours": 5})
     assert "daily run takes" in cost.estimate(slow, PRICES).notes[0]
 
@@ -321,7 +344,7 @@ def test_cost_table_has_a_row_for_each_resource_beside_what_was_expected():
 def test_cost_of_one_size_shows_every_line_and_takes_changes():
     before, after = shown("--size", "medium"), shown("--size", "medium", "--set", "students=20000")
 
-    assert len(before.splitlines()) == 2 + len(cost.estimate(SIZES["medium"], PRICES).lines) + 1
+    assert len(before.splitlines()) == 2 + len(cost.estimate(SIZES["medium"], PRICES).lines)
     assert f"{total(students=20_000):,.0f}" in after
     assert before != after
 
@@ -341,7 +364,7 @@ def test_cost_takes_prices_from_a_file(tmp_path):
 
     dear = json.loads(shown("--json", "--prices", str(file)))["sizes"]["small"]["total"]
 
-    assert dear == pytest.approx(total("small") + 160 * (70 - 0.7))
+    assert dear == pytest.approx(total("small") + (160 + 730 / 24 * 0.6 * 4) * (70 - 0.7))
 
 
 @pytest.mark.parametrize("text", ["students", "=5", ""])

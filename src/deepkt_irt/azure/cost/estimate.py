@@ -110,15 +110,17 @@ def databricks(a: Assumptions, p: Prices) -> Lines:
     Serverless tasks: runs x (tasks x dbu_per_task + million responses kept x dbu_per_million),
     for the daily and the weekly job; for model_serving, which reads no responses, runs x tasks x
     dbu_per_task. Ingest node: daily runs x (ingest_hours + million new x ingest_hours_million),
-    at the price of the machine and of its DBU. Warehouse: school days x hours awake x clusters
-    x DBU of its size; it stops ten minutes after the last query, which counts as awake. Vector
-    Search: units x 730 hours, as the endpoint never sleeps.
+    at the price of the machine and of its DBU. Warehouse: (school days x
+    warehouse_hours_day x clusters + all days x alert_hours_day) x DBU of its size; it stops ten
+    minutes after the last query, which counts as awake. Vector Search: units x 730 hours, as the
+    endpoint never sleeps.
     """
     daily = a.daily_runs_month * serverless_dbu(a.daily_serverless_tasks, a)
     weekly = a.weekly_runs_month * serverless_dbu(a.weekly_serverless_tasks, a)
     serving = a.serving_runs_month * serving_dbu(a)
     hours = a.daily_runs_month * ingest_hours(a)
     awake = a.school_days_month * a.warehouse_hours_day * a.warehouse_clusters
+    awake += HOURS_MONTH / 24 * a.alert_hours_day
     name = "Databricks"
     return (
         Line(name, "serverless tasks, daily", daily, "DBU", p["serverless_jobs_dbu"]),

@@ -36,13 +36,14 @@ EXPECTED = {
         500,
         2_000,
         "No cluster stays up: tasks of minutes run serverless or on one small node, so what is "
-        "paid is the SQL warehouse, by the hours that people keep it awake.",
+        "paid is the SQL warehouse, by the hours that people and alerts keep it awake.",
     ),
     "GPU training": Expected(
         500,
         1_500,
         "One small T4 node is up for a few hours a week, in place of larger cards (the V100 types "
-        "are retired); it grows with the responses kept, since training runs on one core of it.",
+        "are retired); it grows with the responses kept, and is counted at the speed of one core, "
+        "since nobody has timed the card.",
     ),
     "ADLS": Expected(
         20,
