@@ -11,6 +11,7 @@ import yaml
 from conftest import REPOSITORY
 from deepkt_irt.azure.bicep.template import read_template
 from deepkt_irt.bundle.resolve import Choices, resolve
+from deepkt_irt.bundle.rules import one_scheduler
 
 WORKFLOWS = REPOSITORY / ".github" / "workflows"
 SCRIPT = REPOSITORY / "scripts" / "factory_triggers.sh"
@@ -97,6 +98,26 @@ def test_triggers_stand_still_while_anything_changes():
     order.append("factory_triggers.sh start")
     assert [place(bundle, text) for text in order] == sorted(place(bundle, t) for t in order)
     assert "factory_triggers.sh start" in bundle[-1]
+
+
+def test_triggers_start_only_where_data_factory_drives():
+    deploy = yaml.safe_load((WORKFLOWS / "deploy.yml").read_text())
+    job = deploy["jobs"]["bundle"]
+    expression = "vars.SCHEDULER == 'workflows' && 'UNPAUSED' || 'PAUSED'"
+
+    assert job["env"]["BUNDLE_VAR_scheduler"] == "${{ vars.SCHEDULER || 'data_factory' }}"
+    assert job["env"]["BUNDLE_VAR_schedule_pause_status"] == f"${{{{ {expression} }}}}"
+    assert job["steps"][-1]["if"] == "env.BUNDLE_VAR_scheduler == 'data_factory'"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "status"), [("data_factory", "PAUSED"), ("workflows", "UNPAUSED")]
+)
+def test_scheduler_and_status_of_a_deployment_agree(scheduler, status):
+    values = {"scheduler": scheduler, "schedule_pause_status": status}
+    bundle = resolve(REPOSITORY, "prod", Choices(values, placeholders=True))
+
+    assert list(one_scheduler(bundle, None)) == []
 
 
 @pytest.fixture
