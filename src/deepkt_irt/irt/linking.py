@@ -2,8 +2,8 @@
 
 theta_linked = A theta + B, so b becomes A b + B, a becomes a / A, and c stays. An item without a
 slope of its own (1PL) has slope 1 in the calibration it comes from and 1 / A on the linked scale;
-whoever stores such an item without a slope must remember A. Where all anchors are 1PL, A is 1 by
-definition and only B is estimated, so a 1PL calibration stays one, link after link.
+whoever stores such an item without a slope must remember A. Where all anchors are 1PL, A is the
+ratio of their slopes without an error: 1, or the A by which the old calibration was linked itself.
 """
 
 from collections.abc import Callable
@@ -70,7 +70,7 @@ class Link:
         screened: Items left out as having moved, (items,).
         slope: A.
         intercept: B in logits.
-        slope_se: Standard error of A; 0 where it is 1 by definition, NaN without a link.
+        slope_se: Standard error of A; 0 where all anchors are 1PL, NaN without a link.
         intercept_se: Standard error of B; NaN without a link.
         covariance: Of the errors of A and B; NaN without a link.
         correlation: Of the anchors' difficulties, their errors included; NaN if there are too few.
