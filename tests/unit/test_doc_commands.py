@@ -23,7 +23,8 @@ COMMANDS = every_command()
 HERE = of_way(Way.HERE)
 COST = [command for command in HERE if command.words[:2] == ["deepkt", "cost"]]
 DEVELOPMENT = [command for command in HERE if command.page == "docs/development.md"]
-ENVIRONMENTS = [command for command in HERE if command.page in {"README.md", "docs/deployment.md"}]
+GUIDES = {"README.md", "docs/workspace.md", "docs/deployment.md"}
+ENVIRONMENTS = [command for command in HERE if command.page in GUIDES]
 REQUIREMENTS = [command for command in HERE if command.page == "CONTRIBUTING.md"]
 STANDS_IN = """#!/bin/sh
 echo '{"userName": "ann.miller@example.org"}'

@@ -149,12 +149,12 @@ def test_tracked_files_name_no_home_folder_and_no_registry():
     assert not {"uv.lock", "poetry.lock"} & set(tracked)
 
 
-def test_commands_have_help_and_stand_in_the_readme():
-    readme = (REPOSITORY / "README.md").read_text()
+def test_commands_have_help_and_stand_on_their_page():
+    page = (REPOSITORY / "docs" / "commands.md").read_text()
     commands = typer.main.get_command(app).commands
 
     assert [name for name, command in commands.items() if not command.help] == []
-    assert [name for name in commands if f"deepkt {name}" not in readme] == []
+    assert [name for name in commands if f"deepkt {name}" not in page] == []
 
 
 def test_make_verbs_in_the_docs_exist():

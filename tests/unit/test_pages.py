@@ -69,8 +69,9 @@ def test_readme_shows_how_to_run_own_files():
     assert ["run", "--source", "responses_csv"] in starts
 
 
-def test_options_beside_a_command_in_the_readme_table_exist():
-    rows = re.findall(r"(?m)^\| `deepkt ([\w-]+)([^|]*)\|(.*)\|$", text_of("README.md"))
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+def test_options_beside_a_command_in_a_table_exist(page):
+    rows = re.findall(r"(?m)^\| `deepkt ([\w-]+)([^|]*)\|(.*)\|$", text_of(page))
     unknown = [
         (name, option)
         for name, *cells in rows
@@ -117,8 +118,8 @@ def test_paths_of_a_page_exist(page):
     assert [path for path in named if not any((f / path).exists() for f in folders)] == []
 
 
-def test_tree_in_the_readme_is_the_tree_of_the_package():
-    tree = text_of("README.md").split("src/deepkt_irt/\n")[1].split("\n```\n")[0]
+def test_tree_of_the_development_guide_is_the_tree_of_the_package():
+    tree = text_of("docs/development.md").split("src/deepkt_irt/\n")[1].split("\n```\n")[0]
     inside, beside = tree.split("\ntests/")
     named = set(re.findall(r"\b([a-z_]+)/", inside))
     package = REPOSITORY / "src" / "deepkt_irt"
@@ -130,8 +131,9 @@ def test_tree_in_the_readme_is_the_tree_of_the_package():
     assert all((REPOSITORY / name).is_dir() for name in named_beside)
 
 
-def test_tasks_in_the_readme_are_registered():
-    row = next(line for line in text_of("README.md").splitlines() if "each task by itself" in line)
+def test_tasks_of_the_commands_are_registered():
+    lines = text_of("docs/commands.md").splitlines()
+    row = next(line for line in lines if "each task by itself" in line)
     named = re.findall(r"`(\w+)`", row)
 
     assert named
