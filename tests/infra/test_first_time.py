@@ -21,6 +21,7 @@ WORKFLOWS = REPOSITORY / ".github" / "workflows"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))
 STEPS = [path for path in SCRIPTS if path.name != "common.sh"]
 GUIDE = (REPOSITORY / "docs" / "deployment.md").read_text()
+CHOICES = (REPOSITORY / "docs" / "choices.md").read_text()
 
 # Stands for `az` and `databricks`: keeps how it was called, and gives the first answer that fits.
 # Arguments end with \x1f, what came on the standard input follows \x1d, a call ends with \x1e.
@@ -241,7 +242,7 @@ def test_bootstrap_registers_what_the_templates_use_and_deploys_once(run):
 def test_bootstrap_prints_the_variables_that_workflows_read(run):
     ended, _ = run("01_bootstrap.sh", "staging")
     printed = dict(re.findall(r"gh variable set (\w+) .*--body '(.*)'", ended.stdout))
-    by_hand = set(re.findall(r"gh variable set (\w+)", GUIDE))
+    by_hand = set(re.findall(r"gh variable set (\w+)", GUIDE + CHOICES))
     read = {
         name
         for path in WORKFLOWS.glob("*.yml")
