@@ -60,7 +60,9 @@ RULES = (
     Rule("deepkt run --source (rest_api)", Way.ELSEWHERE, "tests/unit/test_pull_rest_api.py::"
          "test_run_pulls_what_a_connection_file_names_before_it_runs_the_tasks"),
     Rule("deepkt (run|stream|ask|explain|models|replay|forget|evaluate|serve) ", Way.NIGHTLY),
-    Rule("deepkt status", Way.NIGHTLY),
+    Rule("deepkt (status|show)", Way.NIGHTLY),
+    Rule("deepkt settings", Way.ELSEWHERE, "tests/unit/test_table_commands.py::"
+         "test_settings_of_a_part_have_default_range_and_meaning"),
     Rule("(score_students|recommend_items|publish_report) ", Way.NIGHTLY),
     Rule("mv answers-1042", Way.NIGHTLY),
     Rule(r"\.venv/bin/python -m pdb", Way.NIGHTLY),

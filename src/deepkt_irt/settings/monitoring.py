@@ -26,10 +26,13 @@ class AlertSettings(Frozen):
         0.2,
         ge=0,
         lt=1,
-        description="of the explanations of the last seven days that a model was asked for and "
-        "whose answer was not published",
+        description="of the explanations of the last seven days that a model was to word, those "
+        "it did not, or not provably",
     )
     cost_usd: float = Field(25.0, ge=0, description="of language models, today and yesterday")
     without_recommendation_share: float = Field(
-        0.1, ge=0, lt=1, description="of all students whom nothing is offered"
+        0.1,
+        ge=0,
+        lt=1,
+        description="of the students whose mastery is known, those without an offer",
     )
