@@ -23,6 +23,7 @@ from deepkt_irt.tracking import ModelStore, Training, signature_of
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.skipif(
         not all(importlib.util.find_spec(name) for name in ("fastapi", "uvicorn")),
         reason="the scoring server's packages are not installed",

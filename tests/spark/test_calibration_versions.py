@@ -133,6 +133,7 @@ def test_calibrate_items_later_version_comes_on_the_scale_of_the_first(
     assert mean == pytest.approx(1.0, abs=0.4)
 
 
+@pytest.mark.nightly
 def test_calibrate_items_fixed_anchors_keep_their_parameters(store, context, events):
     store.overwrite(CANONICAL_LEARNING_EVENTS, events(school(1, prefix="a", b=B)))
     calibrate_items(context(TASK))

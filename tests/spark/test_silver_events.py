@@ -91,9 +91,9 @@ def test_events_class_key_is_a_hash_of_the_class_and_null_without_one(owned):
     assert in_order(made, "class_key") == [(f"class-{digest[:16]}",), (None,)]
 
 
-def test_events_class_key_is_what_the_readme_tells_a_district(owned, spark):
-    readme = (REPOSITORY / "README.md").read_text()
-    (told,) = re.findall(r"SELECT (concat\('class-', .*?\)), '", readme)
+def test_events_class_key_is_what_the_guide_tells_a_district(owned, spark):
+    page = (REPOSITORY / "docs" / "workspace.md").read_text()
+    (told,) = re.findall(r"SELECT (concat\('class-', .*?\)), '", page)
     made = events(owned({"class_id": "7b", "response_order": 1.0}))
 
     key = spark.range(1).selectExpr(told.replace("responses_csv:", "s:")).first()[0]
