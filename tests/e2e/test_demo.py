@@ -61,6 +61,7 @@ def test_demo_students_get_different_items(table):
     assert first.select("item_id").distinct().count() > 5
 
 
+@pytest.mark.nightly
 def test_demo_again_changes_no_row_and_no_version(spark, demo_lake):
     store = TableStore(spark, lake=demo_lake)
     before = checksums(store), [store.version(each) for each in COMPARED]
