@@ -7,7 +7,7 @@ means, where to look first and what to do is on docs/operations.md, under its ti
 from dataclasses import dataclass
 from string import Template
 
-from deepkt_irt.dashboards.measures import WITHOUT_ITEM, Unit
+from deepkt_irt.dashboards.measures import Unit
 from deepkt_irt.settings import AlertSettings
 
 _HOURS = "(unix_micros($now) - unix_micros(max(ended_at))) / 3.6e9D"
@@ -105,7 +105,7 @@ def _of_people(settings: AlertSettings) -> tuple[Alert, ...]:
         Alert("without_recommendation", "Students have nothing to practise",
               "of those whose mastery is known",
               Unit.SHARE, settings.without_recommendation_share,
-              f"count(DISTINCT CASE WHEN {WITHOUT_ITEM} THEN student_key END) "
+              "count(DISTINCT CASE WHEN next_item_id IS NULL THEN student_key END) "
               "/ nullif(count(DISTINCT student_key), 0)", "student_today",
               "needs_help IS NOT NULL"),
     )  # fmt: skip

@@ -58,7 +58,7 @@ def _latest(column: str, condition: str) -> str:
 
 
 # before anybody is scored, nobody can be offered anything
-WITHOUT_ITEM = "needs_help IS NOT NULL AND next_item_id IS NULL"
+_WITHOUT_ITEM = "needs_help IS NOT NULL AND next_item_id IS NULL"
 _CHAMPION = "is_champion AND model_name = 'sakt'"
 
 MEASURES = (
@@ -75,7 +75,7 @@ MEASURES = (
         "Students with nothing to practise",
         Unit.COUNT,
         "student_today",
-        _if_known("needs_help", _count(WITHOUT_ITEM, "student_key")),
+        _if_known("needs_help", _count(_WITHOUT_ITEM, "student_key")),
     ),
     Measure(
         "items_to_mend",

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from deepkt_irt.errors import UsageError
 from deepkt_irt.tables.contract import Column, Layer, Privacy, Table, View
 from deepkt_irt.tables.ddl import view_ddl
-from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS
+from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS, within_today
 from deepkt_irt.tables.silver import CLASS_TEACHERS, USERS
 
 FILTERED_COLUMN = "student_key"
@@ -177,7 +177,9 @@ def may_see_class(roles: Roles, class_key: str, *, schemas: Mapping[Layer, str])
 
 
 def _members(schemas: Mapping[Layer, str]) -> str:
-    told = f"{_name(CLASS_MEMBERSHIPS, schemas)} WHERE {_today('member_from', 'member_until')}"
+    told = (
+        f"{_name(CLASS_MEMBERSHIPS, schemas)} WHERE {within_today('member_from', 'member_until')}"
+    )
     return (
         f"SELECT student_key, explode(class_keys) AS class_key FROM {_name(USERS, schemas)} "  # noqa: S608
         f"UNION ALL SELECT student_key, class_key FROM {told}"
@@ -185,16 +187,13 @@ def _members(schemas: Mapping[Layer, str]) -> str:
 
 
 def _teachers(schemas: Mapping[Layer, str]) -> str:
-    told = f"{_name(ROSTER_TEACHERS, schemas)} WHERE {_today('teaches_from', 'teaches_until')}"
+    told = (
+        f"{_name(ROSTER_TEACHERS, schemas)} WHERE {within_today('teaches_from', 'teaches_until')}"
+    )
     return (
         f"SELECT class_key, lower(teacher) AS teacher FROM {_name(CLASS_TEACHERS, schemas)} "  # noqa: S608
         f"UNION ALL SELECT class_key, teacher FROM {told}"
     )
-
-
-def _today(first: str, end: str) -> str:
-    """Whether today lies in a period whose ends may be unknown."""
-    return f"coalesce({first} <= current_date(), true) AND coalesce({end} > current_date(), true)"
 
 
 def mask_identifier(roles: Roles, value: str) -> str:

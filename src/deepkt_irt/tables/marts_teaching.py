@@ -5,7 +5,7 @@ from string import Template
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Column, Layer, Privacy, View
 from deepkt_irt.tables.gold import BANDIT_RECOMMENDATIONS, STUDENT, STUDENT_MASTERY
-from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS
+from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, within_today
 from deepkt_irt.tables.silver import ITEMS, SKILLS, USERS
 
 SMALL_GROUP = 10  # means over fewer students are not shown
@@ -22,17 +22,16 @@ def _personal(name: str, kind: str, comment: str, unit: str = "") -> Column:
 
 # classes of answers, and those of a roster today; who is in none counts as in one of their own, so
 # that nobody is left out
-_MEMBERS = """
+_MEMBERS = f"""
   SELECT u.student_key, u.n_events, u.last_answered_at AS last_seen_at,
          coalesce(p.class_key, '') AS class_key
-  FROM {users} u LEFT JOIN (
-    SELECT student_key, explode(class_keys) AS class_key FROM {users}
+  FROM {{users}} u LEFT JOIN (
+    SELECT student_key, explode(class_keys) AS class_key FROM {{users}}
     UNION
-    SELECT student_key, class_key FROM {class_memberships}
-    WHERE coalesce(member_from <= current_date(), true)
-          AND coalesce(member_until > current_date(), true)
+    SELECT student_key, class_key FROM {{class_memberships}}
+    WHERE {within_today("member_from", "member_until")}
   ) p USING (student_key)
-"""
+"""  # noqa: S608 - with names of this package
 
 CLASS_MEMBERS = View(
     layer=Layer.GOLD,

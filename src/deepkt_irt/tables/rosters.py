@@ -2,6 +2,12 @@
 
 from deepkt_irt.tables.contract import Check, Column, Layer, Privacy, Table
 
+
+def within_today(first: str, end: str) -> str:
+    """SQL: today lies in a period, from its first day to before its end; either may be unknown."""
+    return f"coalesce({first} <= current_date(), true) AND coalesce({end} > current_date(), true)"
+
+
 _MEMBERSHIP = Column("membership_id", "string", "pseudonym of the enrolment")
 _CLASS = Column("class_key", "string", "pseudonym of the class; joins silver.classes")
 
