@@ -45,6 +45,7 @@ fast: $(READY)
 	$(BIN)/python -m pytest tests/unit -m "not slow" $(PARALLEL)
 
 nightly: $(READY) $(CONNECT_READY)
+	$(BIN)/python -m pytest tests/unit -m "not slow" --hypothesis-profile=new_examples
 	$(BIN)/python -m pytest -m nightly
 	$(BIN)/python scripts/connect_tests.py $(CONNECT_VENV)/bin/python tests/spark -m "not data"
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pandas as pd
 import pytest
 from xdist.remote import Producer
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 AS_OF = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+
+# the same examples in every run, so that a change is judged by what it changed; `make nightly`
+# looks for new ones
+hypothesis.settings.register_profile("same_examples", derandomize=True)
+hypothesis.settings.register_profile("new_examples", derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("same_examples")
 
 MakeFrame = Callable[..., "DataFrame"]
 ONE_LAKE = {

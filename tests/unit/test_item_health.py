@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deepkt_irt.reporting.item_facts import GroupDif, ItemFacts, OptionFacts
@@ -330,6 +330,11 @@ def test_missing_values_break_no_rule(missing):
     assert judge(ItemFacts(n_responses=400, model="1PL"), SETTINGS).status == "good"
 
 
+SAME_WRONG = OptionFacts(
+    answer="A", n=0, share=None, mean_ability=None, point_biserial=1.0, is_key=False
+)
+
+
 @given(
     st.builds(
         ItemFacts,
@@ -360,6 +365,7 @@ def test_missing_values_break_no_rule(missing):
         ),
     )
 )
+@example(ItemFacts(n_responses=30, options=(SAME_WRONG, replace(SAME_WRONG, n=4))))
 def test_any_item_gets_a_status_that_its_reasons_bear_out(facts):
     judgement = judge(facts, SETTINGS)
 

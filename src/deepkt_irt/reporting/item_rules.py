@@ -225,13 +225,13 @@ def _tempting(facts: ItemFacts) -> OptionFacts | None:
     """The wrong answer most tied to ability, if it certainly is."""
     n = sum(option.n for option in facts.options)
     tied = [
-        (low, option.answer, option)
+        (low, option)
         for option in facts.options
         if option.is_key is False
         and (low := _end(option.point_biserial, n, -1)) is not None
         and low > 0
     ]
-    return max(tied)[2] if tied else None
+    return max(tied, key=lambda each: (each[0], each[1].answer))[1] if tied else None
 
 
 def _stands(each: GroupDif, ets_class: str, cuts: Cuts) -> bool:
