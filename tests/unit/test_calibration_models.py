@@ -140,6 +140,16 @@ def test_calibrate_rare_score_levels_make_an_item_right_or_wrong():
     assert fitted.p_value[0] == pytest.approx(levels[:, 0].mean() / 2)
 
 
+def test_calibrate_item_nobody_got_full_credit_on_is_right_or_wrong():
+    levels = np.tile(np.array([[0, 0], [1, 1], [1, 0], [0, 1]]), (30, 1))
+
+    fitted = calibrate(long(levels, n_steps=np.array([2, 1])), settings=SETTINGS)
+
+    assert fitted.model.tolist() == ["1PL", "2PL"]
+    assert fitted.items.n_steps.tolist() == [1, 1]
+    assert fitted.p_value.tolist() == [0.25, 0.5]
+
+
 def test_calibrate_graded_item_with_few_responses_reports_no_slope():
     thresholds = np.array([[-0.5, 0.7]] * 4)
     truth = ItemParameters(thresholds, np.ones(4), np.zeros(4))

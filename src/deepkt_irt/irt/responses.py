@@ -166,7 +166,7 @@ def select(
     if not len(kept):
         raise NoData(f"no item has {settings.min_responses} first attempts")
     rare = (counts < settings.min_level_responses) & (levels <= steps[:, None])
-    graded = (steps > 1) & (steps < settings.max_levels) & ~rare.any(axis=1)
+    graded = (steps > 1) & (steps < settings.max_levels) & (steps <= highest) & ~rare.any(axis=1)
     joined = _joined(counts, steps, graded)[kept]
     enough = (n >= settings.min_responses_2pl)[kept]
     own_steps = np.where(graded, steps, 1)[kept]

@@ -21,7 +21,7 @@ class CalibrationSettings(Frozen):
         6, ge=3, le=12, description="more score levels: the item counts as right or wrong"
     )
     min_level_responses: int = Field(
-        10, ge=1, description="a score level met less often joins its neighbour"
+        10, ge=1, description="a level met less often: the item counts as right or wrong"
     )
     assume_guessing: bool = Field(
         default=True,
