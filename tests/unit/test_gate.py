@@ -218,11 +218,14 @@ def test_by_group_means_have_intervals_and_small_groups_are_left_out():
     assert found[0].reward[1] < 0.5 < found[0].reward[2]
 
 
-def test_by_group_without_any_reward_says_nothing_of_it():
+@pytest.mark.parametrize("n_rewarded", [0, 1, 19])
+def test_by_group_rewards_of_few_students_are_left_out(n_rewarded):
     student = np.arange(30)
+    reward = np.where(student < n_rewarded, 0.8, np.nan)
     found = by_group(
-        student, np.full(30, "A", dtype=object), student, np.full(30, 0.7), np.full(30, np.nan),
+        student, np.full(30, "A", dtype=object), student, np.full(30, 0.7), reward,
         min_students=20, bootstrap=Bootstrap(50),
     )  # fmt: skip
 
     assert np.isnan(found[0].reward).all()
+    assert found[0].predicted[0] == pytest.approx(0.7)

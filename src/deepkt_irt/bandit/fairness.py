@@ -23,7 +23,7 @@ class GroupFigures:
         n_decisions: Decisions about them.
         n_items: Different items recommended to them.
         predicted: Mean expected success of what was recommended, with its interval.
-        reward: Mean reward of the decisions that have one; NaN if none has.
+        reward: Mean reward of the decisions that have one; NaN where too few students have any.
     """
 
     group: str
@@ -52,7 +52,7 @@ def by_group(  # noqa: PLR0913 - columns of a log
         item: Recommended, (decisions,).
         predicted: Expected success then, (decisions,).
         reward: NaN while pending, (decisions,).
-        min_students: Smaller groups are left out.
+        min_students: Smaller groups, and figures of fewer students, are left out.
         bootstrap: How students are resampled.
     """
     names = sorted({name for name in group.tolist() if isinstance(name, str)})
@@ -68,21 +68,21 @@ def by_group(  # noqa: PLR0913 - columns of a log
                 n_students=n_students,
                 n_decisions=int(own.sum()),
                 n_items=len(np.unique(item[own])),
-                predicted=_mean(student[own], predicted[own], bootstrap),
-                reward=_mean(student[own], reward[own], bootstrap),
+                predicted=_mean(student[own], predicted[own], min_students, bootstrap),
+                reward=_mean(student[own], reward[own], min_students, bootstrap),
             )
         )
     return found
 
 
 def _mean(
-    student: IntArray, values: FloatArray, bootstrap: Bootstrap
+    student: IntArray, values: FloatArray, min_students: int, bootstrap: Bootstrap
 ) -> tuple[float, float, float]:
-    """Mean of the values that are known, with an interval over students."""
+    """Mean of the values that are known, with an interval over students; NaN of too few."""
     known = np.isfinite(values)
-    if not known.any():
+    names, code = np.unique(student[known], return_inverse=True)
+    if len(names) < min_students:
         return float("nan"), float("nan"), float("nan")
-    code = np.unique(student[known], return_inverse=True)[1]
     total = np.bincount(code, weights=values[known])
     n = np.bincount(code).astype(np.float64)
     figure = Ratios(total[None], n[None], np.ones(1))
