@@ -360,6 +360,39 @@ def test_decide_and_rewards_need_nothing_but_tables(store, write, context):
     assert rows(store.read(BANDIT_REWARDS), "event_id", "reward") == [("x-1", 1.0)]
 
 
+def test_an_answer_counts_for_one_decision_however_often_rewards_are_looked_for(
+    store, write, context
+):
+    """Both items were recommended twice before the first was answered."""
+    write(ITEMS, *({"item_id": i, "skill_ids": ["a"]} for i in ("i0", "i1")))
+    write(SKILLS, {"skill_id": "a"})
+    write(SAKT_PREDICTIONS, *offered("x", i0=0.7, i1=0.7))
+    settings = Settings.model_validate({"reward": {"kind": "next_success"}})
+    runs = [context(TASK, settings=settings, as_of=AS_OF + n * timedelta(days=1)) for n in range(4)]
+    catalogue, curves = catalogue_of(runs[0])
+    recommender = Recommender(
+        catalogue=catalogue,
+        curves=curves,
+        recommendation=settings.recommendation,
+        policy_name=RULE,
+        state=fresh_state(catalogue.item_ids, settings.bandit),
+    )
+    for run in runs[:2]:
+        decide(run, recommender, Version(MODEL, "1", "run"))
+    later = runs[1].as_of
+    answers = [
+        answer("x", n, item, at=later + timedelta(hours=n), skill="a")
+        for n, item in enumerate(("i0", "i1"), 1)
+    ]
+    write(CANONICAL_LEARNING_EVENTS, *answers)
+
+    for run in runs[2:]:
+        note_rewards(run, catalogue, curves)
+
+        rewarded = rows(store.read(BANDIT_REWARDS), "event_id", "decided_at")
+        assert rewarded == [("x-1", later.replace(tzinfo=None))]
+
+
 DAY = timedelta(days=1)
 STUDENTS = [f"s{n:02}" for n in range(12)]
 

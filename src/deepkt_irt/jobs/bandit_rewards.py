@@ -87,6 +87,8 @@ def _taken_up(ctx: JobContext) -> "DataFrame":
         .filter("nth_answer = 1")
         .withColumn("nth_decision", F.row_number().over(last))
         .filter("nth_decision = 1")
+        # a later decision took the answer on another day
+        .join(ctx.read(BANDIT_REWARDS).select("event_id"), "event_id", "left_anti")
         .drop("nth_answer", "nth_decision", "last_sequence_number")
     )
 
