@@ -19,15 +19,18 @@ pytestmark = pytest.mark.spark
 MONITOR, CALIBRATE = TASKS["monitor_items"], TASKS["calibrate_items"]
 FIRST_DAY = datetime(2025, 1, 16, tzinfo=UTC)  # windows of 28 days begin here, counted from 1970
 B = np.linspace(-1.8, 1.8, 16)
-DRIFTED = 5
+DRIFTED, LEAKED = 5, 9
 SMALL = Settings(
     drift=DriftSettings(min_responses=40, min_anchors=5, min_history=4),
     dif=DifSettings(min_group=40),
 )
 
 
-def cohort(seed, name, *, b, day, mean=0.0, n_students=160):
-    """Everybody answers every item once, in an order of their own, within two weeks."""
+def cohort(seed, name, *, b, day, mean=0.0, n_students=160, quick=None):
+    """Everybody answers every item once, in an order of their own, within two weeks.
+
+    One item may be answered in a third of the time.
+    """
     rng = np.random.default_rng(seed)
     theta = rng.normal(mean, 1, n_students)
     events = []
@@ -44,7 +47,7 @@ def cohort(seed, name, *, b, day, mean=0.0, n_students=160):
                     "sequence_number": place + 1,
                     "correct": right,
                     "answered_at": FIRST_DAY + timedelta(days=day + place * 0.5, minutes=s),
-                    "latency_ms": int(rng.lognormal(9, 0.4)),
+                    "latency_ms": int(rng.lognormal(9, 0.4)) // (3 if i == quick else 1),
                     "hint_count": int(i == 2),
                     "answer": "A" if right else ("B" if rng.random() < 0.7 else f"typed by {s}"),
                     "event_kind": "practice",
@@ -131,24 +134,32 @@ def test_monitor_items_finds_what_moved_and_keeps_what_it_found(store, context, 
     monitor_items(context(MONITOR, settings=SMALL, as_of=as_of + timedelta(days=1)))
     assert rows(store.read(ITEM_DRIFT), *ITEM_DRIFT.column_names) == kept
 
-    write(before, after, cohort(3, "c", b=moved, day=58))
-    later = FIRST_DAY + timedelta(days=90)
-    metrics = monitor_items(context(MONITOR, settings=SMALL, as_of=later))
+    easier = moved - np.where(np.arange(16) == LEAKED, 1.6, 0.0)
+    write(before, after, knowing := cohort(3, "c", b=easier, day=58, quick=LEAKED))
+    metrics = monitor_items(context(MONITOR, settings=SMALL, as_of=FIRST_DAY + timedelta(days=90)))
     assert metrics["windows"] == 1
     drift = store.read(ITEM_DRIFT)
     assert set(kept) < set(rows(drift, *ITEM_DRIFT.column_names))
     third = drift.filter("window_start > '2025-03-01'")
-    assert rows(third.filter("status = 'act'"), "item_id") == [(f"s:item{DRIFTED:02}",)]
+    assert rows(third.filter("status = 'act'"), "item_id", "likely_cause") == [
+        (f"s:item{DRIFTED:02}", "content, display or curriculum changed"),
+        (
+            f"s:item{LEAKED:02}",
+            "answers may have leaked or it was over-exposed: answers also come faster",
+        ),
+    ]
     assert not rows(third.filter(f"item_id = 's:item{DRIFTED:02}'"), "is_anchor")[0][0]
 
     # a window with too few responses says nothing, so what was found before stands
     few = cohort(8, "d", b=moved, day=86, n_students=10)
-    write(before, after, cohort(3, "c", b=moved, day=58), few)
+    write(before, after, knowing, few)
     monitor_items(context(MONITOR, settings=SMALL, as_of=FIRST_DAY + timedelta(days=120)))
     drift, health = store.read(ITEM_DRIFT), store.read(ITEM_HEALTH)
     last = drift.filter(f"item_id = 's:item{DRIFTED:02}'").orderBy("window_start").collect()[-1]
     assert last["status"] == "insufficient_data"
-    assert rows(health.filter("drift_status = 'act'"), "item_id") == [(f"s:item{DRIFTED:02}",)]
+    assert rows(health.filter("drift_status = 'act'"), "item_id") == [
+        (f"s:item{i:02}",) for i in (DRIFTED, LEAKED)
+    ]
 
 
 @pytest.mark.nightly

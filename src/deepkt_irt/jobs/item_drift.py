@@ -72,12 +72,15 @@ def new_drift(ctx: JobContext, attempts: "DataFrame") -> pd.DataFrame | None:
     ended = int((ctx.as_of - _FIRST).total_seconds()) // (_DAY * settings.window_days)
     last = ctx.read(ITEM_DRIFT).agg(F.max("window_start")).collect()[0][0]
     done = -1 if last is None else _index(last, settings)
-    new = timed.filter((F.col("window") < ended) & (F.col("window") > done))
+    known = timed.filter(F.col("window") < ended)
+    new = known.filter(F.col("window") > done)
     sizes = {row["window"]: row["count"] for row in new.groupBy("window").count().collect()}
     if not sizes:
         return None
     seen = share_of_students(new, settings.max_responses, n=sum(sizes.values()))
-    return _judged(ctx, _collected(ctx, seen, sorted(sizes), held), held, settings)
+    # of all windows: of the new one alone, no item would be faster than usual
+    usual = known.groupBy("item_id").agg(F.percentile_approx("latency_ms", 0.5).alias("usual"))
+    return _judged(ctx, _collected(ctx, seen, usual, sorted(sizes), held), held, settings)
 
 
 def _window_of(settings: DriftSettings) -> "Column":
@@ -123,11 +126,12 @@ def _chain(heads: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return mine.sort_values("calibration_version")
 
 
-def _collected(ctx: JobContext, new: "DataFrame", windows: list[int], held: _Held) -> pd.DataFrame:
+def _collected(
+    ctx: JobContext, new: "DataFrame", usual: "DataFrame", windows: list[int], held: _Held
+) -> pd.DataFrame:
     """The responses of new windows with what was known of each student before, in order."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    usual = new.groupBy("item_id").agg(F.percentile_approx("latency_ms", 0.5).alias("usual"))
     abilities = ctx.read(STUDENT_ABILITIES).select(
         "calibration_version",
         "student_key",
