@@ -23,7 +23,7 @@ from deepkt_irt.tables.silver import ITEMS, USERS
 def train_wd_irt(ctx: JobContext) -> Metrics:
     """Train Wide & Deep IRT on what students did before, and evaluate it on held-out students.
 
-    Items are drawn to the latest calibration and told on its scale. A model that the leakage guard
+    Items are told on the scale of the latest calibration. A model that the leakage guard
     refuses is not registered, and becomes champion only if it predicts better, beyond chance, than
     the champion and the baselines. Safe to run again: the same data, settings and code are trained
     and registered once. Stops with NoData if a split has no students.

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepkt_irt.errors import NoData
-from deepkt_irt.jobs.calibrated import CalibratedItems, latest, null_where_missing
+from deepkt_irt.jobs.calibrated import latest, null_where_missing
 from deepkt_irt.jobs.context import JobContext
 from deepkt_irt.jobs.model_evaluations import Work
 from deepkt_irt.jobs.model_training import Fit, Recipe, trained, work_of
@@ -20,8 +20,7 @@ from deepkt_irt.jobs.task import Metrics
 from deepkt_irt.knowledge_tracing.sequences import UNIT_COLUMNS, units_of
 from deepkt_irt.knowledge_tracing.versions import Version
 from deepkt_irt.knowledge_tracing.wide_deep_irt import WideDeepIrt
-from deepkt_irt.knowledge_tracing.wide_deep_items import ItemAnchors
-from deepkt_irt.knowledge_tracing.wide_deep_scale import ScaleLink
+from deepkt_irt.knowledge_tracing.wide_deep_scale import ScaleLink, mean_sigma_link
 from deepkt_irt.knowledge_tracing.wide_deep_training import Epoch
 from deepkt_irt.tables.gold import ITEM_VOCABULARY, WDIRT_FEATURES
 from deepkt_irt.tables.gold_items import CALIBRATIONS, ITEM_PARAMETERS
@@ -45,26 +44,22 @@ def train_and_judge(ctx: JobContext) -> Metrics:
     frame = ctx.read(WDIRT_FEATURES).select(*UNIT_COLUMNS).toArrow().to_pandas()
     if frame.empty:
         raise NoData("no graded responses to train on; bring more files")
-    items = _items(ctx)
-    before = latest(ctx.read(ITEM_PARAMETERS), ctx.read(CALIBRATIONS))
-    kept = {
-        **ctx.settings.wide_deep.model_dump(),
-        "calibration_version": before.version if before else None,
-    }
+    items, kept = _items(ctx), ctx.settings.wide_deep.model_dump()
+    calibrated = _calibrated(ctx, items)
     work = work_of(ctx, MODEL, units_of(frame), settings=kept, seed=_SEED)
-    new = _maker(ctx, items, before)
+    new = _maker(ctx, items)
     recipe = Recipe(
         work=work,
         source=WDIRT_FEATURES,
         params=kept,
-        fit=lambda: _fit(ctx, work, new(work.seed)),
+        fit=lambda: _fit(ctx, work, new(work.seed), calibrated),
         fresh=new,
         load=WideDeepIrt.load,
         service=_service,
     )
     version, metrics = trained(ctx, recipe)
     if version is not None:
-        _keep_items(ctx, version, work, items)
+        _keep_items(ctx, version, work, items, calibrated)
     return metrics
 
 
@@ -76,39 +71,32 @@ def _items(ctx: JobContext) -> pd.DataFrame:
     return joined.set_index("item_index").sort_index()
 
 
-def _maker(
-    ctx: JobContext, items: pd.DataFrame, before: CalibratedItems | None
-) -> Callable[[int], WideDeepIrt]:
-    """Makes models of a seed, drawn to the calibration before."""
-    size = int(items.index.max()) + 1
-    guessable = np.full(size, np.nan)
+def _maker(ctx: JobContext, items: pd.DataFrame) -> Callable[[int], WideDeepIrt]:
+    """Makes models of a seed.
+
+    They are not told the calibration: it holds the answers of the students they are judged on.
+    """
+    guessable = np.full(int(items.index.max()) + 1, np.nan)
     guessable[items.index] = items["is_guessable"].to_numpy(dtype=np.float64)
-    anchors = None if before is None else _anchors(before, items, size)
 
     def new(seed: int) -> WideDeepIrt:
-        settings = ctx.settings.wide_deep
-        return WideDeepIrt(settings, seed=seed, anchors=anchors, guessable=guessable)
+        return WideDeepIrt(ctx.settings.wide_deep, seed=seed, guessable=guessable)
 
     return new
 
 
-def _anchors(before: CalibratedItems, items: pd.DataFrame, size: int) -> ItemAnchors:
-    rows = before.rows.set_index("item_id").reindex(items["item_id"])
-
-    def by_index(name: str) -> FloatArray:
-        values = np.full(size, np.nan)
-        values[items.index] = rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        return values
-
-    return ItemAnchors(
-        difficulty=by_index("difficulty"),
-        se=by_index("difficulty_se"),
-        discrimination=by_index("discrimination"),
-        guessing=by_index("guessing"),
-    )
+def _calibrated(ctx: JobContext, items: pd.DataFrame) -> FloatArray:
+    """Difficulty by the latest calibration where it is certain enough, NaN elsewhere, by index."""
+    found = np.full(int(items.index.max()) + 1, np.nan)
+    before = latest(ctx.read(ITEM_PARAMETERS), ctx.read(CALIBRATIONS))
+    if before is not None:
+        known = before.aligned(pd.Index(items["item_id"]))
+        certain = known.difficulty_se <= ctx.settings.linking.max_anchor_se
+        found[items.index] = np.where(certain, known.items.difficulty, np.nan)
+    return found
 
 
-def _fit(ctx: JobContext, work: Work, model: WideDeepIrt) -> Fit:
+def _fit(ctx: JobContext, work: Work, model: WideDeepIrt, calibrated: FloatArray) -> Fit:
     epochs: list[Epoch] = []
 
     def told(epoch: Epoch) -> None:
@@ -120,7 +108,7 @@ def _fit(ctx: JobContext, work: Work, model: WideDeepIrt) -> Fit:
 
     model.fit(work.histories, work.split, on_epoch=told)
     best = min(epochs, key=lambda epoch: epoch.validation_loss)
-    link = _link(model)
+    link = _link(model, calibrated)
     metrics = {
         "best_epoch": float(best.number),
         "val_log_loss": best.validation_loss,
@@ -138,19 +126,24 @@ def _fit(ctx: JobContext, work: Work, model: WideDeepIrt) -> Fit:
     return Fit(model, metrics, history)
 
 
-def _link(model: WideDeepIrt) -> ScaleLink:
+def _link(model: WideDeepIrt, calibrated: FloatArray) -> ScaleLink:
     """To the scale of the calibration; too few items in common leave the model on its own."""
+    found = model.item_parameters()
+    own = np.where(found.known, found.difficulty, np.nan)
+    n = min(len(own), len(calibrated))
     try:
-        return model.link()
+        return mean_sigma_link(own[:n], calibrated[:n])
     except NoData:
         return _OWN_SCALE
 
 
-def _keep_items(ctx: JobContext, version: Version, work: Work, items: pd.DataFrame) -> None:
+def _keep_items(
+    ctx: JobContext, version: Version, work: Work, items: pd.DataFrame, calibrated: FloatArray
+) -> None:
     """Write the version's items on the calibration's scale."""
     with tempfile.TemporaryDirectory() as scratch:
         model = WideDeepIrt.load(ctx.models.files(version, Path(scratch)))
-    found, link = model.item_parameters(), _link(model)
+    found, link = model.item_parameters(), _link(model, calibrated)
     train = work.split.train
     n = np.bincount(work.histories.item[train], minlength=len(found.known))
     right = np.bincount(

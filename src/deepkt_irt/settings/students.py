@@ -57,9 +57,7 @@ class WideDeepSettings(Frozen):
     hidden: int = Field(8, ge=2, description="units of the first hidden layer; the second: half")
     dropout: float = Field(0.0, ge=0, lt=1, description="in both hidden layers")
     window: int = Field(200, ge=1, description="last responses the ability rests on")
-    discrimination: bool = Field(
-        default=False, description="estimate a per item; else its anchor's, or one for all"
-    )
+    discrimination: bool = Field(default=False, description="estimate a per item; else one for all")
     guessing: bool = Field(default=True, description="estimate c of guessable items")
     prior_sd_log_slope: float = Field(0.3, gt=0, description="normal prior on log a")
     prior_guessing: float = Field(0.2, gt=0, lt=0.5, description="where the prior of c is centred")
