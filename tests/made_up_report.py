@@ -51,13 +51,14 @@ HELP = (
         "class-a",
         24,
         2,
+        0,
         (
             needs_help("Student 1a", SKILLS[0], ITEMS[0]),
             needs_help("Student 2b", SKILLS[1], ITEMS[1]),
         ),
     ),
-    ClassHelp("class-b", 23, 1, (needs_help("Student 3c", SKILLS[0], None),)),
-    ClassHelp("class-c", 9, 0, ()),
+    ClassHelp("class-b", 23, 1, 0, (needs_help("Student 3c", SKILLS[0], None),)),
+    ClassHelp("class-c", 9, 0, 1, ()),
 )
 STUDENTS = (
     student("Student 1a", "class-a"),

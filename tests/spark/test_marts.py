@@ -84,7 +84,7 @@ def test_signs_speak_for_help_on_what_was_practised_lately(frame):
     assert [row["needs_help"] for row in rows] == [bool(signs) for signs in found]
     worst = next(row for row in rows if row["n_signs"] == 3)
     assert worst["reasons"] == [
-        "mastery is at most 30%, below the 60% that opens what follows; 2 skills wait for it",
+        "mastery is surely below the 60% that opens what follows; 2 skills wait for it",
         "the last 9 answers on it were wrong",
         "mastery fell from 62% to 50%",
     ]

@@ -44,10 +44,11 @@ def store(frame):
 
 @pytest.fixture
 def school(store, frame):
-    classes = {"ann": ["class-a"], "bob": ["class-a"], "cid": ["class-a"], "dan": ["class-b"]}
+    classes = {"ann": ["class-a"], "bob": ["class-a"], "cid": ["class-a"], "dan": ["class-b"],
+               "fay": ["class-b"]}  # fmt: skip
     users = [
         {"student_key": s, "source": "s", "class_keys": classes.get(s, ["class-a"]), "n_events": 40}
-        for s in ("ann", "bob", "cid", "dan", "eve")
+        for s in ("ann", "bob", "cid", "dan", "eve", "fay")
     ]
     named = {"source": "s", "standard_codes": [], "in_catalogue": True, "n_events": 9}
     skills = [
@@ -114,7 +115,7 @@ def test_help_today_lists_the_most_urgent_of_each_class_with_reasons_and_next_it
     ann, bob = first.students
     assert (ann.label, ann.worst.skill, ann.n_more) == ("Student ann", "Halves", 1)
     assert ann.worst.reasons == (
-        "mastery is at most 45%, below the 60% that opens what follows; 2 skills wait for it",
+        "mastery is surely below the 60% that opens what follows; 2 skills wait for it",
         "mastery fell from 50% to 30%",
     )
     assert ann.next_item.item == "Cake"
@@ -126,6 +127,8 @@ def test_help_today_lists_the_most_urgent_of_each_class_with_reasons_and_next_it
     assert (bob.next_item, bob.nothing) == (None, "every open skill is mastered")
     assert "in 8 of 24 questions" in bob.behaviour
     assert (second.label, second.n_needing, second.students) == ("class-b", 0, ())
+    # of fay no mastery is known
+    assert (first.n_unknown, second.n_students, second.n_unknown) == (0, 2, 1)
 
 
 def test_help_today_is_not_known_without_mastery(store):

@@ -1,5 +1,7 @@
 """Who needs help, and how recommendations are decided: what the page says of both."""
 
+from dataclasses import replace
+
 import pytest
 
 from deepkt_irt.reporting.help_today import ClassHelp, HelpOnSkill, NeedsHelp
@@ -7,6 +9,7 @@ from deepkt_irt.reporting.policy_report import Gap, GroupShare, PolicyReport
 from deepkt_irt.reporting.run_report import render
 from deepkt_irt.reporting.student_data import Next
 from made_up_items import report
+from made_up_report import HEAT, HELP
 
 REASONS = ("the last 5 answers on it were wrong", "mastery fell from 62% to 34%")
 WORST = HelpOnSkill("Fractions", REASONS, (0.34, 0.21, 0.48), "2026-02-27")
@@ -31,11 +34,12 @@ def student(**changed):
 
 
 def test_page_lists_who_needs_help_on_what_why_and_what_to_practise():
-    calm = ClassHelp("class-b", 20, 0, ())
+    calm = ClassHelp("class-b", 20, 0, 0, ())
     needing = ClassHelp(
         "class-a",
         24,
         7,
+        3,
         (
             student(elsewhere="Nothing on the skill itself fits now."),
             student(
@@ -59,7 +63,24 @@ def test_page_lists_who_needs_help_on_what_why_and_what_to_practise():
     assert "every open skill is mastered" in found
     assert "seen, not judged: answers came far faster in 8 of 30 questions" in found
     assert "The 2 most urgent of 7." in found
+    assert "3 of 24 cannot be judged" in found.split("class-b: ")[0]
     assert "Nobody, by these signs." in found.split("class-b: ")[1]
+    assert "cannot be judged" not in found.split("class-b: ")[1]
+
+
+def test_page_says_of_a_class_nothing_is_known_of_that_it_cannot_be_judged():
+    found = section(render(report(help_today=(ClassHelp("class-a", 9, 0, 9, ()),))), "help")
+
+    assert "9 of 9 cannot be judged: no mastery of theirs is known." in found
+    assert "Nobody, by these signs." not in found
+
+
+def test_page_says_of_how_many_classes_those_are_that_stand_under_help():
+    heat = replace(HEAT, n_classes_in_all=40)
+
+    found = section(render(report(help_today=HELP, heat_map=heat)), "help")
+
+    assert "The 3 largest of 40 classes are shown." in found
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,8 @@ def _report_data(ctx: JobContext) -> ReportData:
     known = report_items.items(ctx.read, version)
     curves = report_items.curves(ctx.read, version, known)
     attention = report_items.attention(ctx.read)
-    files, heat_map = parts.files(ctx), parts.heat_map(ctx)
-    overview, missing = _overview(ctx, n_files=len(files))
+    heat_map = parts.heat_map(ctx)
+    overview, missing = _overview(ctx)
     if heat_map is not None and not heat_map.classes_known:
         missing = (*missing, "No classes are named: all students stand together.")
     helped = report_help.help_today(ctx.read, ctx.settings)
@@ -78,7 +78,7 @@ def _report_data(ctx: JobContext) -> ReportData:
     chosen = [*dict.fromkeys([*urgent, *spread_over_ability(ctx.read, n=_STUDENTS)])]
     return ReportData(
         overview=overview,
-        files=files,
+        files=parts.files(ctx),
         sources=report_sources.source_report(ctx.read),
         refusals=parts.refusals(ctx),
         items=tuple(known.values()),
@@ -116,7 +116,7 @@ def _shown(attention: Attention | None, curves: tuple[Curve, ...]) -> dict[str, 
     return shown
 
 
-def _overview(ctx: JobContext, *, n_files: int) -> tuple[Overview, tuple[str, ...]]:
+def _overview(ctx: JobContext) -> tuple[Overview, tuple[str, ...]]:
     """The lake in figures, and sentences about what it lacks."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
@@ -142,7 +142,7 @@ def _overview(ctx: JobContext, *, n_files: int) -> tuple[Overview, tuple[str, ..
             ("of them graded", row["graded"]),
             ("items", ctx.read(ITEMS).count()),
             ("skills", ctx.read(SKILLS).count()),
-            ("files", n_files),
+            ("files", ctx.read(INGEST_AUDIT).count()),
         ),
         period=(row["first"], row["last"]) if row["first"] else None,
         splits=tuple((each["split"], each["count"]) for each in splits),

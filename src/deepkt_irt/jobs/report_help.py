@@ -51,9 +51,9 @@ def help_today(read: Read, settings: Settings) -> tuple[ClassHelp, ...] | None:
     decided = last_decisions(read, keys)
     refusals = {key: each["reason"] for key, each in decided.items() if each["rank"] == 0}
     found: dict[str, list[NeedsHelp]] = {}
-    sizes: dict[str, tuple[int, int]] = {}
+    sizes: dict[str, tuple[int, int, int]] = {}
     for row in rows:
-        sizes[row["class_key"]] = row["n_students"], row["n_needing"]
+        sizes[row["class_key"]] = row["n_students"], row["n_needing"], row["n_unknown"]
         own, key = found.setdefault(row["class_key"], []), row["student_key"]
         if row["needs_help"]:
             own.append(_needs_help(row, behaviour.get(key), refusals.get(key)))
@@ -70,7 +70,9 @@ def _listed(read: Read, settings: Settings) -> "DataFrame":
 
     everybody = look(student_today(settings), read)
     sizes = everybody.groupBy("class_key").agg(
-        F.count("*").alias("n_students"), F.count_if("needs_help").alias("n_needing")
+        F.count("*").alias("n_students"),
+        F.count_if("needs_help").alias("n_needing"),
+        F.count_if(F.col("needs_help").isNull()).alias("n_unknown"),
     )
     largest = sizes.orderBy(F.desc("n_students"), "class_key").limit(SHOWN_CLASSES)
     order = (

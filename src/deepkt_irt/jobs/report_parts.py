@@ -23,13 +23,17 @@ from deepkt_irt.tables.ops import INGEST_AUDIT, PIPELINE_RUNS, QUARANTINE
 
 ABILITY_BAND = 0.25
 _TITLES = {"sakt": "Knowledge tracing: any next answer", "wd_irt": "Wide & Deep IRT"}
+SHOWN_FILES = 50
 _SKILLS = 12
 _REFUSALS = 20
 
 
 def files(ctx: JobContext) -> tuple[FileAccount, ...]:
-    """The account of every landing file."""
-    rows = ctx.read(INGEST_AUDIT).orderBy("source", "file").collect()
+    """The accounts of the landing files that came in last."""
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    order = (F.desc("ingested_at"), "source", "file")
+    rows = ctx.read(INGEST_AUDIT).orderBy(*order).limit(SHOWN_FILES).collect()
     return tuple(
         FileAccount(r["source"], r["file"], r["rows_read"], r["rows_kept"], r["rows_quarantined"])
         for r in rows
@@ -105,20 +109,24 @@ def evaluations(ctx: JobContext) -> tuple[Evaluations, ...]:
         if r["model_version"] is not None:
             key = (r["evaluated_at"], r["evaluation_id"])
             latest[r["model_name"]] = max(key, latest.get(r["model_name"], key))
+    rows.sort(key=lambda r: r["evaluated_at"])
+    champions = {r["model_name"]: r for r in rows if r["is_champion"]}
     return tuple(
-        _evaluations(name, [r for r in rows if r["evaluation_id"] == last])
+        _evaluations(name, [r for r in rows if r["evaluation_id"] == last], champions.get(name))
         for name, (_, last) in sorted(latest.items())
     )
 
 
-def _evaluations(name: str, own: list[Any]) -> Evaluations:
+def _evaluations(name: str, own: list[Any], champion: Any) -> Evaluations:  # noqa: ANN401 - a row
     own.sort(key=lambda r: (-(r["auc"] or 0.0), r["model_name"]))
+    before = champion is not None and champion["evaluation_id"] != own[0]["evaluation_id"]
     return Evaluations(
         title=_TITLES.get(name, name),
         protocol=own[0]["protocol"],
         data_version=own[0]["data_version"],
         seed=own[0]["seed"],
         models=tuple(_evaluation(r) for r in own),
+        champion=_evaluation(champion) if before else None,
     )
 
 

@@ -55,10 +55,12 @@ class ClassHelp:
         label: Of the class.
         n_students: In it.
         n_needing: Of them, those who need help today.
-        students: The first few of these.
+        n_unknown: Of them, those of whose mastery nothing is known.
+        students: The first few of those who need help.
     """
 
     label: str
     n_students: int
     n_needing: int
+    n_unknown: int
     students: tuple[NeedsHelp, ...]

@@ -127,13 +127,18 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Evaluations:
-    """The latest evaluation of a registered model, with baselines on the same responses."""
+    """The latest evaluation of a registered model, with baselines on the same responses.
+
+    Attributes:
+        champion: As it was evaluated last, if that was before; None if it is among the models.
+    """
 
     title: str
     protocol: str
     data_version: str
     seed: int
     models: tuple[Evaluation, ...]
+    champion: Evaluation | None = None
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,7 @@ SELECT m.class_key, $class_name AS class, m.student_key,
        w.mastery, w.mastery_low, w.mastery_high, w.last_answered_at,
        filter(array(
          CASE WHEN w.is_low THEN concat(
-           'mastery is at most ', format_string('%.0f%%', 100 * w.mastery_high),
-           ', below the $opens_percent that opens what follows',
+           'mastery is surely below the $opens_percent that opens what follows',
            CASE w.n_waiting WHEN 0 THEN '' WHEN 1 THEN '; one skill waits for it'
                             ELSE concat('; ', w.n_waiting, ' skills wait for it') END) END,
          CASE WHEN w.is_stuck
