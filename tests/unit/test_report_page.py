@@ -161,3 +161,14 @@ def test_script_is_small_and_asks_for_nothing_beyond_the_page():
     reaching = r"fetch|XMLHttp|import|WebSocket|sendBeacon|eval|innerHTML|localStorage|https?:"
     assert not re.search(reaching, SCRIPT)
     assert render(report()).count("<script") == 1
+
+
+def test_what_marks_of_charts_say_is_not_left_to_the_eye(page):
+    charts = page.all("svg")
+
+    # of an image a screen reader says the title only
+    assert [each for each in charts if each.get("role") != "group"] == []
+
+
+def test_marks_of_charts_have_a_title_or_none():
+    assert "<title></title>" not in render(whole_report())

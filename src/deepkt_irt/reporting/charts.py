@@ -111,11 +111,11 @@ def mastery_bars(mastery: Sequence[SkillMastery]) -> Markup:
         parts.append(svg.text(4, y + 4, svg.short(each.skill, 27)))
         parts.append(svg.bar(x(0), y - 5, x(each.value), y + 5, "#aacbe7", ""))
         parts.append(svg.line(x(each.low), y, x(each.high), y, svg.INK, width=1.5))
-        about = f"{each.skill}: {each.value:.2f} ({each.low:.2f} to {each.high:.2f})"
+        about = f"{each.skill}: {each.value:.0%} ({each.low:.0%} to {each.high:.0%})"
         if each.before is not None:
             then = x(each.before)
             parts.append(svg.line(then, y - 7, then, y + 7, svg.SOFT, width=2))
-            about += f", {each.trend} (was {each.before:.2f})"
+            about += f", {each.trend} (was {each.before:.0%})"
         parts.append(svg.circle(x(each.value), y, 4, svg.ACCENT, about))
         mark = _TRENDS[each.trend]
         parts.append(svg.text(428, y + 4, f"{each.value:.0%}{mark}  n {each.n}", color=svg.SOFT))

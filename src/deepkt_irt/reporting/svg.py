@@ -51,11 +51,14 @@ def frame(x: Scale, y: Scale, ticks: Sequence[float]) -> list[str]:
 
 
 def drawing(width: float, height: float, title: str, parts: Sequence[str]) -> Markup:
-    """A whole picture, as wide as there is room for, at most its width in pixels."""
+    """A whole picture, as wide as there is room for, at most its width in pixels.
+
+    A group, as a screen reader says of an image its title only, and not what its marks say.
+    """
     body = "".join(parts)
     # all text in the parts was escaped where it was put in
     return Markup(  # noqa: S704
-        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" style="max-width:{width:g}px">'
+        f'<svg viewBox="0 0 {width:g} {height:g}" role="group" style="max-width:{width:g}px">'
         f"<title>{escape(title)}</title>{body}</svg>"
     )
 
@@ -101,9 +104,10 @@ def bar(x1: float, y1: float, x2: float, y2: float, color: str, about: str) -> s
 def area(x1: float, y1: float, x2: float, y2: float, color: str, about: str) -> str:
     """A filled rectangle."""
     top, height = min(y1, y2), abs(y2 - y1)
+    title = f"<title>{escape(about)}</title>" if about else ""
     return (
         f'<rect x="{x1:g}" y="{top:g}" width="{x2 - x1:g}" height="{height:g}" '
-        f'fill="{color}"><title>{escape(about)}</title></rect>'
+        f'fill="{color}">{title}</rect>'
     )
 
 
