@@ -8,6 +8,7 @@ import pytest
 
 from deepkt_irt.reporting.item_dossier import as_json, render_text
 from deepkt_irt.reporting.item_facts import ItemFacts
+from deepkt_irt.reporting.item_figures import use_figures
 from made_up_items import BARE, FLAGGED, GRADED, ONE_PL, START, ItemVersion, window
 
 
@@ -141,3 +142,12 @@ def test_json_writes_a_number_that_is_none_as_null():
 
     assert found["facts"]["rmsd"] is None
     assert found["facts"]["infit"] is None
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.003, "below 1%"), (0.0, "0%"), (0.0099, "below 1%"), (0.01, "1%")]
+)
+def test_a_share_of_a_few_is_not_said_to_be_nobody(share, said):
+    figures = dict(use_figures(replace(FLAGGED.facts, exposure=share)))
+
+    assert figures["students who met it"] == said

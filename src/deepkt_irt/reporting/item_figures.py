@@ -114,7 +114,9 @@ def _with_z(square: float | None, z: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{value:.0%}"
+    if value is None:
+        return _UNKNOWN
+    return "below 1%" if 0 < value < 0.01 else f"{value:.0%}"  # of some, 0% would say nobody
 
 
 def _number(value: float | None, form: str, unit: str = "") -> str:
