@@ -31,6 +31,7 @@ def _fields(table: str, **titles: str) -> tuple[Field, ...]:
 
 _WHO = (_CLASS, *_fields(
     _TODAY, student="Student", skill="On", n_signs="Signs", why="Why", mastery="Mastery",
+    mastery_low="at least", mastery_high="at most",
     next_item="Practise next", next_p_correct="Expected success", next_reason="Because",
 ))  # fmt: skip
 _FLAGGED = _fields(

@@ -56,6 +56,8 @@ FROM {class_skill_mastery}
                 Field("Class", "`class`"), Field("Student", "`student`"),
                 Field("On", "`skill`"), Field("Why", "`why`"),
                 Field("Mastery", "`mastery`", NUMBER, "percent"),
+                Field("at least", "`mastery_low`", NUMBER, "percent"),
+                Field("at most", "`mastery_high`", NUMBER, "percent"),
                 Field("Practise next", "`next_item`"),
                 Field("Expected success", "`next_p_correct`", NUMBER, "percent"),
                 Field("Because", "`next_reason`")))),
