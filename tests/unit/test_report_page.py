@@ -172,3 +172,11 @@ def test_what_marks_of_charts_say_is_not_left_to_the_eye(page):
 
 def test_marks_of_charts_have_a_title_or_none():
     assert "<title></title>" not in render(whole_report())
+
+
+def test_headings_tell_whose_page_they_stand_on(page):
+    pages = [about for about in page.all("details") if about.get("class") == "page"]
+    named = [inside for name, _, inside in page.elements if name == "h3" and "details" in inside]
+
+    assert len(named) == len(pages)
+    assert all(inside[-1] == "summary" for inside in named)
