@@ -180,3 +180,10 @@ def test_headings_tell_whose_page_they_stand_on(page):
 
     assert len(named) == len(pages)
     assert all(inside[-1] == "summary" for inside in named)
+
+
+def test_sections_stand_as_the_navigation_has_them_who_needs_help_first(page):
+    links = [a["href"] for name, a, inside in page.elements if name == "a" and "nav" in inside]
+
+    assert links == [f"#{about['id']}" for about in page.all("section")]
+    assert links[0] == "#help"
