@@ -2,8 +2,8 @@
 
 Beside the simulator, which knows the truth behind every answer and takes minutes for a million
 actions: here students know nothing and learn nothing, but sizes, lengths and shares are those of
-the cup (24 million actions on 133,000 problems; an answer is asked for in 11.6 % of the problems,
-a hint in 1 %).
+the cup (24 million actions on 133,000 problems; an answer is asked for in 11.6% of the problems,
+a hint in 1%).
 """
 
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ def write_action_log(folder: Path, n_actions: int, *, seed: int) -> dict[str, in
 
     Args:
         folder: Where to; it must exist.
-        n_actions: Actions wanted; what is written differs by less than 1 %.
+        n_actions: Actions wanted; what is written differs by less than 1%.
         seed: Determines every value.
 
     Returns:

@@ -81,7 +81,7 @@ Data: ASSISTments 2009-10 (skill builder, collapsed) and 2012-13, which are no p
 the first attempt of each student on each item, in order. Protocol: items are calibrated on the
 training students; each response of a held-out student is predicted from the student's earlier
 responses, starting at the training students' distribution of ability. Held out are fold
-{_HELD_OUT_FOLD} of 2009 and {_HELD_OUT_PERCENT} % of the students of 2012 by hash. An item that is
+{_HELD_OUT_FOLD} of 2009 and {_HELD_OUT_PERCENT}% of the students of 2012 by hash. An item that is
 not calibrated is predicted as one of mean difficulty; the item mean is that of the training
 students, to whom 5 responses of overall share are added. "Defaults" gives slopes from
 {CalibrationSettings().min_responses_2pl} responses; the 3PL takes every item for guessable.

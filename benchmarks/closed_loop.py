@@ -133,7 +133,7 @@ and the gate are the package's, with its default settings; the platform knows st
 filter of their abilities. Arms of a school share all chance in answers. `{LINUCB}` decides from the
 first day; `{GATED}` is the package's way: the rule decides until the gate lets LinUCB go live,
 judged every {_JUDGED_EVERY} days. Gain: rise of true mastery, mean over students and skills, in
-points of 100, with the 95 % interval over schools; the difference to the rule is paired by school.
+points of 100, with the 95% interval over schools; the difference to the rule is paired by school.
 
 {_table(found, usual.arms)}
 
@@ -395,7 +395,7 @@ def _share_alike(each: Decided) -> float:
 
 
 def _interval(values: Iterable[float]) -> tuple[float, float]:
-    """Mean and half width of its 95 % interval."""
+    """Mean and half width of its 95% interval."""
     known = np.array([value for value in values if np.isfinite(value)])
     if len(known) < 2:
         return float(known.mean()) if len(known) else float("nan"), float("nan")

@@ -270,7 +270,7 @@ def conditions(seeds: int = _SEEDS) -> str:
 
 def _means(found: Sequence[tuple[float, float, float]]) -> tuple[str, str, str]:
     false, power, precision = np.nanmean(np.array(found), axis=0)
-    return f"{100 * false:.1f} %", f"{power:.2f}", f"{precision:.2f}"
+    return f"{100 * false:.1f}%", f"{power:.2f}", f"{precision:.2f}"
 
 
 def knowledge(seeds: int = _SEEDS_ASIDE) -> str:
@@ -371,7 +371,7 @@ def lasting(seeds: int = _SEEDS_ASIDE, windows: int = 3) -> str:
         found.append((right.mean(axis=1), wrong.mean(axis=1)))
     power, false = np.mean(found, axis=0)
     rows = [
-        (window + 1, f"{power[window]:.2f}", f"{100 * false[window]:.1f} %")
+        (window + 1, f"{power[window]:.2f}", f"{100 * false[window]:.1f}%")
         for window in range(windows)
     ]
     return table(("window", "power by its end", "false positives in it"), rows)
@@ -437,9 +437,9 @@ def _quartiles(delays: list[FloatArray]) -> str:
 
 _HEAD = f"""## Drift of items
 
-{_ITEMS} items a window, b ~ N(0, 1), a log-normal (0, 0.25), 30 % with c = 0.2; {_TAKERS} responses
+{_ITEMS} items a window, b ~ N(0, 1), a log-normal (0, 0.25), 30% with c = 0.2; {_TAKERS} responses
 to each, {_PER_STUDENT} a student on average; {_HISTORY} responses of each student from before are
-known. {100 * _DRIFTED:.0f} % of the items drifted by {_STEP} logits, up or down. Power is the share
+known. {100 * _DRIFTED:.0f}% of the items drifted by {_STEP} logits, up or down. Power is the share
 of these that one window flags (watch or act) with the right direction, false positives are the
 share of the others that it flags. Default settings, difficulties known exactly where nothing else
 is said. Items routed by ability go to students near them in truth, by past results to students

@@ -73,7 +73,7 @@ def section(*, sizes: Sequence[int] = _SIZES, rounds: int = _ROUNDS) -> str:
 {_EVENTS} events a student, {_ITEMS} items, {len(CURRICULUM)} skills, made-up figures; lessons on
 skills are searched for every recommended item. Each student is explained to a teacher and to the
 student. Every night all decisions are new, as the task before makes them; in a second night
-the mastery of {_CHANGED_PERCENT} % of the students is another, too. Local Spark on this machine,
+the mastery of {_CHANGED_PERCENT}% of the students is another, too. Local Spark on this machine,
 after a run that started its workers; medians of {rounds} rounds of all nights, most memory of
 Python, its workers and the Java process together.
 
@@ -111,7 +111,7 @@ def _rows_of(students: int, rounds: int) -> list[tuple[str, ...]]:
             before, after = _CHANGED_PERCENT * round_, _CHANGED_PERCENT * (round_ + 1)
             store.overwrite(_explanations(), store.read(_explanations()).limit(0))
             nights["first"].append(pass_night(changed=before))
-            second = f"second, {_CHANGED_PERCENT} % changed"
+            second = f"second, {_CHANGED_PERCENT}% changed"
             nights[second].append(pass_night(changed=after))
             nights["third, nothing changed"].append(pass_night(changed=after))
     first = median(each.seconds for each in nights["first"])
@@ -126,7 +126,7 @@ def _told(students: int, name: str, nights: list[_Night], first: float) -> tuple
         f"{students:,}",
         name,
         f"{seconds:.1f}",
-        f"{seconds / first:.0%}".replace("%", " %"),
+        f"{seconds / first:.0%}",
         f"{written:,.0f}",
         f"{peak / _GB:.1f} GB",
     )

@@ -70,8 +70,8 @@ for a guess.
 
 ### Planted in simulated districts
 
-{n_seeds} districts of {n_students} students and 160 items in each world, seeds {seeds}; 8 % of the
-students guess rapidly, in 25 to 50 % of their answers, in about 2 s. Judged are graded answers to
+{n_seeds} districts of {n_students} students and 160 items in each world, seeds {seeds}; 8% of the
+students guess rapidly, in 25 to 50% of their answers, in about 2 s. Judged are graded answers to
 practice, which have times. Figures are means, with the smallest and the largest of the districts.
 As simulated, items take about 40 s and differ little (SD of logs .35); on ASSISTments 2009 they
 take about 20 s and differ more (.7), as they do in the second world.
@@ -89,7 +89,7 @@ knows rapid guesses only; hint seekers who ask early in fewer questions are not 
 {students}
 
 What is seen of each kind of student, as simulated. Hint seekers ask for the answer first in 2 to
-12 % of their questions, others in 0.5 %; how fast a wrong answer came has nothing to do there with
+12% of their questions, others in 0.5%; how fast a wrong answer came has nothing to do there with
 asking for help after it:
 
 {kinds}
@@ -123,7 +123,7 @@ means over the districts of each world.
 
 {recovery}
 
-Nor does it matter much here, where guesses are 2 to 3 % of all answers: leaving them out makes
+Nor does it matter much here, where guesses are 2 to 3% of all answers: leaving them out makes
 items seem a little easier, as wrong guesses go, and comes as near to the truth.
 """
 

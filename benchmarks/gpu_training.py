@@ -117,7 +117,7 @@ def _row(
         str(run.epochs),
         f"{run.seconds:.1f}",
         f"{run.epochs * split.train.sum() / run.seconds:,.0f}",
-        f"{at_work.mean():.0f} %" if len(at_work) else "idle",
+        f"{at_work.mean():.0f}%" if len(at_work) else "idle",
         f"{max(busy.memory):,.0f}",
         f"{found.auc:.4f}",
         f"{found.log_loss:.4f}",

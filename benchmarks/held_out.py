@@ -11,7 +11,7 @@ IntArray = NDArray[np.int64]
 
 _DRAWS = 200
 _SEED = 1
-INTERVALS = f"Intervals are 95 %, by bootstrap over students: {_DRAWS} draws, seed {_SEED}."
+INTERVALS = f"Intervals are 95%, by bootstrap over students: {_DRAWS} draws, seed {_SEED}."
 _FLOOR = 1e-7  # a probability of 0 would make the log-loss infinite
 
 

@@ -81,7 +81,7 @@ student did before it. `{_DEFAULT}` is the model that the package registers, `{_
 chosen by the validation students of the first fold of ASSISTments 2009-10; the others are the
 models that every training is held against. The test students are the same in all folds. AUC,
 accuracy, log loss (nats) and ECE (10 bins) are means over the folds, ± the SD over the folds; the
-interval is 95 %, by bootstrap over the test students. Seconds are those of fitting one fold, on
+interval is 95%, by bootstrap over the test students. Seconds are those of fitting one fold, on
 one thread of the CPU, {workers} at a time. The data are no part of the project.
 
 Published figures are those of the model cards of leap-kt (LEAP-LAB-KUS), whose protocol this is:
@@ -122,7 +122,7 @@ def _tracer(settings: SaktSettings, seed: int) -> KnowledgeTracer:
 
 def _part(name: str, size: str, folds: int, models: dict[str, ModelResult]) -> str:
     by_auc = sorted(models.items(), key=lambda each: -each[1].figures["auc"].mean)
-    header = ("model", "AUC", "95 %", "accuracy", "log loss", "ECE", "seconds")
+    header = ("model", "AUC", "95%", "accuracy", "log loss", "ECE", "seconds")
     own = table(header, [_row(each, result, folds) for each, result in by_auc])
     judged = f"{next(iter(models.values())).splits[0].n:,} test responses"
     runs = f"{folds} folds" if folds > 1 else "one fold"

@@ -57,7 +57,7 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Found:
-    """Estimates of logs with the ends of their 95 % intervals, each (logs,).
+    """Estimates of logs with the ends of their 95% intervals, each (logs,).
 
     Attributes:
         value: Estimates.
@@ -132,13 +132,13 @@ the candidate's mean reward per decision over all students: {drawn:.4f} (standar
 simulation {error:.4f}), for replay {at_random:.4f}; seed {_SEED}.
 
 Peer: obp 0.5.7, in an environment of its own, on the same logs with the same predictions. Both
-tools draw {resamples:,} bootstrap resamples for a 95 % interval: this package of students,
+tools draw {resamples:,} bootstrap resamples for a 95% interval: this package of students,
 studentised; obp of decisions, percentiles, with the divisor of replay, snips and sndr held fixed.
 
 {_accuracy(parts)}
 
 The bias has its standard error behind it; estimators of one size share their logs, so that their
-errors go together. With {logs} logs an interval that is right covers 95 %
+errors go together. With {logs} logs an interval that is right covers 95%
 give or take {chance:.1%} (one standard error). The lowest coverage of this package, dm left out, is
 {_lowest(parts):.1%}. What dm is off by is the error of its model, which no interval around it can
 know: it comes with a warning, and nothing rests on it.

@@ -72,7 +72,7 @@ class Errors:
         return cls(error, se)
 
     def cells(self) -> tuple[str, str, str]:
-        """Bias, RMSE and coverage of 95 % intervals, for a table."""
+        """Bias, RMSE and coverage of 95% intervals, for a table."""
         if not len(self.error):
             return "", "", ""
         inside = np.abs(self.error) < 1.96 * self.se
@@ -131,7 +131,7 @@ estimate, for graded items over all thresholds of those that were calibrated as 
 
 
 def _headed(parameter: str) -> tuple[str, str, str]:
-    return f"bias {parameter}", f"RMSE {parameter}", f"95 % {parameter}"
+    return f"bias {parameter}", f"RMSE {parameter}", f"95% {parameter}"
 
 
 def _conditions() -> tuple[Condition, ...]:
@@ -149,7 +149,7 @@ def _described() -> str:
     return (
         f"{complete.name}, {complete.n_students:,} students by {len(complete.n_by_item)} items; "
         f"{sparse.name}, {sparse.n_students:,} students by {len(sparse.n_by_item)} items of which "
-        f"5 % are seen; {unbalanced.name}, {unbalanced.n_students:,} students by "
+        f"5% are seen; {unbalanced.name}, {unbalanced.n_students:,} students by "
         f"{len(unbalanced.n_by_item)} items with {unbalanced.n_by_item.max():,} to "
         f"{unbalanced.n_by_item.min()} responses by Zipf's law, median "
         f"{np.median(unbalanced.n_by_item):.0f}"

@@ -117,7 +117,7 @@ def _measures(mode: Mode, found: list[Found]) -> list[str]:
 _HEADER = (
     "search",
     *(f"recall@{k}" for k in DEPTHS),
-    "95 % of recall@5",
+    "95% of recall@5",
     *(f"concepts@{k}" for k in DEPTHS),
     "MRR@10",
     "nDCG@10",

@@ -1,6 +1,6 @@
 """Holds a demo lake against the truth it was simulated from.
 
-Shows how well difficulties were recovered, how often their 95 % intervals hold the truth, and
+Shows how well difficulties were recovered, how often their 95% intervals hold the truth, and
 the AUC of each model on held-out students beside the best possible, that of the true chances.
 """
 
@@ -40,7 +40,7 @@ every graded response once; one training seed; {versions}.
 The truth is 3PL, with slopes around 1, guessing on about a third of the items, abilities that grow,
 and items that drift; the calibration is 1PL at this size, since an item needs 500 first attempts
 for a slope of its own. Its intervals therefore hold the truth of guessable items less often than
-95 %. The best possible AUC is that of the chances the simulator drew the answers from.
+95%. The best possible AUC is that of the chances the simulator drew the answers from.
 """
 
 
@@ -71,7 +71,7 @@ def _recovery(both: pd.DataFrame, which: str) -> dict[str, float]:
         f"{which}: correlation": float(np.corrcoef(both["difficulty"], both["b"])[0, 1]),
         f"{which}: RMSE": float(np.sqrt((error**2).mean())),
         f"{which}: mean error": float(error.mean()),
-        f"{which}: coverage of 95 % intervals": float(inside.mean()),
+        f"{which}: coverage of 95% intervals": float(inside.mean()),
     }
 
 

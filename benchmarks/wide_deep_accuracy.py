@@ -82,7 +82,7 @@ def section(
 
 Wide & Deep IRT (Pu, Yan and Zhang 2024) with the package's settings. It predicts a response from
 an ability, which a small network reads from what the student did before, and from the item's
-parameters. Protocol {LEAP.name}, first fold, one seed; intervals are 95 %, by bootstrap over the
+parameters. Protocol {LEAP.name}, first fold, one seed; intervals are 95%, by bootstrap over the
 test students; the models in turn, on one thread of the CPU. `{_TRACER}` is the knowledge-tracing
 model that the package registers; the others are the models every training is held against.
 
@@ -239,7 +239,7 @@ def _table_of(
         figures = f"{auc.mean:.4f}", interval, f"{loss.mean:.4f}", f"{ece.mean:.4f}"
         rows.append((f"`{name}`", *figures, f"{result.seconds_fit:,.0f}", sizes.get(name, "")))
     bounds = [(*each, "", "") for each in more]
-    header = ("model", "AUC", "95 %", "log loss", "ECE", "seconds to fit", "parameters")
+    header = ("model", "AUC", "95%", "log loss", "ECE", "seconds to fit", "parameters")
     return table(header, [*bounds, *rows])
 
 

@@ -64,7 +64,7 @@ def evaluate(
 
 
 def _grid(found: "Evaluation") -> Grid:
-    grid = Grid("model", "AUC", "± folds", "95 % interval", "accuracy", "log loss", "ECE", box=None)
+    grid = Grid("model", "AUC", "± folds", "95% interval", "accuracy", "log loss", "ECE", box=None)
     for name, result in found.models.items():
         figures = result.figures
         auc = figures["auc"]

@@ -263,8 +263,8 @@ def test_offline_everybody_is_explained_with_citations(lake):
     first = told["k1", "student"]
     assert [each["text"] for each in first["summary"]] == [
         (
-            "Mastery of Union is developing: the chance of a right answer is 62 %, between 52 % "
-            "and 72 %, from 5 answers."
+            "Mastery of Union is developing: the chance of a right answer is 62%, between 52% "
+            "and 72%, from 5 answers."
         ),
         "3 of the last 4 answers on Union were right.",
         "2 of the 3 past answers that count most raised the expected chance.",
@@ -273,7 +273,7 @@ def test_offline_everybody_is_explained_with_citations(lake):
     assert list(first["steps"][0]["sources"]) == ["S1"]
     assert (first["outcome"], first["offline_reason"]) == ("offline", "no language model is set")
     assert first["decision_id"] == "d-k1-1"
-    assert "86 % of the 7 wrong answers" in told["k3", "teacher"]["summary"][2]["text"]
+    assert "86% of the 7 wrong answers" in told["k3", "teacher"]["summary"][2]["text"]
     assert metrics["students"] == 3
     assert metrics["offline"] == metrics["new"] == 6
     assert metrics["requests"] == metrics["cost_usd"] == 0
@@ -301,7 +301,7 @@ def test_only_changed_evidence_is_worded_anew_and_who_is_gone_goes(lake):
     assert metrics["new"] == 2
     assert told["k2", "teacher"]["explained_at"].day == 1
     assert told["k1", "teacher"]["explained_at"].day == 2
-    assert "90 %" in told["k1", "teacher"]["summary"][0]["text"]
+    assert "90%" in told["k1", "teacher"]["summary"][0]["text"]
 
 
 @pytest.mark.nightly

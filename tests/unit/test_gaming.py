@@ -63,7 +63,7 @@ VIEW = Gaming(
         (21, 80, "clear"),
         (5, 40, "likely"),
         (3, 40, "open"),
-        (0, 20, "open"),  # up to 16 % is compatible with that
+        (0, 20, "open"),  # up to 16% is compatible with that
         (0, 80, "seldom"),
         (10, 100, "open"),
     ],
@@ -76,7 +76,7 @@ def test_text_says_how_often_and_how_sure_in_sentences():
     text = render_text(VIEW)
 
     assert "patterns were seen in 2.5% of 960 questions that could be judged" in text
-    assert "patterns in 21 of 80 questions: 26% (95 %: 18% to 37%), clear: the whole" in text
+    assert "patterns in 21 of 80 questions: 26% (95%: 18% to 37%), clear: the whole" in text
     assert "answers were asked for before a first attempt in 12 of 80 questions" in text
     assert (
         "hints were opened down to the answer before a first attempt in 0 of 1 question\n" in text
@@ -103,7 +103,7 @@ def test_few_questions_get_no_verdict_and_that_is_said():
     text, (facts,) = render_text(view), as_json(view)["students"]
 
     assert "patterns in 9 of 19 questions: no verdict on fewer than 20" in text
-    assert "95 %" not in text
+    assert "95%" not in text
     assert (facts["rate"], facts["rate_low"], facts["rate_high"]) == (None, None, None)
     assert facts["confidence"] == "too few questions"
 

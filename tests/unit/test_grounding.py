@@ -39,7 +39,7 @@ def step(text: str, *sources: str) -> Sentence:
 
 GOOD = Answer(
     summary=[
-        about(f"{SKILL} seems developing, with a chance of 62 % for a right answer.", "F1"),
+        about(f"{SKILL} seems developing, with a chance of 62% for a right answer.", "F1"),
         about("3 of the student's last 4 answers were right.", "F2"),
     ],
     steps=[step("Give both fractions the same denominator.", "S1")],
@@ -63,16 +63,16 @@ def test_an_answer_that_says_what_its_evidence_says_is_verified():
 WRONG_SUMMARY = {
     "another number": (about("3 of the last 5 answers were right.", "F2"), "number"),
     "a number in words": (about("Four of the last four answers were right.", "F2"), "number"),
-    "numbers swapped": (about("The chance is 75 %, between 48 % and 62 %.", "F1"), "number"),
-    "a number of another fact": (about("The chance of a right answer is 62 %.", "F2"), "number"),
+    "numbers swapped": (about("The chance is 75%, between 48% and 62%.", "F1"), "number"),
+    "a number of another fact": (about("The chance of a right answer is 62%.", "F2"), "number"),
     "right turned to wrong": (about("3 of the last 4 answers were wrong.", "F2"), "claim"),
     "raised turned to lowered": (
         about("2 of the 5 past answers that count most lowered the expected chance.", "F3"),
         "claim",
     ),
-    "a judgement": (about(f"{SKILL} is mastered: 62 %.", "F1"), "claim"),
-    "a better band": (about(f"{SKILL} is secure: 62 %.", "F1"), "claim"),
-    "a surer word": (about(f"{SKILL} is developing: 62 %.", "F1"), "claim"),
+    "a judgement": (about(f"{SKILL} is mastered: 62%.", "F1"), "claim"),
+    "a better band": (about(f"{SKILL} is secure: 62%.", "F1"), "claim"),
+    "a surer word": (about(f"{SKILL} is developing: 62%.", "F1"), "claim"),
     "a cause": (about("3 of the last 4 answers were right because of luck.", "F2"), "claim"),
     "a denial": (about("Not 3 of the last 4 answers were right.", "F2"), "claim"),
     "all": (about("All of the last answers were right.", "F2"), "claim"),
@@ -173,7 +173,7 @@ def test_what_is_no_answer_is_refused_as_such(case):
 
 def test_too_hard_a_text_is_refused_for_a_student_only():
     text = (
-        "The expected chance of a right answer, given the material, is between 48 % and 75 %, "
+        "The expected chance of a right answer, given the material, is between 48% and 75%, "
         "which means that the student practises and answers questions."
     )
     hard = GOOD.model_copy(update={"summary": [about(text, "F1")] * 3, "steps": []})

@@ -56,7 +56,7 @@ def test_page_lists_who_needs_help_on_what_why_and_what_to_practise():
 
     assert "class-a: 7 of 24 students" in found
     assert "the last 5 answers on it were wrong" in found
-    assert "Halves &amp; thirds</b>, chance 71 %" in found
+    assert "Halves &amp; thirds</b>, chance 71%" in found
     assert "and 1 more" in found
     assert "mastery 34% (21% to 48%), last practised 2026-02-27" in found
     assert "Nothing on the skill itself fits now. near the target" in found
@@ -124,7 +124,7 @@ def test_page_says_how_recommendations_are_decided_and_judged():
 
     assert "On 2026-03-01 02:00 UTC, the rule decided." in found
     assert "Judged last 2026-03-01: the rule stays live." in found
-    assert "99 % interval" in found
+    assert "99% interval" in found
     assert "-0.0040 to +0.0080" in found
     assert '<td class="n">-0.0070</td>' in found
     assert "0.70 (0.68 to 0.72)" in found

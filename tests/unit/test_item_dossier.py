@@ -29,9 +29,9 @@ def test_text_shows_who_what_is_amiss_and_what_to_do():
 def test_text_shows_parameters_with_their_intervals():
     text = render_text(FLAGGED)
 
-    assert lines_with(text, "difficulty", "+0.52 logits (95 %: +0.40 to +0.64)")
-    assert lines_with(text, "discrimination", "1.31 (95 %: 1.11 to 1.51)")
-    assert lines_with(text, "guessing", "0.18 (95 %: 0.12 to 0.24)")
+    assert lines_with(text, "difficulty", "+0.52 logits (95%: +0.40 to +0.64)")
+    assert lines_with(text, "discrimination", "1.31 (95%: 1.11 to 1.51)")
+    assert lines_with(text, "guessing", "0.18 (95%: 0.12 to 0.24)")
     assert lines_with(text, "20260201T020000Z", "2PL", "own scale")
 
 
@@ -54,13 +54,13 @@ def test_text_of_a_graded_item_speaks_of_credit_and_names_the_steps():
 def test_text_holds_observed_shares_against_the_curve():
     (line,) = lines_with(render_text(FLAGGED), "ability +0.40", "students")
 
-    assert line.strip() == "ability +0.40: 55% of 40 students (95 %: 45% to 65%), expected 56%"
+    assert line.strip() == "ability +0.40: 55% of 40 students (95%: 45% to 65%), expected 56%"
 
 
 def test_text_shows_use_fairness_and_answers():
     text = render_text(FLAGGED)
 
-    assert lines_with(text, "mean credit", "55% (95 %: 52% to 58%)")
+    assert lines_with(text, "mean credit", "55% (95%: 52% to 58%)")
     assert lines_with(text, "median response time", "21 s (middle 80%: 6.4 s to 80.5 s)")
     assert lines_with(text, "had the answer shown", "not known")
     assert lines_with(text, "group blue: class C, delta -1.8 ± 0.7, q 0.004, 400 responses")

@@ -113,7 +113,7 @@ CASES = {
     "too_hard": (
         {"p_value": 0.2},
         {"p_value": 0.19, "p_low": 0.15, "p_high": 0.23},
-        "19%, 95 %: 15% to 23%",
+        "19%, 95%: 15% to 23%",
     ),
     "too_easy": ({"p_value": 0.9}, {"p_value": 0.91}, "91%"),
     "answer_shown": ({"answer_requested_rate": 0.5}, {"answer_requested_rate": 0.51}, "51%"),

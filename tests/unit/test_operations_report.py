@@ -41,7 +41,7 @@ def test_page_names_tables_that_need_care_and_shows_before_and_after():
     shown = cells(found)
     assert shown[0] == "gold.&lt;worn&gt;"
     assert "7 past retention" in shown[1]
-    assert shown[2:8] == ["40 → 2", "40 → 1", "5.9 KiB", "29.3 KiB", "0.0 %", "optimize, purge"]
+    assert shown[2:8] == ["40 → 2", "40 → 1", "5.9 KiB", "29.3 KiB", "0.0%", "optimize, purge"]
     assert shown[-1] == "nothing to do"
     assert found.count("Not done: analyze: not here.") == 1
 

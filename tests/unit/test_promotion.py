@@ -77,8 +77,7 @@ def test_sentence_names_both_figures_their_difference_and_its_interval(world):
 
     figure = f"{auc(world['correct'], world['good']):.4f}".removeprefix("0")
     assert decision.reasons[1] == (
-        f"better: AUC {figure} against {figure} of version 3: +.0022, "
-        "95 % interval +.0004 to +.0041"
+        f"better: AUC {figure} against {figure} of version 3: +.0022, 95% interval +.0004 to +.0041"
     )
 
 

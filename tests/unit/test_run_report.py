@@ -93,7 +93,7 @@ def test_page_of_an_item_shows_its_evidence():
     found = section(render(full_report()), "item-pages")
 
     first, graded, bare = found.split('<details class="page"')[1:]
-    assert "<dt>guessing</dt><dd>0.18 (95 %: 0.12 to 0.24)</dd>" in first
+    assert "<dt>guessing</dt><dd>0.18 (95%: 0.12 to 0.24)</dd>" in first
     assert "Change of difficulty by window: 3 of 6 windows flagged" in first
     assert "group blue: class C" in first
     assert "● right" in first
@@ -157,7 +157,7 @@ def test_page_says_how_explanations_came_out_and_how_their_material_is_found():
     found = section(render(report(explanations=told)), "explanations")
 
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", found)
-    assert cells[:6] == ["student", "40", "75.0 %", "10.0 %", "5.2", "8.0"]
+    assert cells[:6] == ["student", "40", "75.0%", "10.0%", "5.2", "8.0"]
     assert "the &lt;model&gt; refused" in cells
     assert "sent 91 requests" in found
     assert "123,456 tokens, 0.2345 US dollars" in found
@@ -182,7 +182,7 @@ def test_page_says_loudly_which_sources_are_stopped_and_what_columns_did():
     assert "Not all data is here." in head
     assert "<b>edm_cup</b>, since 2026-03-01 02:00 UTC: a.csv: &lt;x&gt; is missing; mend" in head
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", section(page, "data"))
-    assert cells[:6] == ["s", "*.csv", "ms", "of another type", "62 %", "2026-03-01/b.csv"]
+    assert cells[:6] == ["s", "*.csv", "ms", "of another type", "62%", "2026-03-01/b.csv"]
     quiet = render(report())
     assert "Not all data is here." not in quiet
     assert "No column came, went or changed its type." in section(quiet, "data")
@@ -267,7 +267,7 @@ def test_timeline_tells_every_window_and_the_cuts():
     by_window = [title for title in titles if " to 20" in title]
     assert len(by_window) == len(WINDOWS)
     assert by_window[2] == "2025-10-27 to 2025-11-24: 12 responses, too few"
-    assert "+0.62 logits (95 %: +0.31 to +0.93), 120 responses, act" in by_window[4]
+    assert "+0.62 logits (95%: +0.31 to +0.93), 120 responses, act" in by_window[4]
     words = [text.text for text in root.iter("text")]
     assert {"watch ±0.3", "act ±0.5", "harder", "easier", "calibrated anew"} <= set(words)
     assert len(list(root.iter("polyline"))) == 1  # the shift

@@ -192,7 +192,7 @@ def test_size_for_people(n_bytes, said):
 def test_line_of_a_table_says_what_changed_was_done_and_is_still_needed():
     worn, merged = replace(TIDY, n_files=12), replace(TIDY, n_files=1)
     done = replace(
-        upkeep("ops.quarantine", care=("9 % of the rows in its files are deleted ones",)),
+        upkeep("ops.quarantine", care=("9% of the rows in its files are deleted ones",)),
         before=worn,
         after=merged,
         expired=1_204,
@@ -201,7 +201,7 @@ def test_line_of_a_table_says_what_changed_was_done_and_is_still_needed():
 
     assert in_words(done) == (
         "ops.quarantine: 12 → 1 files; optimize, vacuum; 1,204 rows were past their retention; "
-        "needs care: 9 % of the rows in its files are deleted ones"
+        "needs care: 9% of the rows in its files are deleted ones"
     )
     assert in_words(upkeep("gold.items")) == "gold.items: 1 files; nothing to do"
     assert change(3, 3) == "3"

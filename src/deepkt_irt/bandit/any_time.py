@@ -1,6 +1,6 @@
 """Bounds that hold however often a growing log is asked, for a gate that is asked every day.
 
-An interval of 99 % holds for one question. Asked daily, a difference that is nothing sooner or
+An interval of 99% holds for one question. Asked daily, a difference that is nothing sooner or
 later lies outside by chance, and a gate that waits for that opens in the end. A confidence sequence
 holds at all questions at once, and is wider for it.
 """

@@ -25,8 +25,8 @@ from deepkt_irt.bandit.student_bootstrap import Bootstrap, Ratios, student_inter
 from deepkt_irt.errors import NoData
 
 ESTIMATORS = ("replay", "ips", "snips", "dm", "dr", "sndr")
-# With 20 students 95 % intervals held the truth in 94 % of simulated logs, but in 90 to 94 % of
-# those where the weights were worth 16 % of the decisions; with fewer students it gets worse.
+# With 20 students 95% intervals held the truth in 94% of simulated logs, but in 90 to 94% of
+# those where the weights were worth 16% of the decisions; with fewer students it gets worse.
 MIN_STUDENTS = 20
 _MIN_EFFECTIVE = 0.1  # of the decisions
 _UNSUPPORTED = 0.001  # of the probability; less is the floor of a policy that explores
@@ -92,7 +92,7 @@ def evaluate(
 
     The formulas stand in `estimators`, the intervals in `student_bootstrap`. The predictions are
     taken as given, so the intervals of dm leave out the error of the reward model: over simulated
-    logs those of 95 % held the truth in 30 %, and nothing should rest on them. Replay is unbiased
+    logs those of 95% held the truth in 30%, and nothing should rest on them. Replay is unbiased
     only if the log chose with equal chances among equally many items.
 
     Args:

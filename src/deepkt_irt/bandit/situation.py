@@ -71,7 +71,7 @@ class Knowledge:
 
     Attributes:
         mastery: 0 to 1; NaN where never practised.
-        low: Lower end of its 95 % interval; NaN likewise.
+        low: Lower end of its 95% interval; NaN likewise.
         high: Upper end.
         n_responses: Graded responses on the skill, 0 where never practised.
         days_since: Since it was last practised; NaN where that is not known.

@@ -10,7 +10,7 @@ from scipy.stats import beta
 FloatArray = NDArray[np.float64]
 Trend = Literal["rising", "falling", "steady"]
 _PRIOR = 1.0  # right and wrong answer each that a uniform prior stands for
-_Z = 1.96  # 95 %
+_Z = 1.96  # 95%
 
 
 def spread_items(items: pd.DataFrame, *, per_skill: int) -> dict[int, list[int]]:
@@ -54,10 +54,10 @@ def reference_items(items: pd.DataFrame, *, per_skill: int) -> dict[int, list[in
 
 
 def mastery_interval(mastery: FloatArray, n_responses: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """95 % interval of a mastery, from how many responses it rests on.
+    """95% interval of a mastery, from how many responses it rests on.
 
     The posterior of a uniform prior and n responses of which this share was right, so that a
-    mastery of 0 from five responses may still be 46 %. This is an approximation: the model's own
+    mastery of 0 from five responses may still be 46%. This is an approximation: the model's own
     uncertainty is not known, and responses on other skills, which it also uses, do not count.
 
     Args:

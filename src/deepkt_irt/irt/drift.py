@@ -30,7 +30,7 @@ TextArray = NDArray[np.object_]
 STABLE, WATCH, ACT, INSUFFICIENT = "stable", "watch", "act", "insufficient_data"
 HARDER, EASIER = "harder", "easier"
 
-_HUBER = 1.345  # standard errors; 95 % efficient under normal errors
+_HUBER = 1.345  # standard errors; 95% efficient under normal errors
 _HUBER_STEPS = 30
 # logits of difficulty per logit of the takers' ability; what regression to the mean can do
 _ROUTING_SD = 0.5

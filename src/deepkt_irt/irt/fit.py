@@ -19,7 +19,7 @@ _GRID = 401  # abilities that a peak of information is looked for at, twice
 
 
 def wilson(share: ArrayLike, n: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Ends of the 95 % interval of a share.
+    """Ends of the 95% interval of a share.
 
     Args:
         share: Observed share, 0 to 1.
@@ -50,7 +50,7 @@ class ItemFit:
     Attributes:
         n: Responses.
         p_value: Mean share of credit.
-        p_low: Lower end of its 95 % interval (Wilson).
+        p_low: Lower end of its 95% interval (Wilson).
         p_high: Upper end.
         infit: Mean square of residuals, weighted by information; 1 expected.
         infit_z: Its standardised deviation; about N(0, 1) under the model.

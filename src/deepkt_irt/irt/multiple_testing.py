@@ -10,7 +10,7 @@ def benjamini_hochberg(p: FloatArray) -> FloatArray:
     """Smallest false discovery rate at which each test would be pointed out.
 
     q of the k-th smallest of m chances = min over j >= k of p_j m / j, so `q < 0.05` keeps the
-    expected share of false ones among all pointed out below 5 % where tests are independent or
+    expected share of false ones among all pointed out below 5% where tests are independent or
     positively dependent.
 
     Args:

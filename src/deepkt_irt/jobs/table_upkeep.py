@@ -123,5 +123,5 @@ def care(files: TableFiles, settings: MaintenanceSettings) -> list[str]:
         said.append(f"{files.n_small:,} small files of {files.n_files:,}")
     share = files.deleted_share
     if share is not None and share > settings.deleted_share:
-        said.append(f"{100 * share:.0f} % of the rows in its files are deleted ones")
+        said.append(f"{100 * share:.0f}% of the rows in its files are deleted ones")
     return said

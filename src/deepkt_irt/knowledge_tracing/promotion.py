@@ -103,7 +103,7 @@ class Comparison:
     def __str__(self) -> str:
         return (
             f"AUC {_share(self.challenger_auc)} against {_share(self.auc)} of {self.name}: "
-            f"{_change(self.difference)}, {100 * self.confidence:.3g} % interval "
+            f"{_change(self.difference)}, {100 * self.confidence:.3g}% interval "
             f"{_change(self.low)} to {_change(self.high)}"
         )
 

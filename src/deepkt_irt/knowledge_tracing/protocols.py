@@ -153,21 +153,21 @@ def _cold_start(histories: Histories, seed: int) -> list[Split]:
 
 LEAP = EvaluationProtocol(
     "leap",
-    "Students at random: 20 % judged, the others in 5 folds, one for early stopping and four "
+    "Students at random: 20% judged, the others in 5 folds, one for early stopping and four "
     "trained on in turn; skills as an array, each question scored once.",
     _leap,
 )
 PYKT_QUESTION = EvaluationProtocol(
     "pykt_question",
-    "pyKT's students (3 responses or more, its shuffle, 20 % judged, 5 folds), by question and "
+    "pyKT's students (3 responses or more, its shuffle, 20% judged, 5 folds), by question and "
     "without a student's first; unlike pyKT skills are an array, so there is no expansion into "
     "rows and no late fusion.",
     _pykt_question,
 )
 TEMPORAL = EvaluationProtocol(
     "temporal",
-    "By time: the first 70 % of responses are trained on, the next 10 % are for early stopping, "
-    "the last 20 % are judged, with all that their students did before.",
+    "By time: the first 70% of responses are trained on, the next 10% are for early stopping, "
+    "the last 20% are judged, with all that their students did before.",
     _temporal,
 )
 COLD_START = EvaluationProtocol(

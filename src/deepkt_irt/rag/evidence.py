@@ -18,7 +18,7 @@ from deepkt_irt.rag.screening import screened
 Audience = Literal["teacher", "student"]
 FactKind = Literal["mastery", "recent", "influence", "recommendation", "reason", "misconception"]
 
-EVIDENCE_VERSION = "evidence-1"
+EVIDENCE_VERSION = "evidence-2"
 """Changes with the words of facts and of offline explanations; those of another are made anew."""
 
 MIN_SOURCE_CHARACTERS = 20
@@ -40,7 +40,7 @@ class Observed:
         p_correct: Expected chance of a right answer to it.
         reason: Why it is recommended, as the recommendation says.
         mastery: Chance of a right answer on the skill's reference items.
-        mastery_low: Lower end of its 95 % interval.
+        mastery_low: Lower end of its 95% interval.
         mastery_high: Upper end.
         n_responses: Graded answers on the skill.
         recent: Whether each of the last graded answers on the skill was right, oldest first.
@@ -286,7 +286,7 @@ def _reason(seen: Observed) -> str | None:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
+    return f"{share * 100:.0f}%"
 
 
 def _counted(n: int, noun: str) -> str:

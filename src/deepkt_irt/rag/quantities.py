@@ -1,4 +1,4 @@
-"""Numbers in sentences: `3 of the last 4`, `62 %`, `twelve`, and whether two texts agree on them.
+"""Numbers in sentences: `3 of the last 4`, `62%`, `twelve`, and whether two texts agree on them.
 
 A share keeps its two numbers together, so that `4 of the last 3` is not `3 of the last 4`.
 """
@@ -71,7 +71,7 @@ def quantities_are_moved(text: str, basis: str) -> bool:
 def unsupported(text: str, basis: str) -> list[str]:
     """Numbers of a text that its basis does not state, as people read them, sorted.
 
-    A share such as `0.62` in the basis supports `62 %`; the numbers of `3 of the last 4` in the
+    A share such as `0.62` in the basis supports `62%`; the numbers of `3 of the last 4` in the
     basis support neither alone. Words with digits in them must stand in the basis as they are.
     """
     known = {*quantities(basis), *_as_shares(quantities(basis))}
@@ -82,7 +82,7 @@ def unsupported(text: str, basis: str) -> list[str]:
 
 
 def _as_shares(stated: tuple[Quantity, ...]) -> tuple[Quantity, ...]:
-    """Decimals between 0 and 1 as shares, so that `0.62` and `62 %` are the same."""
+    """Decimals between 0 and 1 as shares, so that `0.62` and `62%` are the same."""
     return tuple(
         Quantity("share", each.value) if each.kind == "plain" and 0 < each.value < 1 else each
         for each in stated
@@ -102,7 +102,7 @@ def _told(quantity: Quantity) -> str:
     if quantity.kind == "of":
         return f"{_plain(quantity.value)} of {_plain(quantity.of or Fraction(0))}"
     if quantity.kind == "share":
-        return f"{_plain(quantity.value * 100)} %"
+        return f"{_plain(quantity.value * 100)}%"
     return _plain(quantity.value)
 
 

@@ -56,7 +56,7 @@ def wright_map(
 
 
 def forest(items: Sequence[Item]) -> Markup:
-    """Difficulty of each item with its 95 % interval, easiest first."""
+    """Difficulty of each item with its 95% interval, easiest first."""
     row, top = 20, 26
     ends = [end for item in items for end in (item.b - 1.96 * item.se, item.b + 1.96 * item.se)]
     x = Scale(min([-3.0, *ends]), max([3.0, *ends]), 330, 800)
@@ -78,7 +78,7 @@ def forest(items: Sequence[Item]) -> Markup:
         parts.append(
             svg.text(892, y + 4, f"{item.b:+.2f}  n {item.n}", anchor="end", color=svg.SOFT)
         )
-    return svg.drawing(900, height, "Item difficulties with 95 % intervals, in logits", parts)
+    return svg.drawing(900, height, "Item difficulties with 95% intervals, in logits", parts)
 
 
 def reliability(bins: Sequence[tuple[float, float, int]]) -> Markup:
@@ -98,7 +98,7 @@ def reliability(bins: Sequence[tuple[float, float, int]]) -> Markup:
 
 
 def mastery_bars(mastery: Sequence[SkillMastery]) -> Markup:
-    """Mastery per skill with its 95 % interval, what it was, and the answers it rests on."""
+    """Mastery per skill with its 95% interval, what it was, and the answers it rests on."""
     row = 24
     x = Scale(0, 1, 190, 420)
     height = 24 + row * len(mastery)
@@ -119,4 +119,4 @@ def mastery_bars(mastery: Sequence[SkillMastery]) -> Markup:
         parts.append(svg.circle(x(each.value), y, 4, svg.ACCENT, about))
         mark = _TRENDS[each.trend]
         parts.append(svg.text(428, y + 4, f"{each.value:.0%}{mark}  n {each.n}", color=svg.SOFT))
-    return svg.drawing(500, height, "Mastery per skill with 95 % intervals", parts)
+    return svg.drawing(500, height, "Mastery per skill with 95% intervals", parts)

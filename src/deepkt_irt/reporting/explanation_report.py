@@ -10,7 +10,7 @@ class SearchFigures:
     Attributes:
         search: lexical, vector or hybrid.
         recall: Share of questions with a relevant chunk among the first 1, 5 and 10.
-        interval: 95 % interval of the one among the first 5.
+        interval: 95% interval of the one among the first 5.
         mrr: Mean reciprocal rank.
         ndcg: Normalised discounted cumulative gain.
     """

@@ -122,7 +122,7 @@ class Gaming:
 def confidence(n_seen: int, n_judged: int, settings: BehaviourSettings) -> str:
     """How sure it is that patterns are more frequent than is worth pointing out, in a word or two.
 
-    Judged by the 95 % interval of the rate (Wilson, 1927) and the notable rate: `clear`, `likely`,
+    Judged by the 95% interval of the rate (Wilson, 1927) and the notable rate: `clear`, `likely`,
     `open` and `seldom`, or `too few questions`, which is no verdict.
     """
     if n_judged < settings.min_responses:
@@ -197,7 +197,7 @@ def _verdict(student: StudentBehaviour, settings: BehaviourSettings) -> str:
         return f"{seen}: no verdict on fewer than {settings.min_responses}"
     low, high = _interval(n_seen, n)
     means = _MEANS[sure].format(cut=f"{settings.notable_rate:.0%}")
-    return f"{seen}: {n_seen / n:.0%} (95 %: {low:.0%} to {high:.0%}), {sure}: {means}"
+    return f"{seen}: {n_seen / n:.0%} (95%: {low:.0%} to {high:.0%}), {sure}: {means}"
 
 
 def notable(

@@ -12,7 +12,7 @@ class HelpOnSkill:
     Attributes:
         skill: Its name.
         reasons: One sentence for each sign.
-        mastery: Now, with its 95 % interval.
+        mastery: Now, with its 95% interval.
         last: Day on which it was last practised; None if only order is known.
     """
 

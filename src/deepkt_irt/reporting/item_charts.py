@@ -153,7 +153,7 @@ def _about(window: DriftWindow) -> str:
     if window.delta is None:
         return f"{when}: {window.n} responses, too few"
     ends = window.interval
-    interval = f" (95 %: {ends[0]:+.2f} to {ends[1]:+.2f})" if ends else ""
+    interval = f" (95%: {ends[0]:+.2f} to {ends[1]:+.2f})" if ends else ""
     cause = f", {window.likely_cause}" if window.likely_cause else ""
     found = f"{window.delta:+.2f} logits{interval}, {window.n} responses, {window.status}{cause}"
     return f"{when}: {found}"

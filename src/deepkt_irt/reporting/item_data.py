@@ -137,7 +137,7 @@ class DriftWindow:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of delta; None if it is not known."""
+        """95% interval of delta; None if it is not known."""
         if self.delta is None or self.delta_se is None:
             return None
         return self.delta - 1.96 * self.delta_se, self.delta + 1.96 * self.delta_se

@@ -112,7 +112,7 @@ def _curve(dossier: ItemDossier) -> list[str]:
     chances = "  ".join(f"{theta:+d}: {item.expected(theta):.0%}" for theta in range(-3, 4))
     observed = [
         f"  ability {dot.ability:+.2f}: {dot.share:.0%} of {dot.n} students "
-        f"(95 %: {dot.low:.0%} to {dot.high:.0%}), expected {item.expected(dot.ability):.0%}"
+        f"(95%: {dot.low:.0%} to {dot.high:.0%}), expected {item.expected(dot.ability):.0%}"
         for dot in dossier.dots
     ]
     none = "  observed: too few students in any band of ability"

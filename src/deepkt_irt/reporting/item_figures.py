@@ -10,7 +10,7 @@ Figures = tuple[tuple[str, str], ...]  # label and value
 
 
 def parameter_figures(item: Item) -> Figures:
-    """The model of an item and its parameters with 95 % intervals."""
+    """The model of an item and its parameters with 95% intervals."""
     found = [
         ("model", item.model),
         ("difficulty", f"{item.b:+.2f} logits ({_normal(item.b, item.se, '+.2f')})"),
@@ -95,18 +95,18 @@ def _estimate(value: float | None, se: float | None, model: str, *, most: float 
     if se is None:
         return f"{value:.2f}"
     low, high = max(value - _Z95 * se, 0.0), min(value + _Z95 * se, most)
-    return f"{value:.2f} (95 %: {low:.2f} to {high:.2f})"
+    return f"{value:.2f} (95%: {low:.2f} to {high:.2f})"
 
 
 def _normal(value: float, se: float, form: str) -> str:
-    return f"95 %: {value - _Z95 * se:{form}} to {value + _Z95 * se:{form}}"
+    return f"95%: {value - _Z95 * se:{form}} to {value + _Z95 * se:{form}}"
 
 
 def _share_with_interval(facts: ItemFacts) -> str:
     share = _percent(facts.p_value)
     if facts.p_low is None or facts.p_high is None:
         return share
-    return f"{share} (95 %: {facts.p_low:.0%} to {facts.p_high:.0%})"
+    return f"{share} (95%: {facts.p_low:.0%} to {facts.p_high:.0%})"
 
 
 def _with_z(square: float | None, z: float | None) -> str:

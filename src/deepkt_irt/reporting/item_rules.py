@@ -206,7 +206,7 @@ def answer_shown(facts: ItemFacts, cuts: Cuts) -> str | None:
 
 
 def uncertain(facts: ItemFacts, cuts: Cuts) -> str | None:
-    """A large standard error of difficulty, said as half a 95 % interval."""
+    """A large standard error of difficulty, said as half a 95% interval."""
     margin = _Z95 * facts.difficulty_se if facts.difficulty_se is not None else None
     words = "its difficulty is known only to ±{:.1f} logits"
     return _above(margin, _Z95 * cuts.health.max_difficulty_se, words)
@@ -268,11 +268,11 @@ def _mean_squares(facts: ItemFacts, cuts: Cuts, *, sign: int) -> list[tuple[floa
 def _interval(facts: ItemFacts) -> str:
     if facts.p_low is None or facts.p_high is None:
         return ""
-    return f", 95 %: {facts.p_low:.0%} to {facts.p_high:.0%}"
+    return f", 95%: {facts.p_low:.0%} to {facts.p_high:.0%}"
 
 
 def _end(r: float | None, n: int, side: int) -> float | None:
-    """Upper (+1) or lower (-1) end of the 95 % interval of a correlation, by Fisher's z."""
+    """Upper (+1) or lower (-1) end of the 95% interval of a correlation, by Fisher's z."""
     if r is None or n <= 3:
         return None
     return math.tanh(math.atanh(max(min(r, 1 - 1e-9), 1e-9 - 1)) + side * _Z95 / math.sqrt(n - 3))

@@ -7,7 +7,7 @@ from deepkt_irt.reporting.explanation import Explained
 
 @dataclass(frozen=True)
 class SkillMastery:
-    """Mastery of one skill with its 95 % interval.
+    """Mastery of one skill with its 95% interval.
 
     Attributes:
         skill: Its name.

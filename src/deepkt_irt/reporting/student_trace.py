@@ -47,7 +47,7 @@ def render_text(trace: StudentTrace) -> str:
         "Evidence, oldest first",
         *([_answer_line(each) for each in student.answers] or ["  no answers on this topic"]),
         "",
-        "Mastery (chance of a right answer on the skill's reference items, 95 % interval)",
+        "Mastery (chance of a right answer on the skill's reference items, 95% interval)",
         *([_mastery_line(each) for each in student.mastery] or ["  never practised: not known"]),
         "",
         "Practise next",
@@ -67,7 +67,7 @@ def _ability(student: Student) -> str:
     if student.ability is None:
         return "not estimated"
     value, sd = student.ability
-    return f"{value:+.2f} logits (95 %: {value - 1.96 * sd:+.2f} to {value + 1.96 * sd:+.2f})"
+    return f"{value:+.2f} logits (95%: {value - 1.96 * sd:+.2f} to {value + 1.96 * sd:+.2f})"
 
 
 def _answer_line(answer: Answer) -> str:

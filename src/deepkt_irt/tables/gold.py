@@ -112,7 +112,7 @@ MODEL_EVALUATIONS = Table(
             Column(
                 f"{figure}_{end}",
                 "double",
-                f"{place} end of the 95 % interval by a bootstrap over students",
+                f"{place} end of the 95% interval by a bootstrap over students",
                 nullable=True,
             )
             for figure in ("auc", "accuracy", "log_loss", "ece")
@@ -194,8 +194,8 @@ STUDENT_MASTERY = Table(
             "mean chance of a right answer on the skill's reference items, now",
             privacy=_PERSONAL,
         ),
-        Column("mastery_low", "double", "lower end of the 95 % interval"),
-        Column("mastery_high", "double", "upper end of the 95 % interval"),
+        Column("mastery_low", "double", "lower end of the 95% interval"),
+        Column("mastery_high", "double", "upper end of the 95% interval"),
         Column("n_responses", "bigint", "graded responses on the skill"),
         Column("n_correct", "bigint", "right ones among them"),
         Column(
@@ -216,7 +216,7 @@ STUDENT_MASTERY = Table(
         Column(
             "trend",
             "string",
-            "rising or falling if mastery moved further than both figures are unsure (95 %), else "
+            "rising or falling if mastery moved further than both figures are unsure (95%), else "
             "steady; null if mastery_before is",
             nullable=True,
             privacy=_PERSONAL,

@@ -63,8 +63,8 @@ RETRIEVAL_EVALUATIONS = Table(
             )
             for k in (1, 5, 10)
         ),
-        Column("recall_at_5_low", "double", "lower end of its 95 % interval (Wilson)"),
-        Column("recall_at_5_high", "double", "upper end of its 95 % interval (Wilson)"),
+        Column("recall_at_5_low", "double", "lower end of its 95% interval (Wilson)"),
+        Column("recall_at_5_high", "double", "upper end of its 95% interval (Wilson)"),
         *(
             Column(
                 f"skills_at_{k}",

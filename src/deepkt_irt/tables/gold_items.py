@@ -164,7 +164,7 @@ ITEM_HEALTH = Table(
         Column("first_seen_at", "timestamp", "UTC; null if only order is known", nullable=True),
         Column("last_seen_at", "timestamp", "UTC; null if only order is known", nullable=True),
         Column("p_value", "double", "mean share of credit on first attempts", nullable=True),
-        Column("p_low", "double", "lower end of its 95 % interval (Wilson)", nullable=True),
+        Column("p_low", "double", "lower end of its 95% interval (Wilson)", nullable=True),
         Column("p_high", "double", "upper end", nullable=True),
         Column(
             "item_theta_correlation",

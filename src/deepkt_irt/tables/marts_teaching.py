@@ -148,7 +148,7 @@ def class_skill_mastery(settings: Settings) -> View:
             Column("n_students", "bigint", "students of the class who practised it"),
             Column("mean_mastery", "double", f"their mean; null below {SMALL_GROUP} students",
                    nullable=True),
-            Column("mean_margin", "double", "half the width of its 95 % interval, as far as each "
+            Column("mean_margin", "double", "half the width of its 95% interval, as far as each "
                    "student's mastery is unsure; students taken as independent", nullable=True),
             Column("n_low", "bigint", "students surely below the mastery that opens what follows"),
             Column("n_falling", "bigint", "students whose mastery has surely fallen"),
@@ -189,8 +189,8 @@ def student_today(settings: Settings) -> View:
             _personal("is_falling", "boolean", "mastery has fallen further than it is unsure"),
             _personal("n_waiting", "bigint", "skills that come after it"),
             _personal("mastery", "double", "of the skill"),
-            _personal("mastery_low", "double", "lower end of the 95 % interval"),
-            _personal("mastery_high", "double", "upper end of the 95 % interval"),
+            _personal("mastery_low", "double", "lower end of the 95% interval"),
+            _personal("mastery_high", "double", "upper end of the 95% interval"),
             _personal("last_answered_at", "timestamp", "when it was practised last, UTC"),
             Column("reasons", "array<string>", "a sentence for each sign",
                    privacy=Privacy.PERSONAL),
