@@ -71,6 +71,7 @@ def test_page_lists_who_needs_help_on_what_why_and_what_to_practise():
 def test_page_says_of_a_class_nothing_is_known_of_that_it_cannot_be_judged():
     found = section(render(report(help_today=(ClassHelp("class-a", 9, 0, 9, ()),))), "help")
 
+    assert "class-a: 0 of 9 students" in found
     assert "9 of 9 cannot be judged: no mastery of theirs is known." in found
     assert "Nobody, by these signs." not in found
 
@@ -88,6 +89,8 @@ def test_page_says_of_how_many_classes_those_are_that_stand_under_help():
     [
         ({}, "help", "Not known: no mastery has been estimated."),
         ({"help_today": ()}, "help", "last 4 answers or more were wrong"),
+        ({}, "students", "No student's ability or mastery has been estimated."),
+        ({"help_today": (ClassHelp("class-a", 1, 0, 0, ()),)}, "help", "class-a: 0 of 1 student<"),
         ({}, "recommendations", "Nothing has been recommended yet."),
     ],
 )
