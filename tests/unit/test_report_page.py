@@ -124,8 +124,8 @@ def test_a_class_leads_to_its_students_who_need_help_and_these_to_their_pages():
     heat = found.split('<section id="classes">')[1].split("</section>")[0]
 
     assert '<a href="#help-1">class-a</a><br><small>24 students' in heat
-    assert '<a href="#student-1">Student 1a</a></td>' in help_today
-    assert "Student 3c</td>" in help_today  # who has no page
+    assert '<a href="#student-1">Student 1a</a></th>' in help_today
+    assert "Student 3c</th>" in help_today  # who has no page
     own = help_today.split('id="help-2"')[1].split('id="help-3"')[0]
     assert 'with a page here: <a href="#student-2">Student 4d</a>.</p>' in " ".join(own.split())
 
@@ -187,3 +187,12 @@ def test_sections_stand_as_the_navigation_has_them_who_needs_help_first(page):
 
     assert links == [f"#{about['id']}" for about in page.all("section")]
     assert links[0] == "#help"
+
+
+def test_with_each_cell_it_is_told_whom_or_what_its_row_is_about():
+    page = render(whole_report())
+
+    for name in ("help", "attention"):
+        rows = page.split(f'<section id="{name}">')[1].split("</section>")[0].split("<tr data-")[1:]
+        assert rows
+        assert all('<th scope="row">' in row.split("<td>")[0] for row in rows), name
