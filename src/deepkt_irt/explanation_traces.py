@@ -29,7 +29,6 @@ EXPERIMENT = "/Shared/deepkt-irt/explanations"
 _TRACES_AT_ONCE = 100  # in MLflow's queue, which drops what is too much for it
 _MAX_CHARACTERS = 8000
 _USAGE, _COST = "mlflow.chat.tokenUsage", "mlflow.llm.cost"  # what MLflow adds up by trace
-_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)

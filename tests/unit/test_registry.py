@@ -13,7 +13,7 @@ from deepkt_irt.tables.contract import Layer
 from deepkt_irt.tables.gold import MODEL_EVALUATIONS
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import ERASURES, PIPELINE_RUNS, QUARANTINE, TABLE_HEALTH
-from deepkt_irt.tables.registry import TABLES, table_named
+from deepkt_irt.tables.registry import TABLES
 from deepkt_irt.tables.silver import CLASS_TEACHERS, ERASURE_REQUESTS
 from tables_page import page
 
@@ -68,11 +68,6 @@ def test_silver_and_gold_hold_no_source_identifier_of_a_student():
     open_tables = [t for t in TABLES if t.layer in (Layer.SILVER, Layer.GOLD)]
 
     assert not [t.name for t in open_tables if "student_id" in t.column_names]
-
-
-def test_table_named_unknown_is_refused():
-    with pytest.raises(KeyError, match=r"gold\.nothing"):
-        table_named("gold.nothing")
 
 
 def test_docs_page_of_tables_is_up_to_date():

@@ -9,7 +9,6 @@ from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, within_today
 from deepkt_irt.tables.silver import ITEMS, SKILLS, USERS
 
 SMALL_GROUP = 10  # means over fewer students are not shown
-SIGNS = ("is_low", "is_stuck", "is_falling")
 
 NO_CLASS = "no class"
 CLASS = Column("class_key", "string", "pseudonym of the class; empty: students of no class")

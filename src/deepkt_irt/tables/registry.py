@@ -31,18 +31,6 @@ TABLES: tuple[Table, ...] = (
 )
 
 
-def table_named(qualified_name: str) -> Table:
-    """The contract of `schema.table`.
-
-    Raises:
-        KeyError: If no such table is declared.
-    """
-    for table in TABLES:
-        if table.qualified_name == qualified_name:
-            return table
-    raise KeyError(f"no table {qualified_name}")
-
-
 def views(settings: Settings) -> tuple[View, ...]:
     """What is made for looking: each asks tables, and some rules in them are settings."""
     return (
