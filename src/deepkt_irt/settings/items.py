@@ -104,8 +104,7 @@ class DifSettings(Frozen):
     false_discovery_rate: float = Field(0.05, gt=0, lt=1, description="over items and groups")
     ets_b: float = Field(1.0, gt=0, description="|delta| of class B, ETS delta units")
     ets_c: float = Field(1.5, gt=0, description="|delta| of class C")  # Zwick, ETS RR-12-08
-    r2_moderate: float = Field(0.035, gt=0, description="change of R2")  # Jodoin and Gierl (2001)
-    r2_large: float = Field(0.070, gt=0, description="change of R2")
+    r2_large: float = Field(0.070, gt=0, description="change of R2")  # Jodoin and Gierl (2001)
 
 
 class HealthSettings(Frozen):
