@@ -10,7 +10,6 @@ from scipy.special import expit
 
 from deepkt_irt.irt import student_chunks
 from deepkt_irt.irt.ability import (
-    empirical_reliability,
     estimate_abilities,
     estimate_population,
     predict_sequentially,
@@ -358,11 +357,3 @@ def test_estimate_population_without_responses_that_count_changes_nothing():
     )
 
     assert found == (0.0, 1.0)
-
-
-def test_empirical_reliability_is_the_share_of_variance_that_is_no_error():
-    ability, sd = np.array([-1.0, 1.0, NAN]), np.array([0.5, 0.5, NAN])
-
-    assert empirical_reliability(ability, sd) == pytest.approx(1 / 1.25)
-    assert np.isnan(empirical_reliability(ability[:1], sd[:1]))
-    assert np.isnan(empirical_reliability(np.zeros(3), np.zeros(3)))

@@ -8,7 +8,6 @@ from deepkt_irt.errors import NoData
 from deepkt_irt.irt.forms import (
     coverage_gaps,
     form_information,
-    marginal_reliability,
     next_best_item,
     normal_abilities,
     posterior_information,
@@ -78,36 +77,10 @@ def test_standard_error_of_no_item_is_the_spread_of_the_population_or_infinite()
     np.testing.assert_allclose(standard_error(nothing, THETA, population_sd=1.3), 1.3)
 
 
-def test_marginal_reliability_is_the_squared_correlation_of_posterior_means_and_abilities():
-    items = bank_of(25, seed=4)
-    rng = np.random.default_rng(8)
-    theta = rng.normal(0.3, 1.2, size=6000)
-    right = rng.random((6000, 25)) < items.expected_score(theta)
-    grid = np.linspace(-6, 6, 81)
-    p = items.expected_score(grid)  # (nodes, items)
-    log_mass = right @ np.log(p).T + ~right @ np.log(1 - p).T - 0.5 * ((grid - 0.3) / 1.2) ** 2
-    mass = np.exp(log_mass - log_mass.max(axis=1, keepdims=True))
-    posterior_mean = (mass @ grid) / mass.sum(axis=1)
-
-    expected = np.corrcoef(theta, posterior_mean)[0, 1] ** 2
-    assert marginal_reliability(items, 0.3, 1.2) == pytest.approx(expected, abs=0.015)
-
-
-def test_marginal_reliability_rises_with_items_from_zero_towards_one():
-    found = [marginal_reliability(rasch(*np.zeros(n)), 0.0, 1.0) for n in (1, 10, 100, 1000)]
-
-    assert (np.diff(found) > 0).all()
-    assert 0 < found[0] < 0.25
-    assert found[-1] > 0.99
-    assert marginal_reliability(rasch(np.nan), 0.0, 1.0) == pytest.approx(0, abs=1e-12)
-
-
 @pytest.mark.parametrize("sd", [0.0, -1.0])
 def test_a_population_without_spread_is_refused(sd):
     with pytest.raises(ValueError, match="population_sd"):
         standard_error(rasch(0.0), 0.0, population_sd=sd)
-    with pytest.raises(ValueError, match="population_sd"):
-        marginal_reliability(rasch(0.0), 0.0, sd)
 
 
 # the next item

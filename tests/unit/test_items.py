@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.irt.response import information_3pl, probability_3pl
+from deepkt_irt.irt.response import probability_3pl
 
 PROPERTY = settings(deadline=None, derandomize=True)
 THETA = np.linspace(-4, 4, 33)
@@ -58,21 +58,14 @@ def test_expected_score_of_a_graded_item_is_the_mean_of_its_step_curves(bank):
     np.testing.assert_allclose(bank.expected_score(THETA)[:, 3], steps / 2)
 
 
-def test_score_variance_is_that_of_the_levels(bank):
-    p = bank.probabilities(0.3)[3]
-    share = np.array([0, 0.5, 1])
-    expected = p @ share**2 - (p @ share) ** 2
-
-    assert bank.score_variance(0.3)[3] == pytest.approx(expected)
-    right = bank.expected_score(0.3)[1]
-    assert bank.score_variance(0.3)[1] == pytest.approx(right * (1 - right))
-
-
 def test_information_of_right_or_wrong_items_is_that_of_the_3pl(bank):
     found = bank.information(THETA)
 
-    np.testing.assert_allclose(found[:, 0], information_3pl(THETA, 1.0, 0.5))
-    np.testing.assert_allclose(found[:, 1], information_3pl(THETA, 1.7, -1.0, 0.2), rtol=1e-9)
+    p = probability_3pl(THETA, 1.0, 0.5)
+    np.testing.assert_allclose(found[:, 0], p * (1 - p))
+    p = probability_3pl(THETA, 1.7, -1.0, 0.2)
+    expected = 1.7**2 * (1 - p) / p * ((p - 0.2) / 0.8) ** 2  # Lord (1980), equation 5-9
+    np.testing.assert_allclose(found[:, 1], expected, rtol=1e-9)
 
 
 @PROPERTY
@@ -98,7 +91,6 @@ def test_an_item_that_was_not_calibrated_stays_unknown_in_everything(bank):
     for found in (
         bank.probabilities(THETA)[:, 2],
         bank.expected_score(THETA)[:, 2],
-        bank.score_variance(THETA)[:, 2],
         bank.information(THETA)[:, 2],
     ):
         assert np.isnan(found).all()

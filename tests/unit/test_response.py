@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from deepkt_irt.irt.response import information_3pl, level_probabilities, probability_3pl
+from deepkt_irt.irt.response import level_probabilities, probability_3pl
 
 PROPERTY = settings(deadline=None, derandomize=True)
 ABILITIES = st.floats(-30, 30)
@@ -26,29 +26,6 @@ def test_probability_rises_with_ability_and_stays_between_guessing_and_one():
     assert (np.diff(p) > 0).all()
     assert p.min() > 0.25
     assert p.max() < 1
-
-
-def test_information_without_guessing_peaks_at_the_difficulty():
-    theta = np.linspace(-3, 3, 601)
-    information = information_3pl(theta, 1.5, 0.5)
-
-    assert theta[information.argmax()] == pytest.approx(0.5, abs=0.01)
-    assert information.max() == pytest.approx(1.5**2 / 4, rel=1e-4)
-
-
-def test_information_falls_with_guessing():
-    assert information_3pl(0.0, 1.0, 0.0, 0.3) < information_3pl(0.0, 1.0, 0.0)
-
-
-@PROPERTY
-@given(theta=st.floats(-6, 6), a=st.floats(0.2, 3), b=st.floats(-4, 4), c=st.floats(0, 0.5))
-def test_information_is_squared_slope_of_the_curve_over_its_variance(theta, a, b, c):
-    h = 1e-5
-    p = probability_3pl(theta, a, b, c)
-    slope = (probability_3pl(theta + h, a, b, c) - probability_3pl(theta - h, a, b, c)) / (2 * h)
-
-    expected = slope**2 / (p * (1 - p))
-    np.testing.assert_allclose(information_3pl(theta, a, b, c), expected, rtol=1e-4, atol=1e-8)
 
 
 @PROPERTY

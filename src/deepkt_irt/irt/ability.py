@@ -203,23 +203,6 @@ def estimate_population(  # noqa: PLR0913 - the columns of the responses, and th
     )
 
 
-def empirical_reliability(ability: FloatArray, sd: FloatArray) -> float:
-    """Share of the variance of EAP abilities that is no error, 0 to 1.
-
-    var(EAP) / (var(EAP) + mean of the posterior variances), over students with both; NaN if
-    there are fewer than two.
-
-    Reference:
-        Bock and Mislevy (1982), Applied Psychological Measurement 6, 431-444.
-    """
-    known = np.isfinite(ability) & np.isfinite(sd)
-    if known.sum() < 2:
-        return float("nan")
-    spread = float(ability[known].var())
-    total = spread + float((sd[known] ** 2).mean())
-    return spread / total if total > 0 else float("nan")
-
-
 def _follow(
     offsets: IntArray,
     item: IntArray,

@@ -55,28 +55,6 @@ def standard_error(
     return error
 
 
-def marginal_reliability(items: ItemParameters, mean: float, sd: float) -> float:
-    """Share of the variance of posterior means from all items that is variance of ability, 0 to 1.
-
-    1 - E(posterior variance) / sd^2 with posterior variance 1 / (information + 1 / sd^2).
-
-    Args:
-        items: The form.
-        mean: Of the abilities of the students it is for, logits.
-        sd: Likewise, above 0.
-
-    Raises:
-        ValueError: If sd is not above 0.
-
-    Reference:
-        Green, Bock, Humphreys, Linn and Reckase (1984), Journal of Educational Measurement 21,
-        347-360.
-    """
-    z = nodes(_NODES, _REACH)
-    error = standard_error(items, mean + sd * z, population_sd=sd)
-    return float(1 - prior_weights(z) @ error**2 / sd**2)
-
-
 def posterior_information(items: ItemParameters, ability: float, ability_sd: float) -> FloatArray:
     """Information of each item expected of a student, (items,); NaN for one without a curve.
 

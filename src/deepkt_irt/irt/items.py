@@ -122,15 +122,11 @@ class ItemParameters:
         Returns:
             As of `expected_score` and `information`, (items,) each.
         """
-        return self._moments(theta)[0], self._information(theta)
+        return self._expected(theta), self._information(theta)
 
     def expected_score(self, theta: ArrayLike) -> FloatArray:
         """Expected share of credit, 0 to 1, theta's shape + (items,); P of right or wrong items."""
-        return self._moments(np.asarray(theta, dtype=np.float64)[..., None])[0]
-
-    def score_variance(self, theta: ArrayLike) -> FloatArray:
-        """Variance of the share of credit given the ability, theta's shape + (items,)."""
-        return self._moments(np.asarray(theta, dtype=np.float64)[..., None])[1]
+        return self._expected(np.asarray(theta, dtype=np.float64)[..., None])
 
     def information(self, theta: ArrayLike) -> FloatArray:
         """Fisher information of one response about the ability, theta's shape + (items,).
@@ -155,9 +151,8 @@ class ItemParameters:
         total: FloatArray = (change**2 / np.maximum(p, _TINY)).sum(axis=-1)
         return total
 
-    def _moments(self, at: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _expected(self, at: FloatArray) -> FloatArray:
         p = self._levels(at)
         share = np.arange(p.shape[-1]) / np.maximum(self.n_steps, 1)[:, None]
         mean: FloatArray = (p * share).sum(axis=-1)
-        variance: FloatArray = (p * share**2).sum(axis=-1) - mean**2
-        return mean, variance
+        return mean

@@ -95,11 +95,6 @@ class Link:
         """No link: the new calibration keeps its own scale."""
         return cls("none", np.zeros(n_items, dtype=bool), np.zeros(n_items, dtype=bool))
 
-    @property
-    def slope_of_1pl(self) -> float:
-        """Slope, on the linked scale, of new items without a slope of their own."""
-        return 1.0 / self.slope
-
     def apply_to_items(self, items: ItemParameters) -> ItemParameters:
         """Curves of the new calibration on the linked scale."""
         return linked_items(items, slope=self.slope, intercept=self.intercept)
