@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from deepkt_irt.bandit.offers import Eligible
-from deepkt_irt.bandit.propensities import softmax_propensities, thompson_propensities
+from deepkt_irt.bandit.propensities import propensities_in_spreads
 from deepkt_irt.bandit.stochastic import choose, draw_slates
 from deepkt_irt.settings import BanditSettings
 
@@ -26,11 +26,17 @@ def by_decision(values, sets: Eligible):
     return np.split(values, sets.offsets[1:-1])
 
 
+def propensities(scores, sets, *, open_rows=None, **settings):
+    """Chances of scores that are in spreads already; every row is open unless told."""
+    is_open = np.ones(len(sets.item), dtype=bool) if open_rows is None else open_rows
+    return propensities_in_spreads(scores, sets, BanditSettings(**settings), is_open, between=None)
+
+
 def test_softmax_propensities_are_odds_of_the_scores_above_a_floor():
     sets = eligible([2, 0, 1])
     scores = np.array([0.0, 0.1 * np.log(3), -4.0])
 
-    found = softmax_propensities(scores, sets, temperature=0.1, floor=0.2)
+    found = propensities(scores, sets, temperature=0.1, floor=0.2)
 
     np.testing.assert_allclose(found, [0.8 * 0.25 + 0.1, 0.8 * 0.75 + 0.1, 1.0])
 
@@ -39,7 +45,7 @@ def test_thompson_propensities_are_shares_of_draws_won_and_ties_are_shared():
     sets = eligible([3, 1])
     draws = np.array([[1.0, 5.0, 2.0, 0.0], [0.0, 5.0, 3.0, 0.0], [0.0, 1.0, 0.0, 0.0], [7.0] * 4])
 
-    found = thompson_propensities(draws, sets, floor=0.3)
+    found = propensities(draws, sets, floor=0.3)
 
     won = np.array([1 + 1 / 2 + 1 / 3, 1 / 2 + 1 + 1 / 3, 1 / 3]) / 4
     np.testing.assert_allclose(found, [*(0.7 * won + 0.1), 1.0])
@@ -58,12 +64,13 @@ def test_propensities_lie_above_the_floor_and_sum_to_one(sizes, seed, scale, flo
     is_open = rng.random(sum(sizes)) < 0.8
     scores = scale * rng.normal(size=(sum(sizes), 7))
 
-    if thompson:
-        found = thompson_propensities(scores, sets, floor=floor, open_rows=is_open)
-    else:
-        found = softmax_propensities(
-            scores[:, 0], sets, temperature=0.05, floor=floor, open_rows=is_open
-        )
+    found = propensities(
+        scores if thompson else scores[:, 0],
+        sets,
+        temperature=0.05,
+        floor=floor,
+        open_rows=is_open,
+    )
 
     for chance, opened in zip(by_decision(found, sets), by_decision(is_open, sets), strict=True):
         assert (chance[~opened] == 0).all()
@@ -90,7 +97,7 @@ def test_choose_frequencies_are_the_propensities_logged():
     rng, size, n = np.random.default_rng(4), 6, 4_000
     sets = eligible([size] * n)
     scores = np.tile(rng.normal(0, 0.05, size), n)
-    propensity = softmax_propensities(scores, sets, temperature=0.05, floor=0.05)
+    propensity = propensities(scores, sets, temperature=0.05, floor=0.05)
 
     found = choose(propensity, sets, rng.random(n))
 
@@ -226,12 +233,9 @@ def test_nothing_eligible_anywhere_chooses_nothing():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda s: softmax_propensities(np.array([0, np.nan]), s, temperature=1, floor=0.1), "fin"),
-        (lambda s: softmax_propensities(np.zeros(2), s, temperature=0, floor=0.1), "temperature=0"),
-        (lambda s: softmax_propensities(np.zeros(2), s, temperature=1, floor=0), "floor=0"),
-        (lambda s: softmax_propensities(np.zeros(3), s, temperature=1, floor=0.1), "2 rows"),
-        (lambda s: thompson_propensities(np.zeros(2), s, floor=0.1), "draws"),
-        (lambda s: thompson_propensities(np.zeros((2, 0)), s, floor=0.1), "draws"),
+        (lambda s: propensities(np.array([0, np.nan]), s), "finite"),
+        (lambda s: propensities(np.zeros(3), s), "2 rows"),
+        (lambda s: propensities(np.zeros((2, 0)), s), "draws"),
         (lambda s: choose(np.full(2, 0.5), s, np.array([1.0])), r"\[0, 1\)"),
         (lambda s: choose(np.full(2, 0.5), s, np.zeros(2)), "1 decisions"),
         (lambda s: choose(np.full(3, 0.5), s, np.zeros(1)), "2 rows"),

@@ -14,55 +14,6 @@ from deepkt_irt.settings import BanditSettings
 _NO_SPREAD = 1e-12  # rounding of scores that are all the same
 
 
-def softmax_propensities(
-    scores: FloatArray,
-    eligible: Eligible,
-    *,
-    temperature: float,
-    floor: float,
-    open_rows: BoolArray | None = None,
-) -> FloatArray:
-    """Chances in proportion to exp(score / temperature), within each decision, (rows,).
-
-    Args:
-        scores: By row, (rows,).
-        eligible: Which rows belong to which decision.
-        temperature: Above 0, in units of the scores; towards 0 the best row takes all.
-        floor: Share that is spread evenly, in (0, 1].
-        open_rows: Rows that may be chosen now, (rows,); all unless given. Others get 0.
-
-    Raises:
-        ValueError: A score is not finite, or a number is out of its range.
-    """
-    is_open = _checked(scores, eligible, floor, open_rows, ndim=1)
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be above 0")
-    return _with_floor(_odds(scores, eligible, is_open, temperature), eligible, is_open, floor)
-
-
-def thompson_propensities(
-    draws: FloatArray, eligible: Eligible, *, floor: float, open_rows: BoolArray | None = None
-) -> FloatArray:
-    """Shares of posterior draws in which a row is the best of its decision, (rows,).
-
-    They are estimates of the chances of Thompson sampling, with a standard error of at most
-    1 / (2 sqrt(draws)); rows equal in a draw share it. A choice drawn from these shares has exactly
-    these propensities, given the draws: the estimation costs likeness to Thompson sampling, not
-    the validity of the log.
-
-    Args:
-        draws: Expected rewards under draws of the weights, (rows, draws).
-        eligible: Which rows belong to which decision.
-        floor: Share that is spread evenly, in (0, 1].
-        open_rows: Rows that may be chosen now, (rows,); all unless given. Others get 0.
-
-    Raises:
-        ValueError: A draw is not finite, or a number is out of its range.
-    """
-    is_open = _checked(draws, eligible, floor, open_rows, ndim=2)
-    return _with_floor(_wins(draws, eligible, is_open), eligible, is_open, floor)
-
-
 def propensities(
     scores: FloatArray,
     eligible: Eligible,
@@ -79,7 +30,7 @@ def propensities(
         between: As of `draw_slates`.
 
     Raises:
-        ValueError: As of `softmax_propensities`.
+        ValueError: A score is not finite, or there is not one for each row.
     """
     every = np.ones(len(eligible.item), dtype=np.bool_)
     skill = None if between is None else in_spreads(between, eligible)
@@ -114,17 +65,17 @@ def propensities_in_spreads(
     between: FloatArray | None,
 ) -> FloatArray:
     """The same of scores that are in SDs already (`in_spreads`), among the rows that are open."""
-    is_open = _checked(scores, eligible, settings.floor, open_rows, ndim=np.ndim(scores))
+    _check(scores, eligible)
     if between is None:
-        chance = _shares(scores, eligible, is_open, settings)
+        chance = _shares(scores, eligible, open_rows, settings)
     else:
-        _checked(between, eligible, settings.floor, open_rows, ndim=1)
+        _check(between, eligible)
         order, pairs = eligible.by_skill
-        of_skill = pairs.totals(_shares(between, eligible, is_open, settings)[order])
-        inside = _shares(scores[order], pairs, is_open[order], settings)
+        of_skill = pairs.totals(_shares(between, eligible, open_rows, settings)[order])
+        inside = _shares(scores[order], pairs, open_rows[order], settings)
         chance = np.empty(len(order))
         chance[order] = inside * of_skill[pairs.place]
-    return _with_floor(chance, eligible, is_open, settings.floor)
+    return _with_floor(chance, eligible, open_rows, settings.floor)
 
 
 def _shares(
@@ -150,6 +101,10 @@ def _odds(
 
 
 def _wins(draws: FloatArray, eligible: Eligible, is_open: BoolArray) -> FloatArray:
+    """Draws in which a row is the best, ties shared: estimates of Thompson sampling's chances.
+
+    A choice by them has exactly these propensities, given the draws, so the log stays valid.
+    """
     values = np.where(is_open[:, None], draws, -np.inf)
     wins = (values == eligible.largest(values)[eligible.place]) & is_open[:, None]
     shared_by = np.maximum(eligible.totals(wins), 1)
@@ -171,22 +126,12 @@ def _with_floor(
     return mixed
 
 
-def _checked(
-    scores: FloatArray, eligible: Eligible, floor: float, open_rows: BoolArray | None, *, ndim: int
-) -> BoolArray:
-    """Refuse what is no score by row; returns which rows are open."""
-    if np.ndim(scores) != ndim or len(scores) != len(eligible.item) or 0 in np.shape(scores)[1:]:
-        expected = "(rows,)" if ndim == 1 else "(rows, draws)"
+def _check(scores: FloatArray, eligible: Eligible) -> None:
+    """Refuse what is no score by row."""
+    if len(scores) != len(eligible.item) or 0 in np.shape(scores)[1:]:
         raise ValueError(
-            f"scores have shape {np.shape(scores)}, expected {expected} "
+            f"scores have shape {np.shape(scores)}, expected (rows,) or (rows, draws) "
             f"with {len(eligible.item)} rows"
         )
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite")
-    if not 0 < floor <= 1:
-        raise ValueError(f"floor={floor} must lie in (0, 1]")
-    if open_rows is None:
-        return np.ones(len(eligible.item), dtype=np.bool_)
-    if np.shape(open_rows) != np.shape(eligible.item):
-        raise ValueError(f"{len(eligible.item)} rows but {np.shape(open_rows)} marks of open ones")
-    return open_rows
