@@ -180,12 +180,13 @@ def test_a_share_is_the_same_whenever_it_is_drawn():
     assert all(is_sampled(each, 0.5) for each, one in zip(hashes, drawn, strict=True) if one)
 
 
-def test_more_than_its_queue_holds_is_kept_whole(store):
+def test_more_than_is_written_at_once_is_kept_whole(store, monkeypatch):
+    monkeypatch.setattr("deepkt_irt.explanation_traces._TRACES_AT_ONCE", 5)
     (account,), _ = accounts(obedient, evidence())
     span = span_of(account, with_texts=False)
 
-    assert store.keep([span] * 120, run_id="many", prompt_version="explain-1") == 120
-    assert store.keep([span], run_id="many", prompt_version="explain-1") == 121
+    assert store.keep([span] * 12, run_id="many", prompt_version="explain-1") == 12
+    assert store.keep([span], run_id="many", prompt_version="explain-1") == 13
 
 
 def test_experiment_has_the_name_that_a_bundle_gives(folder):
