@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
-import pandas as pd
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -180,8 +179,3 @@ def context(spark: "SparkSession", store: TableStore, tmp_path: Path) -> Callabl
 def rows(data: "DataFrame", *columns: str) -> list[tuple[Any, ...]]:
     """The rows of some columns, sorted."""
     return sorted(tuple(row) for row in data.select(*columns).collect())
-
-
-def pandas_frame(table: Table, records: list[dict[str, Any]]) -> pd.DataFrame:
-    """A pandas frame with a contract's columns; what is not given is None."""
-    return pd.DataFrame(records, columns=list(table.column_names))

@@ -37,10 +37,6 @@ def run(world, *activities, given=None, more=(), **declared):
     return run_pipeline(documents, "main", given or {}, world=world)
 
 
-def statuses(result):
-    return {each.name: each.status for each in result.activities}
-
-
 # what is refused before anything runs
 
 V = {"v": "String", "list": "Array"}

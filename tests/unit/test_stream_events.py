@@ -20,7 +20,6 @@ from deepkt_irt.settings import Settings, StreamSettings
 
 SILVER = ["ingest_bronze", "transform_silver", "stream_events"]
 STUDENTS = ["engineer_features", "score_students", "recommend_changed"]
-MODEL_NAMES = ("--models", "--experiments")
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
