@@ -2,16 +2,16 @@
 
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 from conftest import REPOSITORY
 from deepkt_irt.azure.factory.documents import FACTORY as DOCUMENTS
 from deepkt_irt.azure.factory.documents import read_factory
 from deepkt_irt.sources.responses_csv import COPIED_COLUMNS
+from local_server import listening
 
 FACTORY = read_factory(REPOSITORY / DOCUMENTS)
 LAKE, BLOB = "https://lake.dfs.core.windows.net", "https://lake.blob.core.windows.net"
@@ -63,15 +63,8 @@ def learning_system(rows: list[dict], page: int = 2) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as address:
+        yield address
 
 
 def database(rows: list[dict]):
