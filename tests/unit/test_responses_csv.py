@@ -49,6 +49,7 @@ def test_parse_mapping_file_may_hold_headers_with_blanks(tmp_path):
         ("no_such_file.txt", "no readable file"),
         ("student=user_id", "the names are student_id, item_id"),
         ("student_id=u item", "write name=header"),
+        ("student_id=Student ID", "a header with blanks in a file"),
     ],
 )
 def test_parse_mapping_wrong_text_says_how_to_write_it(text, said):
@@ -132,6 +133,25 @@ def test_complete_mapping_failing_guess_lists_columns_and_how_to_map(file):
     assert "student_id, item_id, correct or score, answered_at or response_order" in message
     assert "who, what, right" in message
     assert "--map 'student_id=…" in message
+
+
+@pytest.mark.parametrize(
+    "text", ["user_id;item_id;correct\n", "user_id\titem_id\tcorrect\n", "Answers of March\n"]
+)
+def test_complete_mapping_one_column_alone_is_told_to_have_no_commas(file, text):
+    with pytest.raises(BadFile, match="with commas between them"):
+        complete_mapping(file(text), None)
+
+
+@pytest.mark.parametrize(
+    ("first", "is_guessed"),
+    [("35", False), ("12.5", False), ("1772359200", True), ("2026-03-01T10:00:00", True)],
+)
+def test_complete_mapping_column_time_of_small_numbers_is_no_clock(file, first, is_guessed):
+    path = file(f"user_id,item_id,correct,time,order\nu,i,1,{first},1\n")
+
+    assert ("answered_at" in complete_mapping(path, None)) == is_guessed
+    assert complete_mapping(path, {"answered_at": "time"})["answered_at"] == "time"
 
 
 def test_complete_mapping_header_that_is_not_there_is_named(file):

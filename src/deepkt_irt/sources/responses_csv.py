@@ -45,6 +45,7 @@ _LATER = ("answer", "student_group")  # files copied before these were asked for
 FILE_ORDER = "_row"  # response_order=_row: the order of the rows in the file
 SEPARATOR = "separator"  # name in a mapping of what joins several skills; empty: nothing
 _SEPARATORS = ("~~", ";", "|", ",")
+_FIRST_SECONDS = 1e8  # since 1970, in 1973: no log of answers is older
 _SEEN = 10_000  # values of a column kept in mind
 
 
@@ -63,7 +64,10 @@ def parse_mapping(text: str) -> dict[str, str]:
     for part in parts:
         name, equals, header = (each.strip() for each in part.partition("="))
         if not equals:
-            raise UsageError(f"--map {part!r}: write name=header; {_known_names()}")
+            raise UsageError(
+                f"--map {part!r}: write name=header, and a header with blanks in a file, one part "
+                f"a line; {_known_names()}"
+            )
         mapping[name] = header
     _refuse_unknown(mapping)
     return mapping
@@ -105,7 +109,7 @@ def complete_mapping(path: Path, given: Mapping[str, str] | None) -> dict[str, s
             continue
         found = (plain.get(_plain(synonym)) for synonym in synonyms)
         guess = next((each for each in found if each and each not in mapping.values()), None)
-        if guess is not None:
+        if guess is not None and not _may_be_seconds_taken(path, header, guess):
             mapping[name] = guess
     _refuse_incomplete(path, header, mapping)
     if "skill_ids" in mapping and SEPARATOR not in mapping:
@@ -117,6 +121,15 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.lower())
 
 
+def _may_be_seconds_taken(path: Path, header: list[str], name: str) -> bool:
+    """Whether a column called time holds what no clock shows today, such as how long it took."""
+    if _plain(name) != "time":
+        return False
+    at = header.index(name)
+    first = next((row[at] for row in read_rows(path) if len(row) > at and row[at].strip()), "")
+    return number(first) is None and float(first) < _FIRST_SECONDS
+
+
 def _refuse_incomplete(path: Path, header: list[str], mapping: Mapping[str, str]) -> None:
     headers = {h for name, h in mapping.items() if name != SEPARATOR}
     if mapping.get("response_order") == FILE_ORDER:
@@ -126,13 +139,14 @@ def _refuse_incomplete(path: Path, header: list[str], mapping: Mapping[str, str]
     missing += [" or ".join(p) for p in (_RESULTS, _ORDERS) if not any(n in mapping for n in p)]
     if absent or missing:
         what = f"no column {', '.join(absent)}" if absent else f"no {', '.join(missing)} found"
-        raise BadFile(
-            path.name,
-            f"{what} among its columns {', '.join(header)}",
+        fix = (
             "name them, as in --map 'student_id=… item_id=… correct=… answered_at=…' "
-            f"(response_order={FILE_ORDER} takes the order of the rows)",
-            absent or missing,
+            f"(response_order={FILE_ORDER} takes the order of the rows)"
         )
+        if len(header) == 1:  # other separators, or a title above the header
+            fix = "its first line has to name the columns, with commas between them"
+        problem = f"{what} among its columns {', '.join(header)}"
+        raise BadFile(path.name, problem, fix, absent or missing)
 
 
 def mapped_layout(mapping: Mapping[str, str]) -> Layout:
