@@ -9,6 +9,9 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +47,7 @@ from deepkt_irt.lake_commands import (
 from deepkt_irt.model_commands import COMMANDS as MODEL_COMMANDS
 from deepkt_irt.progress import ScreenReporter, reporter_of, screen
 from deepkt_irt.pulling.connection import is_connection
-from deepkt_irt.settings import SimulatorSettings
+from deepkt_irt.settings import Settings, SimulatorSettings
 from deepkt_irt.sources.catalogue import SOURCES, source_named
 from deepkt_irt.sources.landing import land
 from deepkt_irt.sources.responses_csv import parse_mapping
@@ -63,18 +66,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 140},  # of a wide terminal, so that summaries are whole
 )
-for command in (
-    *VIEW_COMMANDS,
-    *LAKE_COMMANDS,
-    *STREAM_COMMANDS,
-    *MODEL_COMMANDS,
-    *TABLE_COMMANDS,
-    *BUNDLE_COMMANDS,
-    *AZURE_COMMANDS,
-):
-    app.command()(command)
-
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="TASK", help="Run this task and all after it.")
 ]
@@ -95,13 +88,14 @@ def demo(
 ) -> None:
     """Simulate a district with known truth, run everything on it, and write the report."""
     settings = checked(SimulatorSettings, n_students=students, n_items=items, seed=seed)
+    asked = _asked(as_of=as_of, assignments=set_)
     folder = open_lake_folder(lake)
     hold(ctx, folder, wait)
     with tempfile.TemporaryDirectory() as scratch:
         district = simulate(settings)
         write_district(district, Path(scratch), truth_folder=folder / "truth")
         land(source_named("simulator"), Path(scratch), folder / "landing", mapping=None)
-    _run_all(folder, as_of=as_of, assignments=set_, quiet=quiet)
+    _run_all(folder, asked, quiet=quiet)
 
 
 @app.command()
@@ -123,22 +117,24 @@ def run(
 ) -> None:
     """Run everything on your own files; again with more files, only those are read."""
     chosen = source_named(source)
+    asked = _asked(as_of=as_of, from_=from_, only=only, assignments=set_)
     folder = open_lake_folder(lake)
     hold(ctx, folder, wait)
+    tell = logging.getLogger(__name__).debug if quiet else partial(screen.print, markup=False)
     if is_connection(data):
         if mapping:
             raise UsageError("a connection file names its columns itself; leave --map away")
-        tell = logging.getLogger(__name__).debug if quiet else screen.print
-        pull_one(data, source, folder, as_of=parse_as_of(as_of), on_progress=tell)
+        pull_one(data, source, folder, as_of=asked.as_of, on_progress=tell)
     else:
         land(
             chosen,
             data,
             folder / "landing",
             mapping=parse_mapping(mapping) if mapping else None,
-            limits=parse_settings(set_ or ()).ingest,
+            limits=asked.settings.ingest,
+            on_passed_over=tell,
         )
-    _run_all(folder, as_of=as_of, from_=from_, only=only, assignments=set_, quiet=quiet)
+    _run_all(folder, asked, quiet=quiet)
 
 
 @app.command()
@@ -152,7 +148,7 @@ def report(
     """Write the report page of a lake again."""
     folder = existing(lake)
     hold(ctx, folder, wait)
-    _run_all(folder, only="publish_report", quiet=quiet)
+    _run_all(folder, _asked(only="publish_report"), quiet=quiet)
     if out is not None:
         try:
             out.write_bytes((folder / "report.html").read_bytes())
@@ -211,25 +207,53 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _run_all(
-    lake: Path,
+for command in (
+    *VIEW_COMMANDS,
+    *LAKE_COMMANDS,
+    *STREAM_COMMANDS,
+    *MODEL_COMMANDS,
+    *TABLE_COMMANDS,
+    *BUNDLE_COMMANDS,
+    *AZURE_COMMANDS,
+):
+    app.command()(command)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a run was asked for, checked before anything is written."""
+
+    tasks: list[Task]
+    settings: Settings
+    as_of: datetime | None
+    is_forced: bool
+
+
+def _asked(
     *,
     as_of: str | None = None,
     from_: str | None = None,
     only: str | None = None,
     assignments: Sequence[str] | None = None,
-    quiet: bool = False,
-) -> None:
-    tasks, settings = _chosen(from_, only), parse_settings(assignments or ())
+) -> _Asked:
+    return _Asked(
+        tasks=_chosen(from_, only),
+        settings=parse_settings(assignments or ()),
+        as_of=parse_as_of(as_of),
+        is_forced=bool(from_ or only),
+    )
+
+
+def _run_all(lake: Path, asked: _Asked, *, quiet: bool = False) -> None:
     reporter = reporter_of(quiet=quiet)
     runner = open_runner(
         Target(lake=lake),
-        settings=settings,
-        as_of=parse_as_of(as_of),
+        settings=asked.settings,
+        as_of=asked.as_of,
         reporter=reporter,
-        lasting="minutes" if len(tasks) > 1 else "seconds",
+        lasting="minutes" if len(asked.tasks) > 1 else "seconds",
     )
-    runner.run(tasks, force=bool(from_ or only))
+    runner.run(asked.tasks, force=asked.is_forced)
     if isinstance(reporter, ScreenReporter):
         screen.print(f"All done in {reporter.seconds:.0f} s.")
     typer.echo(f"Report: {runner.place.report_path}")

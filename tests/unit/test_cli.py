@@ -103,6 +103,27 @@ def test_wrong_usage_has_status_2(capsys, tmp_path, monkeypatch, arguments):
     assert status == 2
 
 
+@pytest.mark.parametrize(
+    "option", [("--only", "fly"), ("--as-of", "noon"), ("--set", "sakt.epochs=1")]
+)
+def test_run_with_a_wrong_option_lands_nothing(capsys, tmp_path, option):
+    data, lake = tmp_path / "data.csv", tmp_path / "lake"
+    data.write_text(GOOD)
+    place = ("--data", str(data), "--lake", str(lake))
+
+    status, _ = refused(capsys, "run", "--source", "responses_csv", *place, *option)
+
+    assert status == 2
+    assert not lake.exists()
+
+
+def test_help_begins_with_what_is_used_first(capsys):
+    main(["--help"])
+
+    listed = capsys.readouterr().out.partition("Commands:")[2].split("\n")
+    assert [line.split()[0] for line in listed[1:3]] == ["demo", "run"]
+
+
 def test_run_unknown_task_lists_the_tasks(capsys, tmp_path):
     (tmp_path / "data.csv").write_text(GOOD)
 

@@ -1,6 +1,7 @@
 """Files are looked at before anything is copied, and copied whole or not at all."""
 
 import gzip
+import zipfile
 
 import pytest
 
@@ -104,10 +105,35 @@ def test_land_folder_takes_the_files_of_the_source_only(data, landing):
     write(data, RELATIONS + "a,b\n", "assignment_relationships.csv")
     write(data, RELATIONS, "_assignment_relationships.csv")
     write(data, "about", "README.md")
+    (data / "2025").mkdir()
+    told = []
 
-    landed = land(EDM, data, landing, mapping=None)
+    landed = land(EDM, data, landing, mapping=None, on_passed_over=told.append)
 
     assert [path.name for path in landed] == ["assignment_relationships.csv"]
+    assert told == ["data: not taken: 2025, README.md"]
+
+
+def test_land_names_some_of_many_files_that_are_not_taken(data, landing):
+    write(data, ANSWERS)
+    for number in range(8):
+        write(data, "", f"{number}.xlsx")
+    told = []
+
+    land(CSV, data, landing, mapping=None, on_passed_over=told.append)
+
+    assert told == ["data: not taken: 0.xlsx, 1.xlsx, 2.xlsx, 3.xlsx, 4.xlsx and 3 more"]
+
+
+def test_land_zip_file_names_what_is_not_taken_out(data, landing):
+    with zipfile.ZipFile(data / "march.zip", "w") as archive:
+        archive.writestr("answers.csv", ANSWERS)
+        archive.writestr("notes.txt", "about")
+    told = []
+
+    land(CSV, data / "march.zip", landing, mapping=None, on_passed_over=told.append)
+
+    assert told == ["march.zip: not taken: notes.txt"]
 
 
 def test_land_one_bad_file_of_a_folder_copies_none(data, landing):

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from deepkt_irt.sources.zip_files import (
     zip_named,
 )
 
+_TOLD = 5  # names of files that are not taken
+
 
 def land(
     source: Source,
@@ -31,6 +33,7 @@ def land(
     *,
     mapping: Mapping[str, str] | None,
     limits: IngestSettings | None = None,
+    on_passed_over: Callable[[str], object] | None = None,
 ) -> list[Path]:
     """Copy a source's files into `landing/<source>`; files already there are left as they are.
 
@@ -42,6 +45,7 @@ def land(
         landing: Landing folder of the lake.
         mapping: Canonical name to header, for sources that take a mapping.
         limits: How much may come out of a packed file; None: the defaults.
+        on_passed_over: Is told what of a folder or zip file is not of the source; None: nobody is.
 
     Returns:
         The landed files, sorted by name.
@@ -55,10 +59,11 @@ def land(
         raise UsageError(f"source {source.name} knows its columns; leave --map away")
     limits = limits or IngestSettings()
     take_all_apart(landing / source.name, source, limits)
+    tell = on_passed_over or (lambda _: None)
     with TemporaryDirectory(prefix="deepkt-land-") as scratch:
         found = [
             _looked_at(source, path, landing / source.name / where, mapping, limits)
-            for path, where in _files(source, data, Path(scratch), limits)
+            for path, where in _files(source, data, Path(scratch), limits, tell)
         ]
         if not any(each.n_records for each in found):
             raise BadFile(str(data), "there are no rows in it", "land a file with rows")
@@ -147,16 +152,30 @@ def _layout(
 
 
 def _files(
-    source: Source, data: Path, scratch: Path, limits: IngestSettings
+    source: Source,
+    data: Path,
+    scratch: Path,
+    limits: IngestSettings,
+    tell: Callable[[str], object],
 ) -> Iterator[tuple[Path, Path]]:
     """Each file with its place below the source's folder; zip files are taken apart in scratch."""
-    for path in _given(source, data):
+    given = _given(source, data)
+    if data.is_dir():
+        beside = (path for path in data.iterdir() if not _passed_over(path))
+        _tell_of(data, sorted(path.name for path in beside if path not in given), tell)
+    for path in given:
         if not is_zip(path):
             yield path, Path(path.name)
             continue
         folder = scratch / path.name
-        unpack(path, folder, source, limits)
+        _tell_of(path, unpack(path, folder, source, limits), tell)
         yield from ((each, each.relative_to(scratch)) for each in sorted(folder.iterdir()))
+
+
+def _tell_of(data: Path, names: list[str], tell: Callable[[str], object]) -> None:
+    if names:
+        more = f" and {len(names) - _TOLD:,} more" if len(names) > _TOLD else ""
+        tell(f"{data.name}: not taken: {', '.join(names[:_TOLD])}{more}")
 
 
 def _given(source: Source, data: Path) -> list[Path]:
