@@ -270,7 +270,7 @@ def _stop_for(ctx: JobContext, key: Key, n_rows: int, stops: Stops) -> None:
         raise QualityViolation(
             "/".join(key),
             f"all {n_rows:,} rows were refused, {_first_reason(ctx, key)}; take the "
-            "file out of the landing folder",
+            "file out of the landing folder, and land it under a new name once it is right",
         )
 
 
