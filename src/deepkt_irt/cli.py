@@ -256,7 +256,8 @@ def _run_all(lake: Path, asked: _Asked, *, quiet: bool = False) -> None:
     runner.run(asked.tasks, force=asked.is_forced)
     if isinstance(reporter, ScreenReporter):
         screen.print(f"All done in {reporter.seconds:.0f} s.")
-    typer.echo(f"Report: {runner.place.report_path}")
+    if any(task.name == "publish_report" for task in asked.tasks):
+        typer.echo(f"Report: {runner.place.report_path}")
 
 
 def _chosen(from_: str | None, only: str | None) -> list[Task]:

@@ -106,6 +106,20 @@ def test_ingest_bronze_mixed_files_keeps_quarantines_and_accounts(ctx, store, pu
     ]
 
 
+def test_ingest_bronze_says_how_many_rows_of_a_file_were_refused_and_for_which_columns(
+    ctx, put, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(ctx, "_on_progress", said.append)
+    put("good.csv", GOOD)
+    put("mixed.csv", MIXED)
+
+    ingest_bronze(ctx)
+
+    (line,) = (line for line in said if "refused" in line)
+    assert line.startswith("responses_csv/mixed.csv: 2 of 3 rows refused (1 for the row, 1 for ")
+
+
 def test_ingest_bronze_again_writes_nothing_and_with_one_more_file_only_that(ctx, store, put):
     put("good.csv", GOOD)
     ingest_bronze(ctx)

@@ -1,6 +1,6 @@
 """Task ingest_bronze: landing files to bronze, row by row, with an account of every file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
@@ -129,11 +129,31 @@ def _take_in(ctx: JobContext, batch: Batch, stops: Stops) -> None:
     if short:
         refused = _refused(ctx, short, batch.number)
         ctx.append(QUARANTINE, refused, app_id=batch.app_id, version=1)
-    audit = _audit(ctx, batch, kept)
+    refused_rows = _refused_by_column(ctx, batch) if short else {}
+    audit = _audit(ctx, batch, kept, refused_rows)
     ctx.append(INGEST_AUDIT, audit, app_id=batch.app_id, version=1)
     useless = [each for each in batch.files if each.facts.n_records and not kept.get(each.key)]
     for each in useless:
         _stop_for(ctx, each.key, each.facts.n_records, stops)
+    for each in [each for each in short if each not in useless][:_TOLD]:
+        ctx.progress(
+            _told_of_refused(each.key, each.facts.n_records, refused_rows.get(each.key, {}))
+        )
+
+
+def _told_of_refused(key: Key, n_rows: int, by_column: Mapping[str | None, int]) -> str:
+    """One line on the rows of a file that were refused.
+
+    Args:
+        key: Source and file.
+        n_rows: Its rows.
+        by_column: Refused ones by the column at fault; None: the whole row.
+    """
+    n_refused = sum(by_column.values())
+    columns = ", ".join(f"{n:,} for {column or 'the row'}" for column, n in by_column.items())
+    return (
+        f"{'/'.join(key)}: {n_refused:,} of {n_rows:,} rows refused ({columns}), see ops.quarantine"
+    )
 
 
 def _take_in_kept(ctx: JobContext, batch: Batch, table: Table) -> None:
@@ -215,9 +235,13 @@ def _refused_by_column(ctx: JobContext, batch: Batch) -> dict[Key, dict[str | No
     return found
 
 
-def _audit(ctx: JobContext, batch: Batch, kept: dict[Key, int]) -> "DataFrame":
+def _audit(
+    ctx: JobContext,
+    batch: Batch,
+    kept: dict[Key, int],
+    by_column: Mapping[Key, Mapping[str | None, int]],
+) -> "DataFrame":
     """Records counted in the files beside rows found in the tables."""
-    by_column = _refused_by_column(ctx, batch)
     rows = [
         {
             "source": each.source,
