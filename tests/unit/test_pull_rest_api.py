@@ -498,7 +498,7 @@ def write_connection(folder, service):
 
 def test_run_pulls_what_a_connection_file_names_before_it_runs_the_tasks(tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr(cli, "_run_all", lambda lake, **_: ran.append(lake))
+    monkeypatch.setattr(cli, "_run_all", lambda lake, *_, **__: ran.append(lake))
     with serving(paged([response(n) for n in range(6)])) as service:
         path = write_connection(tmp_path, service)
         run = ["run", "--source", "rest_api", "--data", str(path), "--lake", str(tmp_path / "lake")]
