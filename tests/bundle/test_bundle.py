@@ -7,7 +7,7 @@ import pytest
 from conftest import REPOSITORY
 from deepkt_irt.bundle.checks import TARGETS, examine_bundle
 from deepkt_irt.bundle.cron import cron_problem
-from deepkt_irt.bundle.resolve import Choices
+from deepkt_irt.bundle.resolve import Choices, resolve
 from deepkt_irt.bundle.rules import RULES
 from deepkt_irt.cli import main
 from deepkt_irt.jobs import task as task_module
@@ -208,9 +208,9 @@ MISTAKES = {
     ),
     "group with rights on all and on a dashboard": (
         "principal_is_named_once",
-        "looking.dashboards.yml",
-        "group_name: ${var.teachers}",
-        "group_name: ${var.engineers}",
+        ROOT,
+        "    permissions: &who\n",
+        "    permissions: &who\n      - {group_name: deepkt-engineers, level: CAN_VIEW}\n",
     ),
     "principal with rights on all and on a job": (
         "principal_is_named_once",
@@ -221,8 +221,8 @@ MISTAKES = {
     "viewers who may not ask": (
         "viewers_can_ask",
         "queries.sql_warehouses.yml",
-        "level: CAN_USE",
-        "level: CAN_VIEW",
+        "- group_name: ${var.teachers}\n          level: CAN_USE",
+        "- group_name: ${var.teachers}\n          level: CAN_VIEW",
     ),
     "dashboard that shows all what one may see": (
         "viewers_can_ask",
@@ -257,18 +257,24 @@ MISTAKES = {
         "entry_point: verify_district",
         "entry_point: seed_district",
     ),
-    "deployed from a user's folder": (
+    "deployed into a user's folder": (
         "target_is_safe",
         ROOT,
-        "root_path: /Workspace/Shared/.bundle",
+        "root_path: /Workspace/Users/${var.run_principal}/.bundle",
         "root_path: /Workspace/Users/jo/.bundle",
+    ),
+    "deployed where all may write": (
+        "target_is_safe",
+        ROOT,
+        "root_path: /Workspace/Users/${var.run_principal}/.bundle",
+        "root_path: /Workspace/Shared/.bundle",
     ),
     "runs as whoever deploys": ("target_is_safe", ROOT, "    run_as: *principal\n", ""),
     "host in the file": (
         "target_is_safe",
         ROOT,
-        "    workspace: &shared_folder\n",
-        "    workspace: &shared_folder\n      host: ${var.catalog}\n",
+        "    workspace: &own_folder\n",
+        "    workspace: &own_folder\n      host: ${var.catalog}\n",
     ),
     "scope of all targets": (
         "names_do_not_collide",
@@ -306,6 +312,26 @@ def test_every_rule_has_a_planted_mistake():
 
     assert {each[0] for each in MISTAKES.values()} == rules
     assert len(MISTAKES) >= 15
+
+
+@pytest.mark.parametrize("target", ["staging", "prod"])
+def test_people_start_what_is_left_to_them_and_read_no_secret(target):
+    bundle = resolve(REPOSITORY, target, CHOICES)
+    jobs = {key: levels(job) for key, job in bundle.resources["jobs"].items()}
+
+    started = {key for key in jobs if jobs[key]["deepkt-engineers"] == "CAN_MANAGE_RUN"}
+    assert started == {"content_index", "replay_students"}
+    assert {jobs[key]["deepkt-engineers"] for key in jobs.keys() - started} == {"CAN_VIEW"}
+    officers = {key: each.get("deepkt-privacy-officers") for key, each in jobs.items()}
+    assert {key for key, level in officers.items() if level} == {"forget_student"}
+    assert officers["forget_student"] == "CAN_MANAGE_RUN"
+    assert levels(bundle.resources["secret_scopes"]["azure"]) == levels(bundle.tree) == {}
+
+
+def levels(holder):
+    """What groups may do there."""
+    given = holder.get("permissions", [])
+    return {each["group_name"]: each["level"] for each in given if "group_name" in each}
 
 
 def test_new_task_that_no_job_runs_is_caught(monkeypatch, wheel):

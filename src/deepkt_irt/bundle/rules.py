@@ -19,7 +19,6 @@ from deepkt_irt.tables.registry import TABLES
 
 _PARAMETER = re.compile(r"\{\{\s*job\.parameters\.([\w-]+)\s*\}\}")
 _SECRET = re.compile(r"\{\{\s*secrets/([^/}]+)/([^}]+?)\s*\}\}")
-_EVERYBODY = "users"  # the workspace's own group of all who are let in
 _PRINCIPALS = ("user_name", "group_name", "service_principal_name")
 _ROLES = {  # the variable that names each role's group
     Role.ENGINEER: "engineers",
@@ -300,7 +299,10 @@ def rights_name_somebody(bundle: Resolved, _: Wheel) -> Problems:
 
 
 def principal_is_named_once(bundle: Resolved, _: Wheel) -> Problems:
-    """Nobody has rights of the target and of a resource: the CLI warns, and --strict then fails."""
+    """Nobody has rights of the target and of a resource: the CLI warns, and --strict then fails.
+
+    To look at all that a target deploys is also to read its secrets, so groups have no such right.
+    """
     everywhere = _named_in(bundle.tree)
     for kind, resources in bundle.resources.items():
         for key, each in resources.items():
@@ -333,7 +335,7 @@ def viewers_can_ask(bundle: Resolved, _: Wheel) -> Problems:
             yield where, "needs embed_credentials: false, or all see one person's rows"
         allowed = users.get(dashboard.get("warehouse_id"), set())
         viewers = _groups(dashboard) | _groups(bundle.tree)
-        for group in sorted(viewers - allowed) if _EVERYBODY not in allowed else ():
+        for group in sorted(viewers - allowed):
             yield where, f"{group} may open it, but not use its warehouse: CAN_USE"
 
 
@@ -375,10 +377,12 @@ def target_is_safe(bundle: Resolved, _: Wheel) -> Problems:
         yield "workspace.host", "is not filled in from variables: give DATABRICKS_HOST"
     if tree.get("mode") == "development":
         return
-    if "/Users/" in tree["workspace"]["root_path"]:
-        yield "workspace.root_path", "must be one folder for all, not of a user"
-    if not tree.get("run_as", {}).get("service_principal_name"):
+    principal = tree.get("run_as", {}).get("service_principal_name")
+    if not principal:
         yield "run_as", "must be a service principal"
+    if not tree["workspace"]["root_path"].startswith(f"/Workspace/Users/{principal}/"):
+        problem = "must lie in the principal's folder: what lies there runs with its rights"
+        yield "workspace.root_path", problem
     if not tree.get("permissions"):
         yield "permissions", "must say who may look and who may manage"
     if not tree.get("git", {}).get("branch"):

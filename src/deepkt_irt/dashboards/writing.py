@@ -23,9 +23,9 @@ _SCHEMA = "${resources.schemas.gold.name}"
 # who opens which dashboard, beside engineers, who may look at all that a target deploys
 # (`permissions` of databricks.yml); whose rows they see there is a matter of the views
 _READERS = {
-    "teaching": ("teachers", "analysts"),
-    "items": ("teachers", "analysts"),
-    "operations": ("analysts",),
+    "teaching": ("teachers", "analysts", "engineers"),
+    "items": ("teachers", "analysts", "engineers"),
+    "operations": ("analysts", "engineers"),
 }
 _DAY = 24 * 60 * 60  # seconds after which an alert that still fires is told again
 # what they ask changes once a day, and each time wakes the warehouse: after the daily job must have
@@ -70,11 +70,12 @@ def _dashboard(dashboard: Dashboard) -> dict[str, Any]:
         "dataset_catalog": "${var.catalog}",
         "dataset_schema": _SCHEMA,
         "embed_credentials": False,  # each sees what the own rights show
-        "permissions": [
-            {"level": "CAN_READ", "group_name": f"${{var.{group}}}"}
-            for group in _READERS[dashboard.name]
-        ],
+        "permissions": _readable_by(*_READERS[dashboard.name]),
     }
+
+
+def _readable_by(*groups: str) -> list[dict[str, str]]:
+    return [{"level": "CAN_READ", "group_name": f"${{var.{group}}}"} for group in groups]
 
 
 def _alert(alert: Alert) -> dict[str, Any]:
@@ -101,6 +102,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
                 "subscriptions": "${var.alert_subscriptions}",
             },
         },
+        "permissions": _readable_by("engineers"),
     }
 
 
