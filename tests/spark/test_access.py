@@ -1,4 +1,4 @@
-"""What the filter and the mask let through, by who asks."""
+"""What views let through, by who asks."""
 
 import re
 
@@ -8,7 +8,6 @@ from conftest import rows
 from deepkt_irt.governance.access import (
     Kind,
     Roles,
-    mask_identifier,
     may_see_student,
     rows_seen,
     statements,
@@ -161,25 +160,6 @@ def test_may_see_student_knows_the_pipeline_by_its_own_name(seen, user):
     pipeline = Roles("engineers", "analysts", "teachers", "officers", user)
 
     assert seen(pipeline) == ["ann", "bob", "cid", "dan", "unknown"]
-
-
-@pytest.mark.parametrize(
-    ("groups", "shown"),
-    [
-        ((), None),
-        (("teachers",), None),
-        (("engineers", "analysts"), None),
-        (("officers",), "s-17"),
-        (("pipeline-id",), "s-17"),
-    ],
-)
-def test_mask_identifier_shows_the_value_to_officers_and_the_pipeline_only(
-    spark, member_of, groups, shown
-):
-    member_of(*groups)
-    values = spark.createDataFrame([("s-17",)], "v string")
-
-    assert values.selectExpr(mask_identifier(ROLES, "v")).first()[0] == shown
 
 
 @pytest.fixture

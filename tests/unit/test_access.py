@@ -17,20 +17,23 @@ from deepkt_irt.governance.access import (
     Statement,
     is_filtered,
     masked_columns,
+    masked_view,
     may_read,
     readers_of,
     rows_seen,
     statements,
 )
 from deepkt_irt.governance.access_page import page
+from deepkt_irt.jobs.apply_access import rules_of
+from deepkt_irt.jobs.entry_points import SCRIPTS
 from deepkt_irt.settings import Settings
-from deepkt_irt.tables.contract import Column, Layer, Privacy, Table
+from deepkt_irt.tables.contract import Layer, Privacy, Table
 from deepkt_irt.tables.gold import SKILL_VOCABULARY, STUDENT_MASTERY
 from deepkt_irt.tables.gold_items import ITEM_PARAMETERS
 from deepkt_irt.tables.ops import QUARANTINE
 from deepkt_irt.tables.registry import TABLES, views
 from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS
-from deepkt_irt.tables.silver import CLASS_TEACHERS, ITEMS, STUDENT_KEYS, USERS
+from deepkt_irt.tables.silver import CLASS_TEACHERS, STUDENT_KEYS, USERS
 
 ROLES = Roles("engineers", "analysts", "dept's teachers", "privacy officers", "app-id")
 SCHEMAS = {layer: f"dev_{layer.value}" for layer in Layer}
@@ -39,9 +42,6 @@ ALL = statements(TABLES, ROLES, SCHEMAS, VIEWS)
 
 NAME = r"`\w+`\.`\w+`"
 SHAPES = {  # what sqlglot has no tree for
-    Kind.FILTER: rf"ALTER TABLE {NAME} SET ROW FILTER `dev_ops`\.`may_see_student` "
-    r"ON \(`student_key`\)",
-    Kind.MASK: rf"ALTER TABLE {NAME} ALTER COLUMN `\w+` SET MASK `dev_ops`\.`mask_identifier`",
     Kind.TAG: rf"ALTER TABLE {NAME}( ALTER COLUMN `\w+`)? SET TAGS \('deepkt_\w+' = '\w+'\)",
 }
 TREES = {
@@ -66,7 +66,7 @@ def readers(table: Table) -> set[Role]:
 
 def selected(kind: Kind, principal: str) -> set[str]:
     """Tables whose SELECT is granted to, or revoked from, a principal."""
-    end = re.compile(rf"SELECT ON TABLE .* (TO|FROM) `{re.escape(principal)}`$")
+    end = re.compile(rf"SELECT(, MODIFY)? ON TABLE .* (TO|FROM) `{re.escape(principal)}`$")
     return {each.subject for each in of(kind) if end.search(each.sql)}
 
 
@@ -98,36 +98,31 @@ def test_statements_are_the_same_again_and_none_stands_twice():
     assert [sql for sql, n in Counter(each.sql for each in ALL).items() if n > 1] == []
 
 
-def test_statements_mask_every_identifier():
-    identifiers = {
-        f"{name(table)}.{column.name}"
-        for table in TABLES
-        for column in table.columns
-        if column.privacy is Privacy.IDENTIFIER
-    }
-    masked = {each.subject for each in of(Kind.MASK)}
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.qualified_name)
+def test_identifiers_are_for_officers_and_the_pipeline_and_a_view_leaves_them_out(table):
+    if not masked_columns(table):
+        assert masked_view(table) is None
+        return
+    view = masked_view(table)
 
-    # the filter reads the teacher's name; a mask would hide it from the filter itself
-    assert identifiers - masked == {
-        f"{name(table)}.teacher" for table in (CLASS_TEACHERS, ROSTER_TEACHERS)
-    }
-    assert masked <= identifiers
-
-
-def test_statements_filter_every_table_with_students():
-    students = {
-        name(table)
-        for table in TABLES
-        if table.layer in (Layer.SILVER, Layer.GOLD) and "student_key" in table.column_names
-    }
-    filtered = {each.subject for each in of(Kind.FILTER)}
-
-    # the filter reads who is in which class; filtered themselves they would call it in a circle
-    assert students - filtered == {name(USERS), name(CLASS_MEMBERSHIPS)}
-    assert filtered <= students
+    assert readers(table) == {Role.PRIVACY_OFFICER, Role.PIPELINE}
+    if table.layer is Layer.RESTRICTED:
+        assert view is None
+        return
+    assert may_read(Role.ENGINEER, view)
+    assert not may_read(Role.TEACHER, view)
+    (made,) = (each.sql for each in of(Kind.VIEW) if each.subject == name(view))
+    shown = made.partition(" AS SELECT ")[2].partition(" FROM ")[0].split(", ")
+    kept = [c.name for c in table.columns if c.privacy is not Privacy.IDENTIFIER]
+    assert shown == list(view.column_names) == kept
 
 
-def test_tables_without_a_policy_are_closed_to_those_it_would_hide_them_from():
+def test_no_table_gets_a_filter_or_a_mask():
+    # Unity Catalog: none with checks, and none whose history is read or that is merged into
+    assert not [each.sql for each in ALL if "ROW FILTER" in each.sql or "SET MASK" in each.sql]
+
+
+def test_tables_that_say_who_sees_whom_are_closed_to_teachers():
     for table in (USERS, CLASS_MEMBERSHIPS):
         assert readers(table) == {Role.ENGINEER, Role.ANALYST, Role.PRIVACY_OFFICER, Role.PIPELINE}
     for table in (CLASS_TEACHERS, ROSTER_TEACHERS):
@@ -156,6 +151,15 @@ def test_statements_grant_or_revoke_each_table_for_each_reader():
         assert not granted & revoked
 
 
+def test_officers_fill_the_tables_that_people_fill_and_nobody_else_writes():
+    writing = {each.sql for each in ALL if "MODIFY" in each.sql}
+
+    assert writing == {
+        f"GRANT SELECT, MODIFY ON TABLE `dev_restricted`.`{table}` TO `privacy officers`"
+        for table in ("class_teachers", "erasure_requests")
+    }
+
+
 def test_layers_are_open_to_those_who_read_in_them():
     numbers = {layer.value: len(readers_of(layer, TABLES)) for layer in Layer}
 
@@ -169,18 +173,22 @@ def test_restricted_is_read_by_privacy_officers_and_the_pipeline_only():
     assert all(readers(table) == {Role.PRIVACY_OFFICER, Role.PIPELINE} for table in restricted)
 
 
-def test_teachers_read_gold_without_identifiers_filtered_or_about_no_person():
+def test_teachers_read_tables_of_gold_that_are_about_no_person():
     read = [table for table in TABLES if may_read(Role.TEACHER, table)]
     tags = {table.name: {column.privacy for column in table.columns} for table in read}
 
-    assert {STUDENT_MASTERY, ITEM_PARAMETERS, SKILL_VOCABULARY} <= set(read)
+    assert {ITEM_PARAMETERS, SKILL_VOCABULARY} <= set(read)
+    assert STUDENT_MASTERY not in read
     assert {table.layer for table in read} == {Layer.GOLD}
-    assert all(is_filtered(table) or tags[table.name] == {Privacy.NONE} for table in read)
-    assert not any(Privacy.IDENTIFIER in found for found in tags.values())
+    assert all(found == {Privacy.NONE} for found in tags.values())
 
 
-def test_quarantine_is_for_engineers_and_those_who_see_everything():
-    assert readers(QUARANTINE) == {Role.ENGINEER, Role.PRIVACY_OFFICER, Role.PIPELINE}
+def test_what_was_refused_is_for_those_who_see_everything_and_why_for_engineers():
+    assert readers(QUARANTINE) == {Role.PRIVACY_OFFICER, Role.PIPELINE}
+    why = masked_view(QUARANTINE)
+    assert readers(why) == {Role.ENGINEER, Role.PRIVACY_OFFICER, Role.PIPELINE}
+    assert {"stage", "source", "file", "column", "reason"} <= set(why.column_names)
+    assert "received" not in why.column_names
 
 
 @pytest.mark.parametrize("privacy", [Privacy.PERSONAL, Privacy.PSEUDONYM, Privacy.IDENTIFIER])
@@ -190,43 +198,38 @@ def test_column_that_gains_a_tag_closes_its_table_to_teachers(privacy):
     added = [each for each in after if each not in before]
     removed = [each for each in before if each not in after]
 
-    assert [each.sql for each in of(Kind.REVOKE, added)] == [
-        "REVOKE SELECT ON TABLE `dev_gold`.`item_parameters` FROM `dept's teachers`"
-    ]
+    closed = ["dept's teachers"]
+    if privacy is Privacy.IDENTIFIER:
+        closed = ["engineers", "analysts", *closed]
+    table = "TABLE `dev_gold`.`item_parameters`"
+    taken = [f"SELECT ON {table} FROM `{group}`" for group in closed]  # noqa: S608
+    assert [each.sql for each in of(Kind.REVOKE, added)] == [f"REVOKE {each}" for each in taken]
     assert [each.sql for each in removed] == [
-        "GRANT SELECT ON TABLE `dev_gold`.`item_parameters` TO `dept's teachers`"
+        f"GRANT {each.replace(' FROM ', ' TO ')}" for each in taken
     ]
     assert len(of(Kind.TAG, added)) == 1
-    assert len(of(Kind.MASK, added)) == (privacy is Privacy.IDENTIFIER)
+    assert len(of(Kind.VIEW, added)) == (privacy is Privacy.IDENTIFIER)
 
 
-def test_identifier_in_a_filtered_table_closes_it_to_teachers():
+def test_identifier_beside_students_is_left_out_for_teachers_who_ask_of_own_classes():
     planted = with_privacy(STUDENT_MASTERY, "skill_id", Privacy.IDENTIFIER)
+    view = masked_view(planted)
 
-    assert may_read(Role.TEACHER, STUDENT_MASTERY)
-    assert not may_read(Role.TEACHER, planted)
-    assert may_read(Role.ANALYST, planted)  # masked for them
-    assert [column.name for column in masked_columns(planted)] == ["skill_id"]
-
-
-def test_student_key_without_its_tag_is_refused():
-    planted = with_privacy(STUDENT_MASTERY, "student_key", Privacy.NONE)
-
-    with pytest.raises(ValueError, match=r"student_mastery\.student_key is not tagged"):
-        statements([planted], ROLES, SCHEMAS)
+    assert readers(planted) == {Role.PRIVACY_OFFICER, Role.PIPELINE}
+    assert readers(view) == set(Role)
+    (made,) = of(Kind.VIEW, statements([planted], ROLES, SCHEMAS))
+    assert "`may_see_student`(student_key)" in made.sql
 
 
-def test_identifier_that_is_no_string_is_refused():
-    number = Column("badge", "bigint", "badge number", privacy=Privacy.IDENTIFIER)
-    planted = replace(ITEMS, columns=(*ITEMS.columns, number))
+def test_student_key_without_its_tag_stays_closed_to_teachers():
+    columns = [replace(c, privacy=Privacy.NONE) for c in STUDENT_MASTERY.columns]
 
-    with pytest.raises(ValueError, match=r"silver\.items\.badge: an identifier of type bigint"):
-        statements([planted], ROLES, SCHEMAS)
+    assert not may_read(Role.TEACHER, replace(STUDENT_MASTERY, columns=tuple(columns)))
 
 
 def test_functions_ask_for_the_right_groups_and_escape_their_names():
     roles = replace(ROLES, privacy_officer=r"o'ne\il", teacher="teachers")
-    seen, taught, shown = of(Kind.FUNCTION, statements([], roles, SCHEMAS))
+    seen, taught = of(Kind.FUNCTION, statements([], roles, SCHEMAS))
     groups = [
         {
             literal.this
@@ -236,13 +239,13 @@ def test_functions_ask_for_the_right_groups_and_escape_their_names():
             if call.name.lower() == "is_account_group_member"
             for literal in call.find_all(expressions.Literal)
         }
-        for each in (seen, taught, shown)
+        for each in (seen, taught)
     ]
 
-    subjects = [each.subject.removeprefix("dev_ops.") for each in (seen, taught, shown)]
-    assert subjects == ["may_see_student", "may_see_class", "mask_identifier"]
+    subjects = [each.subject.removeprefix("dev_ops.") for each in (seen, taught)]
+    assert subjects == ["may_see_student", "may_see_class"]
     trusted = {"engineers", "analysts", r"o'ne\il", "app-id"}
-    assert groups == [trusted, trusted, {r"o'ne\il", "app-id"}]
+    assert groups == [trusted, trusted]
     assert "t.class_key = may_see_class.class_key" in taught.sql
     assert "u.student_key = may_see_student.student_key" in seen.sql
     assert "`dev_silver`.`users`" in seen.sql
@@ -267,6 +270,8 @@ def test_page_of_access_is_up_to_date_and_names_every_table():
     assert (REPOSITORY / "docs" / "access.md").read_text() == page()
     assert all(f"| {table.qualified_name} |" in page() for table in TABLES)
     assert f"| {STUDENT_KEYS.qualified_name} |  |  |  | all rows |" in page()
+    assert f"| {CLASS_TEACHERS.qualified_name} |  |  |  | all rows, writes |" in page()
+    assert f"| {QUARANTINE.qualified_name} | masked |  |  | all rows |" in page()
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
@@ -298,6 +303,20 @@ def test_teachers_see_their_classes_in_views_and_nothing_of_runs_and_costs():
         "policy_quality": True,
         "explanation_quality": True,
     }
+
+
+def test_views_go_by_the_settings_that_the_job_is_given():
+    script = SCRIPTS["apply_access"]
+    roles = ["--engineer=e", "--analyst=a", "--teacher=t", "--privacy-officer=o", "--pipeline=p"]
+
+    def asked(*flags):
+        made = rules_of(script.parser().parse_args([*roles, "--catalog=main", *flags]))
+        views = {each.subject: each.sql for each in of(Kind.VIEW, made)}
+        return views["gold.student_today"]
+
+    assert asked("--set=defaults") == asked()
+    assert asked("--set=help.wrong_in_a_row=17") != asked()
+    assert "17" in asked("--set=help.wrong_in_a_row=17")
 
 
 def test_a_view_is_granted_after_it_is_made():

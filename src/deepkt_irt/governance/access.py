@@ -2,8 +2,12 @@
 
 Pure text: nothing here runs a statement. Applied again, the same contracts and roles change
 nothing; a table that became more private loses its grants. The tables have to exist first, and
-who applies the statements owns them: a filter reads its mapping with the rights of its owner.
+who applies the statements owns them: a view reads tables with the rights of its owner.
 Rights on schemas are the bundle's, whose deployment replaces them.
+
+No table has a row filter or a column mask. Unity Catalog sets none on a table with checks, tells
+the history of no table that has one, and merges into none whose filter asks another table. So who
+may not see all of a table asks a view, which leaves out rows or columns.
 """
 
 import enum
@@ -14,20 +18,14 @@ from deepkt_irt.errors import UsageError
 from deepkt_irt.tables.contract import Column, Layer, Privacy, Table, View
 from deepkt_irt.tables.ddl import view_ddl
 from deepkt_irt.tables.rosters import CLASS_MEMBERSHIPS, ROSTER_TEACHERS, within_today
-from deepkt_irt.tables.silver import CLASS_TEACHERS, USERS
+from deepkt_irt.tables.silver import CLASS_TEACHERS, ERASURE_REQUESTS, USERS
 
 FILTERED_COLUMN = "student_key"
 FILTER_FUNCTION = "may_see_student"
 CLASS_FUNCTION = "may_see_class"
-MASK_FUNCTION = "mask_identifier"
 PRIVACY_TAG = "deepkt_privacy"
 LAYER_TAG = "deepkt_layer"
-
-# Unity Catalog refuses a policy on a table that the same policy reads, and a masked teacher
-# would match nobody. Teachers have no SELECT on these, and no other role has its rows filtered.
-_READ_BY_FILTER = frozenset(
-    table.qualified_name for table in (USERS, CLASS_TEACHERS, CLASS_MEMBERSHIPS, ROSTER_TEACHERS)
-)
+FILLED_BY_OFFICERS = (CLASS_TEACHERS, ERASURE_REQUESTS)  # else only the owner could: the pipeline
 
 
 class Role(enum.StrEnum):
@@ -76,8 +74,6 @@ class Kind(enum.StrEnum):
 
     FUNCTION = "function"
     TAG = "tag"
-    FILTER = "filter"
-    MASK = "mask"
     VIEW = "view"
     REVOKE = "revoke"
     GRANT = "grant"
@@ -94,19 +90,18 @@ class Statement:
 
 def may_read(role: Role, table: Table | View) -> bool:
     """The one rule of who reads what, by its layer and what its columns tell of persons."""
-    match role:
-        case Role.PIPELINE | Role.PRIVACY_OFFICER:
-            return True
-        case Role.ENGINEER:
-            return table.layer is not Layer.RESTRICTED
-        case Role.ANALYST:
-            return table.layer in (Layer.SILVER, Layer.GOLD)
-        case Role.TEACHER:
-            tags = {column.privacy for column in table.columns}
-            own = is_filtered(table) and Privacy.IDENTIFIER not in tags
-            about_runs = isinstance(table, View) and Layer.OPS in {t.layer for t in table.reads}
-            harmless = (own or tags == {Privacy.NONE}) and not about_runs
-            return table.layer is Layer.GOLD and harmless
+    if role in (Role.PIPELINE, Role.PRIVACY_OFFICER):
+        return True
+    tags = {column.privacy for column in table.columns}
+    if Privacy.IDENTIFIER in tags:
+        return False
+    if role is Role.ENGINEER:
+        return table.layer is not Layer.RESTRICTED
+    if role is Role.ANALYST:
+        return table.layer in (Layer.SILVER, Layer.GOLD)
+    about_runs = isinstance(table, View) and Layer.OPS in {t.layer for t in table.reads}
+    of_students = FILTERED_COLUMN in table.column_names or tags != {Privacy.NONE}
+    return table.layer is Layer.GOLD and not about_runs and (is_filtered(table) or not of_students)
 
 
 def readers_of(layer: Layer, tables: Iterable[Table]) -> set[Role]:
@@ -116,39 +111,34 @@ def readers_of(layer: Layer, tables: Iterable[Table]) -> set[Role]:
 
 
 def is_filtered(table: Table | View) -> bool:
-    """Whether a teacher would see only the rows of the own classes' students.
-
-    Raises:
-        ValueError: If a student key is not tagged as one; untagged it would go unfiltered.
-    """
-    if isinstance(table, View):
-        return any(FILTERED_COLUMN in each.column_names for each in table.reads)
-    if FILTERED_COLUMN not in table.column_names:
-        return False
-    if table.column(FILTERED_COLUMN).privacy is not Privacy.PSEUDONYM:
-        raise ValueError(f"{table.qualified_name}.{FILTERED_COLUMN} is not tagged a pseudonym")
-    read_by_filter = table.qualified_name in _READ_BY_FILTER
-    return table.layer in (Layer.SILVER, Layer.GOLD) and not read_by_filter
+    """Whether it keeps the rows of the own classes' students for a teacher, as views do."""
+    return isinstance(table, View) and any(FILTERED_COLUMN in t.column_names for t in table.reads)
 
 
 def masked_columns(table: Table) -> list[Column]:
-    """The columns whose values only privacy officers and the pipeline see.
+    """The columns whose values only privacy officers and the pipeline see."""
+    return [column for column in table.columns if column.privacy is Privacy.IDENTIFIER]
 
-    Raises:
-        ValueError: If an identifier is not a string; the mask could not return it.
-    """
-    if table.qualified_name in _READ_BY_FILTER:
-        return []
-    found = [column for column in table.columns if column.privacy is Privacy.IDENTIFIER]
-    for c in found:
-        if c.type != "string":
-            what = f"{table.qualified_name}.{c.name}: an identifier of type {c.type}"
-            raise ValueError(f"{what} cannot be masked; declare it a string")
-    return found
+
+def masked_view(table: Table) -> View | None:
+    """What others ask instead of a table with identifiers; None if they may not, or need not."""
+    if table.layer is Layer.RESTRICTED or not masked_columns(table):
+        return None
+    shown = tuple(c for c in table.columns if c.privacy is not Privacy.IDENTIFIER)
+    names = [column.name for column in shown]
+    return View(
+        layer=table.layer,
+        name=f"{table.name}_masked",
+        comment=f"{table.comment} Without identifiers.",
+        columns=shown,
+        key=tuple(name for name in table.key if name in names),
+        reads=(table,),
+        query=f"SELECT {', '.join(names)} FROM {{{table.name}}}",  # noqa: S608
+    )
 
 
 def may_see_student(roles: Roles, student_key: str, *, schemas: Mapping[Layer, str]) -> str:
-    """The condition of the row filter.
+    """The condition under which rows of a student are shown.
 
     Classes are those of events and, on the day of asking, those of a roster; so are who teaches.
 
@@ -196,31 +186,22 @@ def _teachers(schemas: Mapping[Layer, str]) -> str:
     )
 
 
-def mask_identifier(roles: Roles, value: str) -> str:
-    """The expression of the mask: the value or null, never a hash that could be looked up."""
-    return f"CASE WHEN {_is_one_of(roles, (Role.PRIVACY_OFFICER,))} THEN {value} END"
-
-
 def statements(
     tables: Iterable[Table],
     roles: Roles,
     schemas: Mapping[Layer, str],
     views: Iterable[View] = (),
 ) -> list[Statement]:
-    """Every statement of the access rules: first what hides rows and values, grants last.
-
-    A column that lost its tag keeps its mask or filter until somebody drops it by hand.
+    """Every statement of the access rules: first what is asked, grants last.
 
     Args:
         tables: Contracts; all of them exist in the catalog.
         roles: Who plays which role.
         schemas: Schema of each layer, as the store has it.
-        views: Made anew.
-
-    Raises:
-        ValueError: If a contract's tags cannot be enforced.
+        views: Made anew, beside those that leave out identifiers.
     """
-    tables, views = tuple(tables), tuple(views)
+    tables = tuple(tables)
+    views = (*views, *(view for table in tables if (view := masked_view(table))))
     readable: tuple[Table | View, ...] = (*tables, *views)
     made = [
         *_functions(roles, schemas),
@@ -268,11 +249,9 @@ def rows_seen(table: Table, schemas: Mapping[Layer, str]) -> str:
 def _functions(roles: Roles, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
     student = may_see_student(roles, f"{FILTER_FUNCTION}.{FILTERED_COLUMN}", schemas=schemas)
     taught = may_see_class(roles, f"{CLASS_FUNCTION}.class_key", schemas=schemas)
-    shown = mask_identifier(roles, f"{MASK_FUNCTION}.value")
     for name, signature, body in (
         (FILTER_FUNCTION, f"({FILTERED_COLUMN} STRING) RETURNS BOOLEAN", student),
         (CLASS_FUNCTION, "(class_key STRING) RETURNS BOOLEAN", taught),
-        (MASK_FUNCTION, "(value STRING) RETURNS STRING", shown),
     ):
         sql = f"{_quoted(schemas[Layer.OPS], name)}{signature} RETURN {body}"
         subject = f"{schemas[Layer.OPS]}.{name}"
@@ -280,25 +259,18 @@ def _functions(roles: Roles, schemas: Mapping[Layer, str]) -> Iterator[Statement
 
 
 def _on_columns(table: Table, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
-    mask = _quoted(schemas[Layer.OPS], MASK_FUNCTION)
-    masked = masked_columns(table)
     for column in table.columns:
         alter = f"ALTER TABLE {_name(table, schemas)} ALTER COLUMN {_quoted(column.name)}"
         subject = f"{schemas[table.layer]}.{table.name}.{column.name}"
         if column.privacy is not Privacy.NONE:
             tag = f"{_text(PRIVACY_TAG)} = {_text(column.privacy.value)}"
             yield Statement(Kind.TAG, subject, f"{alter} SET TAGS ({tag})")
-        if column in masked:
-            yield Statement(Kind.MASK, subject, f"{alter} SET MASK {mask}")
 
 
 def _on_table(table: Table, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
     name, subject = _name(table, schemas), f"{schemas[table.layer]}.{table.name}"
     tag = f"{_text(LAYER_TAG)} = {_text(table.layer.value)}"
     yield Statement(Kind.TAG, subject, f"ALTER TABLE {name} SET TAGS ({tag})")
-    if is_filtered(table):
-        use = f"{_quoted(schemas[Layer.OPS], FILTER_FUNCTION)} ON ({_quoted(FILTERED_COLUMN)})"
-        yield Statement(Kind.FILTER, subject, f"ALTER TABLE {name} SET ROW FILTER {use}")
 
 
 def _rights(table: Table | View, roles: Roles, schemas: Mapping[Layer, str]) -> Iterator[Statement]:
@@ -306,7 +278,9 @@ def _rights(table: Table | View, roles: Roles, schemas: Mapping[Layer, str]) -> 
     what = "VIEW" if isinstance(table, View) else "TABLE"
     for role in READERS:
         kind, to = (Kind.GRANT, "TO") if may_read(role, table) else (Kind.REVOKE, "FROM")
-        sql = f"{kind.upper()} SELECT ON {what} {name} {to} {_quoted(roles.principal(role))}"
+        fills = role is Role.PRIVACY_OFFICER and table in FILLED_BY_OFFICERS
+        rights = "SELECT, MODIFY" if fills else "SELECT"
+        sql = f"{kind.upper()} {rights} ON {what} {name} {to} {_quoted(roles.principal(role))}"
         yield Statement(kind, subject, sql)
 
 

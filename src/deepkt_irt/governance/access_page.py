@@ -2,7 +2,15 @@
 
 import sys
 
-from deepkt_irt.governance.access import READERS, Role, is_filtered, masked_columns, may_read
+from deepkt_irt.governance.access import (
+    FILLED_BY_OFFICERS,
+    READERS,
+    Role,
+    is_filtered,
+    masked_columns,
+    masked_view,
+    may_read,
+)
 from deepkt_irt.governance.erasure import EMPTIED, searches
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Table, View
@@ -11,8 +19,11 @@ from deepkt_irt.tables.registry import TABLES, views
 _INTRODUCTION = """# Who may read what
 
 Made from the registry by `make docs`; do not edit. The job `access_control` makes it hold in Unity
-Catalog; who did read what stands in the workspace's own `system.access.audit`. Teachers see the
-rows of their own classes' students. A masked column is null for all but privacy officers. An
+Catalog; who did read what stands in the workspace's own `system.access.audit`. What a view asks for
+a teacher is asked of the own classes' students only, be it shown as rows or as figures: so
+`policy_quality` and `explanation_quality` count these students, while `model_quality` shows every
+evaluation and asks the students only which version scored them. Masked columns are left out of
+the view `<table>_masked`, which "masked" stands for; the table itself is for privacy officers. An
 erasure finds a student by the columns named last ([privacy.md](privacy.md)).
 """
 
@@ -37,7 +48,10 @@ def page() -> str:
 
 def _seen(role: Role, table: Table | View) -> str:
     if not may_read(role, table):
-        return ""
+        masked = masked_view(table) if isinstance(table, Table) else None
+        return "masked" if masked and may_read(role, masked) else ""
+    if role is Role.PRIVACY_OFFICER and table in FILLED_BY_OFFICERS:
+        return "all rows, writes"
     return "own classes" if role is Role.TEACHER and is_filtered(table) else "all rows"
 
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from deepkt_irt.errors import BackendUnavailable
 from deepkt_irt.governance.access import Role, Roles, Statement, statements
-from deepkt_irt.jobs.opening import open_target
-from deepkt_irt.jobs.scripts import target_of
-from deepkt_irt.settings import Settings
+from deepkt_irt.jobs.opening import open_target, parse_settings
+from deepkt_irt.jobs.scripts import add_settings, target_of
 from deepkt_irt.tables.contract import Layer
 from deepkt_irt.tables.registry import TABLES, views
 
@@ -28,31 +27,41 @@ _WHO = {
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """One flag per role."""
+    """One flag per role, and the settings that some views go by."""
+    add_settings(parser)
     for role in Role:
         flag = f"--{role.value.replace('_', '-')}"
         parser.add_argument(flag, required=True, metavar="NAME", help=_WHO[role])
 
 
 def apply_access(flags: argparse.Namespace) -> None:
-    """Create all tables and views, hide rows and identifiers, and grant what each role may read.
+    """Create all tables and views, and grant what each role may read.
 
     Run it after every deployment, before data comes in, as the principal that runs the jobs: it
     owns the tables then. Safe to run again; what no contract grants is taken back. In a lake
     folder the tables are created only, because a folder knows no principals.
     """
-    roles = Roles(**{role.value: getattr(flags, role.value) for role in Role})
-    target = target_of(flags)
+    made, target = rules_of(flags), target_of(flags)
     opened = open_target(target)
     for table in TABLES:
         opened.store.create(table)
-    schemas = {layer: target.names.schema(layer) for layer in Layer}
-    made = statements(TABLES, roles, schemas, views(Settings()))
     if target.folder is not None:
         log.info("%d tables exist; %d rules need Unity Catalog", len(TABLES), len(made))
         return
     apply_statements(opened.spark, made)
     log.info("%d tables exist, %d rules hold", len(TABLES), len(made))
+
+
+def rules_of(flags: argparse.Namespace) -> list[Statement]:
+    """The statements that flags ask for.
+
+    Raises:
+        UsageError: If roles, names or settings are wrong.
+    """
+    roles = Roles(**{role.value: getattr(flags, role.value) for role in Role})
+    names = target_of(flags).names
+    schemas = {layer: names.schema(layer) for layer in Layer}
+    return statements(TABLES, roles, schemas, views(parse_settings(flags.set)))
 
 
 def apply_statements(spark: "SparkSession", made: Iterable[Statement]) -> None:
