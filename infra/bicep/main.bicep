@@ -314,9 +314,10 @@ output chatDeployment string = chatDeployment
 @description('Deployment that embeds content, if content.model in the variable content_settings of the bundle names it.')
 output embeddingDeployment string = embeddingDeployment
 
-@description('Resources at which private endpoints of the factory await approval; none where all is public.')
+@description('Resources at which private endpoints of the factory and of serverless tasks await approval; none where all is public.')
 output approvalTargets array = publicAccess ? [] : [
   dataLake.outputs.id
   keyVault.outputs.id
   databricks.outputs.id
+  openAi.outputs.id
 ]

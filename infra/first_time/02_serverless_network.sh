@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lets serverless tasks reach a private data lake: a network configuration of the Databricks account with
-# endpoints to the lake, which the workspace uses. An account administrator runs it, after main.bicep was
+# Lets serverless tasks reach the private data lake and models: a network configuration of the Databricks account
+# with endpoints to them, which the workspace uses. An account administrator runs it, after main.bicep was
 # deployed; 03_private_endpoints.sh approves the endpoints. Where all is public there is nothing to do.
 #
 #     DATABRICKS_ACCOUNT_ID=… infra/first_time/02_serverless_network.sh dev|staging|prod
@@ -16,6 +16,7 @@ if [ -z "$(output approvalTargets)" ]; then
 fi
 name=deepkt-$target
 lake=$(resource_id Microsoft.Storage/storageAccounts)
+models=$(resource_id Microsoft.CognitiveServices/accounts)
 region=$(az group show --name "$group" --query location --output tsv)
 
 network_id() {
@@ -30,14 +31,16 @@ if [ -z "$network" ]; then
   account_api post network-connectivity-configs "$body" > /dev/null
   network=$(network_id)
 fi
-reached=$(rules | jq --raw-output --arg id "$lake" \
-  '.items[]? | select(((.resource_id // "") | ascii_downcase) == ($id | ascii_downcase)) | .group_id')
-for service in dfs blob; do
-  if ! grep --quiet --line-regexp "$service" <<< "$reached"; then
-    body=$(jq --null-input --arg id "$lake" --arg group "$service" '{resource_id: $id, group_id: $group}')
+reached=$(rules | jq --raw-output '.items[]? | "\(.group_id) \(.resource_id // "" | ascii_downcase)"')
+reach() { # SERVICE RESOURCE-ID
+  if ! grep --quiet --line-regexp --fixed-strings "$1 ${2,,}" <<< "$reached"; then
+    body=$(jq --null-input --arg id "$2" --arg group "$1" '{resource_id: $id, group_id: $group}')
     account_api post "network-connectivity-configs/$network/private-endpoint-rules" "$body" > /dev/null
   fi
-done
+}
+reach dfs "$lake"
+reach blob "$lake"
+reach account "$models"
 body=$(jq --null-input --arg id "$network" '{network_connectivity_config_id: $id}')
 account_api patch "workspaces/$(output databricksWorkspaceId)?update_mask=network_connectivity_config_id" \
   "$body" > /dev/null

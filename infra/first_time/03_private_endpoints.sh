@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows who asked for a private connection to the lake, the vault and the workspace. With `approve` it lets
+# Shows who asked for a private connection to the lake, the vault, the workspace and the models. With `approve` it lets
 # all in that are Pending, so look at the list first. An Owner or Contributor of the resource group runs it,
 # after the first deployment and after 02_serverless_network.sh.
 #

@@ -2,8 +2,9 @@
 # Walks through the first-time steps of an environment and says of each whether it is done. It reads, and
 # changes nothing. What needs rights that you do not have counts as missing; with DATABRICKS_ACCOUNT_ID set,
 # the steps in the Databricks account are looked at, too. Ends with 1 if anything is missing.
+# SCHEDULER is as on GitHub: workflows wants the triggers of Data Factory stopped.
 #
-#     infra/first_time/check.sh dev|staging|prod
+#     [SCHEDULER=workflows] infra/first_time/check.sh dev|staging|prod
 # shellcheck disable=SC2329  # what is checked is called by its name
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
@@ -69,8 +70,8 @@ jobs_are_known() {
     jq --exit-status \
       '.properties | has("daily_ingestion_job_id") and has("weekly_training_job_id") and has("model_serving_job_id")'
 }
-trigger_is_started() { # NAME
-  factory_api get "triggers/$1" | jq --exit-status '.properties.runtimeState == "Started"'
+trigger_is() { # Started|Stopped NAME
+  factory_api get "triggers/$2" | jq --exit-status --arg state "$1" '.properties.runtimeState == $state'
 }
 
 check "resource group $group" "01_bootstrap.sh" az group show --name "$group"
@@ -113,8 +114,13 @@ if source_is_on sql_server; then
   check "self-hosted runtime" "08_self_hosted_runtime.ps1" runtime_is_online
 fi
 check "job ids in Data Factory" "the deploy workflow" jobs_are_known
+wanted=Started verb=start
+if [ "${SCHEDULER:-data_factory}" = workflows ]; then
+  wanted=Stopped verb=stop
+fi
 for file in "$root"/infra/bicep/adf/triggers/*.json; do
   name=$(basename "$file" .json)
-  check "trigger $name" "the deploy workflow, or scripts/factory_triggers.sh start $group" trigger_is_started "$name"
+  check "trigger $name ${wanted,,}" "the deploy workflow, or scripts/factory_triggers.sh $verb $group" \
+    trigger_is "$wanted" "$name"
 done
 exit "$missing"

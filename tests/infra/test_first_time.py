@@ -267,15 +267,16 @@ def test_bootstrap_asks_for_what_it_needs(run):
 # ---- 02, 03
 
 CONFIGURATION = {"name": "deepkt-staging", "network_connectivity_config_id": "n-1"}
+MODELS = f"{GROUP}/Microsoft.CognitiveServices/accounts/oai"
 RULES = [
-    {"resource_id": LAKE.upper(), "group_id": group, "connection_state": "PENDING"}
-    for group in ("dfs", "blob")
+    {"resource_id": LAKE.upper(), "group_id": "dfs", "connection_state": "PENDING"},
+    {"resource_id": f"{MODELS}-of-another", "group_id": "account", "connection_state": "REJECTED"},
 ]
 
 
-def test_serverless_network_reaches_the_lake_and_is_used_by_the_workspace(run):
+def test_serverless_network_reaches_lake_and_models_and_is_used_by_the_workspace(run):
     answers = [
-        ("databricks api get .*/private-endpoint-rules", {"items": RULES[:1]}),
+        ("databricks api get .*/private-endpoint-rules", {"items": RULES}),
         ("databricks api get .*/network-connectivity-configs$", {"items": [CONFIGURATION]}),
     ]
     ended, calls = run("02_serverless_network.sh", "staging", answers=answers)
@@ -287,6 +288,11 @@ def test_serverless_network_reaches_the_lake_and_is_used_by_the_workspace(run):
             "post",
             f"{account}/network-connectivity-configs/n-1/private-endpoint-rules",
             {"resource_id": LAKE, "group_id": "blob"},
+        ),
+        (
+            "post",
+            f"{account}/network-connectivity-configs/n-1/private-endpoint-rules",
+            {"resource_id": MODELS, "group_id": "account"},
         ),
         (
             "patch",
@@ -564,6 +570,24 @@ def test_check_shows_a_connection_that_waits(run):
     ended, _ = run("check.sh", "staging", answers=answers)
 
     assert "missing  private connections: 03_private_endpoints.sh" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "state", "code"),
+    [("workflows", "Stopped", 0), ("workflows", "Started", 1), ("data_factory", "Stopped", 1)],
+)
+def test_check_wants_triggers_stopped_where_workflows_drives(scheduler, state, code, run):
+    answers = [("/triggers/", {"properties": {"runtimeState": state}}), *ALL_THERE]
+    settings = {**SETTINGS, "SCHEDULER": scheduler}
+    ended, _ = run("check.sh", "staging", answers=answers, settings=settings)
+    missing = [line for line in ended.stdout.splitlines() if not line.startswith("ok ")]
+
+    assert ended.returncode == code
+    assert len(missing) == code * len(PIPELINES)
+    assert all(
+        f"factory_triggers.sh {'stop' if scheduler == 'workflows' else 'start'}" in line
+        for line in missing
+    )
 
 
 # ---- what the documentation says

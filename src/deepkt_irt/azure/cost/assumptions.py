@@ -91,7 +91,7 @@ class Assumptions(BaseModel):
     private: bool = Field(default=True, description="private endpoints, or none")
     private_endpoints: float = Field(8, ge=0, description="in the network, if private")
     factory_endpoints: float = Field(4, ge=0, description="managed by the factory, if private")
-    serverless_endpoints: float = Field(2, ge=0, description="of serverless compute, if private")
+    serverless_endpoints: float = Field(3, ge=0, description="of serverless compute, if private")
     dns_zones: float = Field(7, ge=0, description="private zones, if private")
     table_passes_run: float = Field(6, ge=0, description="times a run reads or writes the tables")
     nat_gb_start: float = Field(2, ge=0, description="fetched when a node starts")
