@@ -91,7 +91,7 @@ RULES = (
     Rule("infra/first_time/01", Way.ELSEWHERE,
          f"{_FIRST_TIME}test_bootstrap_registers_what_the_templates_use_and_deploys_once"),
     Rule("infra/first_time/02", Way.ELSEWHERE,
-         f"{_FIRST_TIME}test_serverless_network_reaches_the_lake_and_is_used_by_the_workspace"),
+         f"{_FIRST_TIME}test_serverless_network_reaches_lake_and_models_and_is_used_by_the_workspace"),
     Rule("infra/first_time/03", Way.ELSEWHERE,
          f"{_FIRST_TIME}test_connections_are_approved_only_when_told_to"),
     Rule("infra/first_time/04", Way.ELSEWHERE,

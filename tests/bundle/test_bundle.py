@@ -328,6 +328,22 @@ def test_people_start_what_is_left_to_them_and_read_no_secret(target):
     assert levels(bundle.resources["secret_scopes"]["azure"]) == levels(bundle.tree) == {}
 
 
+def test_people_put_content_in_and_take_reports_out_and_use_no_other_volume():
+    volumes = resolve(REPOSITORY, "prod", CHOICES).resources["volumes"]
+    given = {
+        key: {grant["principal"]: grant["privileges"] for grant in each.get("grants", [])}
+        for key, each in volumes.items()
+    }
+
+    assert {key: grants for key, grants in given.items() if grants} == {
+        "content": {"deepkt-engineers": ["READ_VOLUME", "WRITE_VOLUME"]},
+        "reports": {
+            "deepkt-engineers": ["READ_VOLUME"],
+            "deepkt-privacy-officers": ["READ_VOLUME"],
+        },
+    }
+
+
 def levels(holder):
     """What groups may do there."""
     given = holder.get("permissions", [])
