@@ -16,8 +16,8 @@ def observed(**changes: Any) -> Observed:
         "skill": SKILL,
         "item": "Fractions 12",
         "p_correct": 0.71,
-        "reason": f"Practise {SKILL}: mastery 0.62 (0.48 to 0.75, 12 answers); expected success "
-        "0.71 (ability and difficulty 0.70), near the target 0.70 among 14 eligible items.",
+        "reason": f"Practise {SKILL}: mastery 62% (48% to 75%, 12 answers); expected success "
+        "71% (ability and difficulty 70%), near the target 70% among 14 eligible items.",
         "mastery": 0.62,
         "mastery_low": 0.48,
         "mastery_high": 0.75,

@@ -74,7 +74,7 @@ def recommendation(key, rank=1, *, p_correct=0.7, item="course:8"):
         "skill_id": "course:2",
         "policy": "rule",
         "p_correct": p_correct,
-        "reason": "Practise Union: mastery 0.62 (0.48 to 0.75, 5 answers), near the target 0.70.",
+        "reason": "Practise Union: mastery 62% (48% to 75%, 5 answers), near the target 70%.",
         "decided_at": AS_OF,
         "decision_id": f"d-{key}-{rank}",
     }

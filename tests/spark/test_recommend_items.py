@@ -231,8 +231,8 @@ def test_recommend_items_combines_both_models_of_the_latest_calibration(store, l
         (s, i): text for s, i, text in recommended(store, "student_key", "item_id", "reason")
     }
     assert reasons["x", "a1"].startswith(
-        "Practise Ratios: mastery 0.50 (0.30 to 0.60, 8 answers); expected success 0.72 "
-        "(ability and difficulty 0.73, history 0.70), "
+        "Practise Ratios: mastery 50% (30% to 60%, 8 answers); expected success 72% "
+        "(ability and difficulty 73%, history 70%), "
     )
 
 

@@ -226,10 +226,10 @@ def test_sentence_says_what_is_known_and_why():
     found = slates(asked, RulePolicy())
 
     assert sentence(found, 0, 0, policy=RULE, target=0.7) == (
-        "Practise Ratios: mastery 0.50 (0.30 to 0.70, 10 answers); expected success 0.71 (ability "
-        "and difficulty 0.73, history 0.69), near the target 0.70 among 1 eligible item."
+        "Practise Ratios: mastery 50% (30% to 70%, 10 answers); expected success 71% (ability "
+        "and difficulty 73%, history 69%), near the target 70% among 1 eligible item."
     )
-    assert "Fractions: not practised yet; expected success 0.70 (ability not estimated yet" in (
+    assert "Fractions: not practised yet; expected success 70% (ability not estimated yet" in (
         sentence(found, 1, 0, policy=RULE, target=0.7)
     )
     assert "promising among 1 eligible item: expected reward" in sentence(

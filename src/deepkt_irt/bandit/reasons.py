@@ -26,7 +26,7 @@ def sentence(slates: Slates, student: int, slot: int, *, policy: str, target: fl
     """
     row = int(slates.chosen.row[student, slot])
     offered = slates.offered
-    chance = f"expected success {offered.p_correct[row]:.2f} ({_parts(offered, row)})"
+    chance = f"expected success {offered.p_correct[row]:.0%} ({_parts(offered, row)})"
     why = _why(slates, student, slot, row, policy=policy, target=target)
     return f"Practise {_about(offered, student, row)}; {chance}, {why}."
 
@@ -54,20 +54,20 @@ def _about(offered: Situation, student: int, row: int) -> str:
         return f"{name}: not practised yet{met}"
     low, high = known.low[student, skill], known.high[student, skill]
     answers = _counted(int(known.n_responses[student, skill]), "answer")
-    return f"{name}: mastery {mastery:.2f} ({low:.2f} to {high:.2f}, {answers})"
+    return f"{name}: mastery {mastery:.0%} ({low:.0%} to {high:.0%}, {answers})"
 
 
 def _parts(offered: Situation, row: int) -> str:
     """Which models the chance is of; a new item or student lacks one, and it is said."""
     parts = []
     if np.isfinite(offered.p_irt[row]):
-        parts.append(f"ability and difficulty {offered.p_irt[row]:.2f}")
+        parts.append(f"ability and difficulty {offered.p_irt[row]:.0%}")
     elif np.isnan(offered.catalogue.difficulty[offered.item[row]]):
         parts.append("item not calibrated yet")
     else:
         parts.append("ability not estimated yet")
     if np.isfinite(offered.p_sakt[row]):
-        parts.append(f"history {offered.p_sakt[row]:.2f}")
+        parts.append(f"history {offered.p_sakt[row]:.0%}")
     return ", ".join(parts)
 
 
@@ -79,7 +79,7 @@ def _why(slates: Slates, student: int, slot: int, row: int, *, policy: str, targ
     away = abs(slates.offered.p_correct[row] - target)
     if policy == RULE:
         near = "near" if away <= _NEAR else "the nearest left to"
-        return f"{near} the target {target:.2f} {among}"
+        return f"{near} the target {target:.0%} {among}"
     if policy == LINUCB:
         expected = slates.scores.mean[row]
         return f"promising {among}: expected reward {expected:.2f} by what helped before"
