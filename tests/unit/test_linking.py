@@ -214,6 +214,21 @@ def test_link_of_difficulties_that_differ_by_no_more_than_their_errors_is_found(
     assert found.refusal is None
 
 
+def test_link_of_anchors_that_differ_by_no_more_than_their_errors_is_refused():
+    """Any correlation above 0 would pass once divided by a reliability of next to nothing."""
+    rng = np.random.default_rng(6)
+    error = 0.3
+
+    def noise():
+        items = ItemParameters.dichotomous(error * rng.normal(size=12))
+        return estimates(items, difficulty_se=error, slope_se=np.nan)
+
+    found = [linked(noise(), noise()) for _ in range(200)]
+
+    assert sum(each.method != "none" for each in found) <= 10
+    assert any("differ too little for their errors" in (each.refusal or "") for each in found)
+
+
 def test_link_of_anchors_of_one_difficulty_is_refused():
     found = linked(one_pl(np.full(12, 0.3)), one_pl(np.linspace(-1, 1, 12)))
 

@@ -28,6 +28,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+_MIN_RELIABILITY = 0.2  # below it, the correction for errors makes .95 of what chance can give
+
 
 @dataclass(frozen=True)
 class Estimates:
@@ -232,9 +234,19 @@ def _screened_link(
 def _disagreement(
     old: Estimates, new: Estimates, anchors: BoolArray, settings: LinkingSettings
 ) -> str | None:
-    """Why the difficulties of these anchors are too unlike, their errors taken off."""
+    """Why the difficulties of these anchors are too unlike, their errors taken off.
+
+    Anchors that hardly differ by more than their errors cannot tell: divided by next to nothing,
+    any correlation above 0 would do.
+    """
     found = correlation_of(old.items.difficulty[anchors], new.items.difficulty[anchors])
-    without = found / np.sqrt(_reliability(old, anchors) * _reliability(new, anchors))
+    first, second = _reliability(old, anchors), _reliability(new, anchors)
+    if min(first, second) < _MIN_RELIABILITY:
+        return (
+            "the anchors' difficulties differ too little for their errors to show agreement: "
+            f"reliability {first:.2f} and {second:.2f}; {_MIN_RELIABILITY} is needed"
+        )
+    without = found / np.sqrt(first * second)
     if without >= settings.min_correlation:
         return None
     return (
@@ -256,14 +268,16 @@ def _unfit(
 
 
 def _reliability(estimates: Estimates, anchors: BoolArray) -> float:
-    """Share of the variance of the anchors' difficulties that is no error, above 0.
+    """Share of the variance of the anchors' difficulties that is no error, at most 1.
+
+    Below 0 where they differ by less than their errors would make them.
 
     Reference:
         Spearman (1904), American Journal of Psychology 15, 72-101 (correction for attenuation).
     """
     spread = float(estimates.items.difficulty[anchors].var())
     error = float((estimates.difficulty_se[anchors] ** 2).mean())
-    return max(1 - error / spread, np.finfo(float).eps)
+    return 1 - error / spread
 
 
 def correlation_of(first: FloatArray, second: FloatArray) -> float:
