@@ -76,7 +76,11 @@ class WindowResponses:
 
 @dataclass(frozen=True)
 class Reference:
-    """What windows are held against: a calibration that saw none of them.
+    """What windows are held against: best a calibration that saw none of them.
+
+    One that saw a window's responses fits them, so that drift in it looks smaller than it was. That
+    errs to the safe side (fewer items are flagged), and hides drift of the past. So it is for
+    windows before the first calibration.
 
     Attributes:
         items: Curves of all items.
