@@ -12,7 +12,7 @@ from deepkt_irt.bandit.policies import LINUCB, RULE, fresh_state
 from deepkt_irt.jobs.bandit_learning import MODEL
 from deepkt_irt.jobs.bandit_rewards import note_rewards
 from deepkt_irt.jobs.recommend_items import decide, recommend_items
-from deepkt_irt.jobs.recommendation_input import catalogue_of
+from deepkt_irt.jobs.recommendation_input import catalogue_of, students_of
 from deepkt_irt.jobs.task import TASKS
 from deepkt_irt.jobs.to_decide import to_decide
 from deepkt_irt.knowledge_tracing.versions import Version
@@ -25,6 +25,7 @@ from deepkt_irt.tables.gold_bandit import (
     POLICY_EVALUATIONS,
 )
 from deepkt_irt.tables.gold_items import (
+    CALIBRATIONS,
     ITEM_DRIFT,
     ITEM_HEALTH,
     ITEM_PARAMETERS,
@@ -66,6 +67,23 @@ def lake(write, registry, tmp_path):
 def write(store, frame):
     """Writes rows of tables; each row names only what matters to the test."""
     common = {
+        CALIBRATIONS: {
+            "n_students": 100,
+            "n_items": 2,
+            "n_responses": 1000,
+            "n_rapid": 0,
+            "iterations": 12,
+            "log_likelihood": -600.0,
+            "reliability": 0.8,
+            "population_mean": 0.0,
+            "population_sd": 1.0,
+            "link_method": "none",
+            "link_slope": 1.0,
+            "link_intercept": 0.0,
+            "n_anchors": 0,
+            "n_anchors_screened": 0,
+            "calibrated_at": AS_OF,
+        },
         ITEM_PARAMETERS: {
             "calibration_version": NOW,
             "model": "1PL",
@@ -122,6 +140,7 @@ def write(store, frame):
                 row.setdefault("name", row["skill_id"].title())
         store.overwrite(table, frame(table, filled))
 
+    write_rows(CALIBRATIONS, {"calibration_version": NOW})
     return write_rows
 
 
@@ -329,6 +348,30 @@ def test_recommend_items_offers_nothing_that_a_rule_keeps_out(store, lake, conte
 
 
 @pytest.mark.connect
+def test_items_and_abilities_are_of_the_last_calibration_that_was_finished(write, context):
+    """One that was stopped between its writes has items, but no row of its own yet."""
+    unfinished = "20260302T020000Z"
+    write(ITEMS, {"item_id": "a1", "skill_ids": ["a"]})
+    write(SKILLS, {"skill_id": "a"})
+    write(
+        ITEM_PARAMETERS,
+        {"item_id": "a1", "difficulty": 0.5},
+        {"item_id": "a1", "difficulty": 9.0, "calibration_version": unfinished},
+    )
+    write(
+        STUDENT_ABILITIES,
+        {"student_key": "x", "ability": 1.0},
+        {"student_key": "x", "ability": 9.0, "calibration_version": unfinished},
+    )
+    write(SAKT_PREDICTIONS, *offered("x", a1=0.7))
+    ctx = context(TASK)
+
+    _, curves = catalogue_of(ctx)
+
+    assert curves.difficulty.tolist() == [0.5]
+    assert rows(students_of(ctx), "ability") == [(1.0,)]
+
+
 def test_decide_and_rewards_need_nothing_but_tables(store, write, context):
     """All of the task but the registry, which is not at hand through Connect."""
     write(ITEMS, *({"item_id": f"i{n}", "skill_ids": ["a"]} for n in range(6)))

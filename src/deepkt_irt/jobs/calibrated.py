@@ -80,6 +80,17 @@ def latest(
     return calibrated_items(rows.sort_values("item_id").reset_index(drop=True), last.iloc[0])
 
 
+def of_latest(rows: "DataFrame", calibrations: "DataFrame") -> "DataFrame":
+    """Rows of the latest calibration; scales of different calibrations do not mix.
+
+    A version counts once it stands in gold.calibrations, which is written last.
+    """
+    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
+
+    last = calibrations.agg(F.max("calibration_version").alias("calibration_version"))
+    return rows.join(F.broadcast(last), "calibration_version")
+
+
 def calibrated_items(rows: pd.DataFrame, head: "pd.Series[Any]") -> CalibratedItems:
     """Items from rows of gold.item_parameters, sorted by id, and of gold.calibrations."""
     return CalibratedItems(

@@ -11,12 +11,13 @@ from scipy.sparse import csr_array
 
 from deepkt_irt.bandit.situation import Catalogue
 from deepkt_irt.irt.items import ItemParameters
-from deepkt_irt.jobs.calibrated import item_parameters, last_judged, marginal
+from deepkt_irt.jobs.calibrated import item_parameters, last_judged, marginal, of_latest
 from deepkt_irt.recommending import needs_of
 from deepkt_irt.settings import Settings
 from deepkt_irt.tables.contract import Table
 from deepkt_irt.tables.gold import SAKT_PREDICTIONS, STUDENT_MASTERY
 from deepkt_irt.tables.gold_items import (
+    CALIBRATIONS,
     ITEM_DRIFT,
     ITEM_HEALTH,
     ITEM_PARAMETERS,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 READS = (
     STUDENT_MASTERY,
     SAKT_PREDICTIONS,
+    CALIBRATIONS,
     ITEM_PARAMETERS,
     STUDENT_ABILITIES,
     ITEM_DRIFT,
@@ -50,7 +52,6 @@ READS = (
 """Tables that decide on recommendations."""
 
 _DAY_SECONDS = 86_400.0
-_WHOLE = (STUDENT_ABILITIES,)  # which calibration is the latest is told by all of its rows
 
 
 class Known(Protocol):
@@ -96,7 +97,7 @@ class Of:
     def read(self, table: Table) -> "DataFrame":
         """Rows of a table; of one about students, theirs."""
         rows = self.known.read(table)
-        if table in _WHOLE or "student_key" not in table.column_names:
+        if "student_key" not in table.column_names:
             return rows
         return matching(rows, [self.students])
 
@@ -149,7 +150,7 @@ def students_of(ctx: Known) -> "DataFrame":
     """One row a student with something on offer: columns of `recommending`, bucket, last event."""
     from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
 
-    ability = latest(ctx.read(STUDENT_ABILITIES)).select("student_key", "ability")
+    abilities = of_latest(ctx.read(STUDENT_ABILITIES), ctx.read(CALIBRATIONS))
     rapid = (
         ctx.read(RESPONSE_BEHAVIOUR)
         .groupBy("student_key")
@@ -160,7 +161,7 @@ def students_of(ctx: Known) -> "DataFrame":
         _candidates(ctx)
         .join(_mastery(ctx), "student_key", "left")
         .join(_lately(ctx), "student_key", "left")
-        .join(ability, "student_key", "left")
+        .join(abilities.select("student_key", "ability"), "student_key", "left")
         .join(rapid, "student_key", "left")
         .join(help_rates, "student_key", "left")
         .join(ctx.read(USER_SPLITS).select("student_key", "bucket"), "student_key", "left")
@@ -174,16 +175,9 @@ def students_of(ctx: Known) -> "DataFrame":
     )
 
 
-def latest(calibrations: "DataFrame") -> "DataFrame":
-    """Rows of the latest calibration; scales of different calibrations do not mix."""
-    from pyspark.sql import functions as F  # noqa: PLC0415 - start without Spark
-
-    last = calibrations.agg(F.max("calibration_version").alias("calibration_version"))
-    return calibrations.join(F.broadcast(last), "calibration_version")
-
-
 def _curves(ctx: Known, item_ids: "pd.Series[str]") -> ItemParameters:
-    rows = latest(marginal(ctx.read(ITEM_PARAMETERS))).toPandas()
+    parameters = marginal(ctx.read(ITEM_PARAMETERS))
+    rows = of_latest(parameters, ctx.read(CALIBRATIONS)).toPandas()
     place = pd.Index(rows["item_id"]).get_indexer(pd.Index(item_ids))
     return item_parameters(rows).placed(place)
 
