@@ -30,9 +30,9 @@ LAYOUT = Layout(
     table=RAW_RESPONSES,
     patterns=("*.csv",),
     fields=(
-        Field("user", "student_id", filled=True),
+        Field("user", "student_id", filled=True, absent=frozenset({"NA"})),
         Field("correct", "correct", rule=graded, filled=True),
-        Field("at", "answered_at", required=False, rule=instant),
+        Field("at", "answered_at", required=False, rule=instant, absent=frozenset({"NA"})),
         Field("text", "answer", required=False, free_text=True),
     ),
     rest="extras",
@@ -43,7 +43,7 @@ HEADER = b"user,correct,at,text,note,\n"
 VALUES = st.sampled_from(
     [
         *("", "0", "1", "2", " ", "s1", "12.5", "1e3", "2024-02-30", "2024-02-28T10:00Z"),
-        *("x" * 41, "é", "\x1c", "a b", "\u2028"),
+        *("x" * 41, "é", "\x1c", "a b", "\u2028", "NA", " NA"),
         *('"quoted"', '"a,b"', '"two\nlines"', 'in"side', '"open'),
     ]
 )
@@ -95,6 +95,7 @@ def at_once(path, layout, pieces):
 @given(body=FILES, mark=st.booleans(), packed=st.booleans())
 @example(body=b'a,1,,"two\r\nlines",,\r\nb,0,,,,', mark=True, packed=False)
 @example(body=b"a,1,,,,\rb,0,,,,\r\n" * 9, mark=False, packed=False)
+@example(body=b"a,1,NA,NA,NA,\nNA,1,,,,\n NA,1,,,,\n" * 9, mark=False, packed=False)
 @example(body=b"a,7,,,,\n" * 3 + b"\xef\xbb\xbfb,0,,,,\n" * 3, mark=False, packed=False)
 def test_records_at_once_are_those_one_by_one(tmp_path, small, body, mark, packed):
     whole = (b"\xef\xbb\xbf" if mark else b"") + HEADER + body

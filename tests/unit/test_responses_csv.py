@@ -254,6 +254,57 @@ def test_copied_layout_takes_files_that_lack_the_columns_asked_for_later(file):
         inspect(copied({"class_id"}), copied_layout())
 
 
+@pytest.mark.parametrize("text", ["NA", "N/A", "NaN", "nan", "NaT", "NULL", "null", " NA "])
+def test_mapped_layout_texts_for_no_value_are_missing_but_in_free_texts(file, text):
+    optional = ("answered_at", "latency_ms", "hint_count", "attempt_count", "first_action")
+    names = ("skill_ids", "skill_names", "item_type", "assignment_id", "class_id")
+    header = ("student_id", "item_id", "correct", "order", *optional, *names)
+    values = ",".join([text] * (len(header) - 2))
+    path = file(f"{','.join(header)},answer,student_group\nu,i,1,1,{values}\n")
+    layout = mapped_layout(complete_mapping(path, None))
+
+    (found,) = records(path, layout, max_field_characters=100)
+
+    assert {found.kept[name] for name in (*optional, *names)} == {None}
+    assert (found.kept["answer"], found.kept["student_group"]) == (text, text)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("NA,i,1,1", "user_id is 'NA', so missing"),
+        ("u,NULL,1,1", "item_id is 'NULL', so missing"),
+        ("u,i,NaN,1", "correct is 'NaN', so missing"),
+        ("u,i,1,N/A", "order is 'N/A', so missing"),
+    ],
+)
+def test_mapped_layout_text_for_no_value_is_refused_where_one_is_needed(file, row, said):
+    path = file(f"user_id,item_id,correct,order\n{row}\n")
+    layout = mapped_layout(complete_mapping(path, None))
+
+    (found,) = records(path, layout, max_field_characters=100)
+
+    assert (found.kept, found.reason) == (None, said)
+
+
+def test_complete_mapping_texts_for_no_value_tell_nothing_of_a_column(file):
+    path = file("user_id,item_id,correct,skill,time,order\nu,i,1,NA,NA,1\nu,i,1,2_37,35,2\n")
+
+    mapping = complete_mapping(path, None)
+
+    assert mapping["separator"] == "_"
+    assert "answered_at" not in mapping
+
+
+def test_copied_layout_keeps_every_text_since_the_copy_of_no_value_is_empty(file):
+    row = ",".join({"student_id": "NA", "item_id": "i"}.get(c, "") for c in COPIED_COLUMNS)
+    path = file(",".join(COPIED_COLUMNS) + f"\n{row}\n")
+
+    (found,) = records(path, copied_layout(), max_field_characters=100)
+
+    assert found.kept["student_id"] == "NA"
+
+
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("name", "expected"),

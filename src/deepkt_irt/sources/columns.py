@@ -76,9 +76,11 @@ class ColumnJudge:
 
     def _sound(self, block: Block) -> Sound | None:
         table = self._split(block.text)
-        if table is None or len(table[0]) != block.n_rows or not self._is_sound(table):
+        if table is None or len(table[0]) != block.n_rows:
             return None
-        columns = {f.column: table[at] for f, at in self._fields}
+        columns = {f.column: _present(f, table[at]) for f, at in self._fields}
+        if not self._is_sound(table, columns):
+            return None
         for name, value in self._layout.constants.items():
             columns[name] = pa.repeat(value, block.n_rows)
         if self._layout.row_number:
@@ -100,11 +102,11 @@ class ColumnJudge:
             return None
         return [column.combine_chunks() for column in table.columns]
 
-    def _is_sound(self, table: list[pa.Array]) -> bool:
+    def _is_sound(self, table: list[pa.Array], columns: dict[str, pa.Array]) -> bool:
         longest = (pc.max(pc.utf8_length(column)).as_py() or 0 for column in table)
         if any(length > self._max for length in longest):
             return False
-        return all(_all_right(field, table[at]) for field, at in self._fields)
+        return all(_all_right(field, columns[field.column]) for field, _ in self._fields)
 
     def _as_json(self, table: list[pa.Array]) -> pa.Array:
         """What is left of each record, as JSON; null where nothing is."""
@@ -114,6 +116,14 @@ class ColumnJudge:
             rest = {n: v for n, v in zip(names, values, strict=True) if v}
             found.append(json.dumps(rest, ensure_ascii=False) if rest else None)
         return pa.array(found, pa.string())
+
+
+def _present(field: Field, values: pa.Array) -> pa.Array:
+    """The values of a field, null where a text stands for none."""
+    if not field.absent:
+        return values
+    is_absent = pc.is_in(pc.utf8_trim(values, " "), pa.array(sorted(field.absent)))
+    return pc.if_else(is_absent, pa.scalar(None, pa.string()), values)
 
 
 def _all_right(field: Field, values: pa.Array) -> bool:

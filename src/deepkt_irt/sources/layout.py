@@ -32,6 +32,7 @@ class Field:
         rule: What a value that is not empty must be; None: any text.
         filled: Whether an empty value is refused.
         free_text: Whether bytes that are no UTF-8 are kept as escapes; else they refuse the row.
+        absent: Texts that stand for no value, as an empty one does.
     """
 
     header: str
@@ -40,6 +41,7 @@ class Field:
     rule: Rule | None = None
     filled: bool = False
     free_text: bool = False
+    absent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,9 @@ class Judge:
             return Record(number, None, column, reason, received=as_received(row))
         layout = self._layout
         values: dict[str, str | None] = {
-            f.column: (escaped(row[at]) if f.free_text else row[at]) or None
+            f.column: None
+            if row[at].strip(" ") in f.absent
+            else (escaped(row[at]) if f.free_text else row[at]) or None
             for f, at in self._fields
         }
         values.update(self._absent)
@@ -250,6 +252,8 @@ def wrong(field: Field, value: str, *, is_text: bool) -> str:
     """What speaks against a value of a field; empty if nothing does."""
     if not is_text:
         return "not UTF-8 text"
+    if value.strip(" ") in field.absent:
+        return f"{field.header} is {value!r}, so missing" if field.filled else ""
     if value and field.rule:
         broken = field.rule(value)
         return f"{field.header} is {value[:80]!r}, {broken}" if broken else ""

@@ -41,6 +41,9 @@ COPIED_COLUMNS = tuple(name for name in _SYNONYMS if name != "bottom_hint")
 _NEEDED = ("student_id", "item_id")
 _RESULTS = ("correct", "score")  # one of each pair is enough
 _ORDERS = ("answered_at", "response_order")
+# what R, pandas and databases write where there is no value
+_ABSENT = frozenset({"NA", "N/A", "NaN", "nan", "NaT", "NULL", "null"})
+_TEXTS = ("answer", "student_group")  # where it may be a value, as NA for Native American
 _LATER = ("answer", "student_group")  # files copied before these were asked for lack them
 FILE_ORDER = "_row"  # response_order=_row: the order of the rows in the file
 SEPARATOR = "separator"  # name in a mapping of what joins several skills; empty: nothing
@@ -126,7 +129,8 @@ def _may_be_seconds_taken(path: Path, header: list[str], name: str) -> bool:
     if _plain(name) != "time":
         return False
     at = header.index(name)
-    first = next((row[at] for row in read_rows(path) if len(row) > at and row[at].strip()), "")
+    values = (row[at].strip() for row in read_rows(path) if len(row) > at)
+    first = next((value for value in values if value and value not in _ABSENT), "")
     return number(first) is None and float(first) < _FIRST_SECONDS
 
 
@@ -149,8 +153,13 @@ def _refuse_incomplete(path: Path, header: list[str], mapping: Mapping[str, str]
         raise BadFile(path.name, problem, fix, absent or missing)
 
 
-def mapped_layout(mapping: Mapping[str, str]) -> Layout:
-    """The layout of a file under a complete mapping."""
+def mapped_layout(mapping: Mapping[str, str], *, absent: frozenset[str] = _ABSENT) -> Layout:
+    """The layout of a file under a complete mapping.
+
+    Args:
+        mapping: Canonical name to header.
+        absent: Texts that stand for no value, but in free texts.
+    """
     rules = {
         "correct": graded,
         "score": share,
@@ -174,6 +183,7 @@ def mapped_layout(mapping: Mapping[str, str]) -> Layout:
             rule=rules.get(name),
             filled=name in filled,
             free_text=name == "answer",
+            absent=frozenset() if name in _TEXTS else absent,
         )
         for name, header in mapping.items()
         if name != SEPARATOR and header != FILE_ORDER
@@ -193,10 +203,11 @@ def copied_layout() -> Layout:
     """The layout of responses that were pulled or copied: canonical names, skills joined by `;`.
 
     All columns are there, since the copy names them, but for those that came later; which of them
-    hold something is the source's matter, but for student and item.
+    hold something is the source's matter, but for student and item. Where a database has no value
+    the copy is empty, so that any other text is one.
     """
     names = {name: name for name in COPIED_COLUMNS}
-    return mapped_layout({**names, SEPARATOR: ";"})
+    return mapped_layout({**names, SEPARATOR: ";"}, absent=frozenset())
 
 
 def _separator(path: Path, at: int) -> str:
@@ -204,6 +215,8 @@ def _separator(path: Path, at: int) -> str:
     joined: set[str] = set()  # separators met
     has_names = has_underscore = has_others = False
     for value in _distinct(row[at].strip() for row in read_rows(path) if len(row) > at):
+        if value in _ABSENT:
+            continue
         joined.update(separator for separator in _SEPARATORS if separator in value)
         # names may hold a comma, as in "Order of Operations +,-,/": codes hold no blanks
         has_names |= "," in value and any(" " in part.strip() for part in value.split(","))
