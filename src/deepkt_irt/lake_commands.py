@@ -41,12 +41,12 @@ WaitOption = Annotated[
 
 
 def existing(lake: Path) -> Path:
-    """A lake that is there.
+    """A lake with a table in it; a run that failed early leaves a folder without one.
 
     Raises:
         UsageError: If there is none.
     """
-    if not (lake / "tables").is_dir():
+    if not any(lake.glob("tables/*/*/_delta_log/*.json")):
         raise UsageError(f"there is no lake at {lake}; make one with deepkt demo or deepkt run")
     return lake.resolve()
 

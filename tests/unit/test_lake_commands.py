@@ -3,6 +3,9 @@
 import pytest
 
 from deepkt_irt.cli import main
+from deepkt_irt.errors import UsageError
+from deepkt_irt.lake_commands import existing
+from deepkt_irt.tables.lake_folder import open_lake_folder
 
 
 @pytest.mark.parametrize(
@@ -23,7 +26,7 @@ from deepkt_irt.cli import main
 def test_wrong_usage_ends_with_status_2_and_one_line(command, said, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     if "--set" in command:
-        (tmp_path / "lake" / "tables").mkdir(parents=True)
+        _make_table(tmp_path / "lake")
 
     with pytest.raises(SystemExit) as ended:
         main(command)
@@ -31,3 +34,19 @@ def test_wrong_usage_ends_with_status_2_and_one_line(command, said, tmp_path, mo
     assert ended.value.code == 2
     assert said in " ".join(capfd.readouterr().err.split())
     assert not (tmp_path / "lake" / "writer.lock").exists()
+
+
+def _make_table(lake):
+    log = lake / "tables" / "ops" / "pipeline_runs" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / "00000000000000000000.json").write_text("{}")
+
+
+def test_folder_left_by_a_run_that_failed_early_is_no_lake(tmp_path):
+    open_lake_folder(tmp_path)
+
+    with pytest.raises(UsageError, match="make one with deepkt demo or deepkt run"):
+        existing(tmp_path)
+
+    _make_table(tmp_path)
+    assert existing(tmp_path) == tmp_path.resolve()
