@@ -1,10 +1,11 @@
 """The `deepkt` command: parses what was typed, calls the package, shows what came of it.
 
-Exit status: 0 done, 1 a failure reported in one line, 2 wrong usage.
+Exit status: 0 done, 1 a failure reported in one line, 2 wrong usage, 130 interrupted.
 """
 
 import json
 import logging
+import signal
 import sys
 import tempfile
 import traceback
@@ -71,6 +72,7 @@ app = typer.Typer(
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="TASK", help="Run this task and all after it.")
 ]
+_INTERRUPTED = 130  # what typer makes of an interrupt, too
 OnlyOption = Annotated[str | None, typer.Option("--only", metavar="TASK", help="Run this task.")]
 
 
@@ -87,7 +89,8 @@ def demo(
     quiet: QuietOption = False,
 ) -> None:
     """Simulate a district with known truth, run everything on it, and write the report."""
-    settings = checked(SimulatorSettings, n_students=students, n_items=items, seed=seed)
+    options = {"n_students": "--students", "n_items": "--items", "seed": "--seed"}
+    settings = checked(SimulatorSettings, options, n_students=students, n_items=items, seed=seed)
     asked = _asked(as_of=as_of, assignments=set_)
     folder = open_lake_folder(lake)
     hold(ctx, folder, wait)
@@ -296,6 +299,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: What was typed after `deepkt`; None reads it from the process.
     """
     status = _status(list(arguments) if arguments is not None else sys.argv[1:])
+    if status == _INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all that is left is to end
+        # not on the screen, which would say again what the interrupt cut off
+        typer.echo("deepkt: stopped; the same command goes on where it stopped", err=True)
     if status:
         sys.exit(status)
 
@@ -309,8 +316,7 @@ def _status(arguments: list[str]) -> int:
         screen.print(f"deepkt: {error}", style="red", markup=False, soft_wrap=True)
         return 2 if isinstance(error, UsageError) else 1
     except (typer.Abort, KeyboardInterrupt):
-        screen.print("deepkt: interrupted; the same command goes on where it stopped")
-        return 130
+        return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a person must never meet a traceback
         return _unexpected(error)
     return result if isinstance(result, int) else 0

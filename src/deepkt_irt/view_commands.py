@@ -73,7 +73,9 @@ def gaming(
     """Show how questions were answered: rapid guesses, answers asked for early, how often."""
     if student_id is not None and class_ is not None:
         raise UsageError("give --student-id or --class, not both")
-    settings = checked(BehaviourSettings, min_responses=min_responses)
+    settings = checked(
+        BehaviourSettings, {"min_responses": "--min-responses"}, min_responses=min_responses
+    )
     runner = open_runner(Target(lake=existing(lake)), settings=parse_settings([]))
     found = read_gaming(runner.store.read, settings=settings, student_id=student_id, class_=class_)
     show(gaming_view, found, as_json=as_json)

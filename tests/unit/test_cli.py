@@ -1,11 +1,15 @@
 """What a person types wrong, or hands over broken, ends in one line and the right status."""
 
 import gzip
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from deepkt_irt.cli import main
 from deepkt_irt.jobs.doctor import examine
+from deepkt_irt.jobs.lake_lock import sole_writer
 from deepkt_irt.settings import Settings
 
 GOOD = "user_id,item_id,correct,seq_pos\n" + "".join(
@@ -152,3 +156,42 @@ def test_item_without_a_lake_says_how_to_make_one(capsys, tmp_path):
 
     assert status == 2
     assert "deepkt demo" in message
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("demo", "--students", "5"),
+        ("demo", "--items", "5"),
+        ("demo", "--seed", "-1"),
+        ("gaming", "--min-responses", "0"),
+    ],
+)
+def test_value_out_of_range_is_told_by_its_option(capsys, tmp_path, command, option, value):
+    status, message = refused(capsys, command, option, value, "--lake", str(tmp_path / "lake"))
+
+    assert status == 2
+    assert f"{option}: Input should be greater" in message
+
+
+def test_interrupted_command_says_so_in_one_line_however_often_it_is_told(tmp_path):
+    lake = tmp_path / "lake"
+    program = (
+        "import signal; from deepkt_irt.cli import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # ignored in the background
+        f"main(['demo', '--lake', {str(lake)!r}, '--wait', '60'])"
+    )
+    demo = [sys.executable, "-c", program]
+
+    with (
+        sole_writer(lake, "a test"),
+        subprocess.Popen(demo, stderr=subprocess.PIPE, text=True) as waiting,
+    ):
+        assert waiting.stderr.readline().startswith("waiting up to 60 s")
+        waiting.send_signal(signal.SIGINT)
+        said = waiting.stderr.readline()
+        waiting.send_signal(signal.SIGINT)
+        rest = waiting.stderr.read()
+
+    assert said + rest == "deepkt: stopped; the same command goes on where it stopped\n"
+    assert waiting.returncode == 130

@@ -7,7 +7,7 @@ files in `<schema>/<volume>/` as below `/Volumes/main`.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -170,8 +170,15 @@ def parse_settings(assignments: Iterable[str]) -> Settings:
     return checked(Settings, **values)
 
 
-def checked[T: BaseModel](kind: type[T], **values: object) -> T:
+def checked[T: BaseModel](
+    kind: type[T], options: Mapping[str, str] | None = None, /, **values: object
+) -> T:
     """A settings value from what a person gave.
+
+    Args:
+        kind: The settings.
+        options: What a person calls a setting that has an option of its own, by its name.
+        values: What was given, by name.
 
     Raises:
         UsageError: If a name is unknown or a value is not allowed.
@@ -183,6 +190,7 @@ def checked[T: BaseModel](kind: type[T], **values: object) -> T:
         where = ".".join(str(step) for step in first["loc"])
         if first["type"] == "extra_forbidden":
             raise UsageError(_unknown(kind, where)) from error
+        where = (options or {}).get(where, where)
         raise UsageError(f"{where}: {first['msg']}, not {first['input']!r}") from error
 
 
