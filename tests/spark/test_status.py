@@ -123,12 +123,16 @@ def quiet(spark):
     return tables_of(build, QUIET)
 
 
-def test_no_alert_fires_on_a_lake_that_is_well(quiet):
-    found = read_status(quiet, SETTINGS, now=NOW)
+@pytest.fixture(scope="module")
+def status(quiet):
+    """Asked once: it looks at every view."""
+    return read_status(quiet, SETTINGS, now=NOW)
 
-    assert found.firing == ()
-    assert [alert.name for alert, value in found.alerts if value is None] == []
-    values = {alert.name: value for alert, value in found.alerts}
+
+def test_no_alert_fires_on_a_lake_that_is_well(status):
+    assert status.firing == ()
+    assert [alert.name for alert, value in status.alerts if value is None] == []
+    values = {alert.name: value for alert, value in status.alerts}
     assert values["late_run"] == pytest.approx(29)
     assert values["auc_drop"] == pytest.approx(0.015)
     assert values["token_spend"] == pytest.approx(25)
@@ -160,8 +164,7 @@ def test_before_anybody_is_scored_counts_of_people_and_items_are_not_known(frame
                        "items_to_watch", "items_drifting"}  # fmt: skip
 
 
-def test_a_figure_is_the_same_in_status_and_dashboards(quiet):
-    status = read_status(quiet, SETTINGS, now=NOW)
+def test_a_figure_is_the_same_in_status_and_dashboards(quiet, status):
     told = {each.name: value for each, value in status.figures}
     counters = {
         name: query
