@@ -269,6 +269,18 @@ MISTAKES = {
         "root_path: /Workspace/Users/${var.run_principal}/.bundle",
         "root_path: /Workspace/Shared/.bundle",
     ),
+    "group with rights on all and nowhere else": (
+        "target_is_safe",
+        ROOT,
+        "    permissions: &who\n",
+        "    permissions: &who\n      - {group_name: auditors, level: CAN_VIEW}\n",
+    ),
+    "user with rights on all": (
+        "target_is_safe",
+        ROOT,
+        "    permissions: &who\n",
+        "    permissions: &who\n      - {user_name: jo@example.org, level: CAN_MANAGE}\n",
+    ),
     "runs as whoever deploys": ("target_is_safe", ROOT, "    run_as: *principal\n", ""),
     "host in the file": (
         "target_is_safe",
@@ -322,6 +334,10 @@ def test_people_start_what_is_left_to_them_and_read_no_secret(target):
     started = {key for key in jobs if jobs[key]["deepkt-engineers"] == "CAN_MANAGE_RUN"}
     assert started == {"content_index", "replay_students"}
     assert {jobs[key]["deepkt-engineers"] for key in jobs.keys() - started} == {"CAN_VIEW"}
+    for key in started:  # whoever starts a job says its parameters, and it runs as the principal
+        assert "settings" not in {
+            each["name"] for each in bundle.resources["jobs"][key]["parameters"]
+        }
     officers = {key: each.get("deepkt-privacy-officers") for key, each in jobs.items()}
     assert {key for key, level in officers.items() if level} == {"forget_student"}
     assert officers["forget_student"] == "CAN_MANAGE_RUN"

@@ -299,10 +299,7 @@ def rights_name_somebody(bundle: Resolved, _: Wheel) -> Problems:
 
 
 def principal_is_named_once(bundle: Resolved, _: Wheel) -> Problems:
-    """Nobody has rights of the target and of a resource: the CLI warns, and --strict then fails.
-
-    To look at all that a target deploys is also to read its secrets, so groups have no such right.
-    """
+    """Nobody has rights of the target and of a resource: the CLI warns, and --strict then fails."""
     everywhere = _named_in(bundle.tree)
     for kind, resources in bundle.resources.items():
         for key, each in resources.items():
@@ -369,7 +366,10 @@ def schemas_are_open_to_readers(bundle: Resolved, _: Wheel) -> Problems:
 
 
 def target_is_safe(bundle: Resolved, _: Wheel) -> Problems:
-    """What is shared is deployed once, by a service principal, from the main branch."""
+    """What is shared is deployed once, by a service principal, from the main branch.
+
+    Whoever has a right on all that a target deploys may read its secrets: nobody but the principal.
+    """
     tree: Tree = bundle.tree
     if tree.get("bundle", {}).get("engine") != "direct":
         yield "bundle.engine", "must be direct, the other engine is being withdrawn"
@@ -384,7 +384,9 @@ def target_is_safe(bundle: Resolved, _: Wheel) -> Problems:
         problem = "must lie in the principal's folder: what lies there runs with its rights"
         yield "workspace.root_path", problem
     if not tree.get("permissions"):
-        yield "permissions", "must say who may look and who may manage"
+        yield "permissions", "must say who may manage"
+    for other in sorted(_named_in(tree) - {str(principal)}):
+        yield "permissions", f"{other} could read the secrets: give rights at each resource"
     if not tree.get("git", {}).get("branch"):
         yield "git.branch", "must name the branch that is deployed"
 
