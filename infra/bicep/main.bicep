@@ -106,9 +106,6 @@ param sqlServerUser string = ''
 @description('Optional. Sources whose files people drop into the inbox, each in the folder of its name.')
 param fileDropSources array = []
 
-@description('Optional. Object id of the service principal that jobs run as; empty where there is none yet.')
-param runPrincipalId string = ''
-
 @description('Optional. Object id of the service principal AzureDatabricks of the tenant, which reads the secret scope; empty where there is none yet.')
 param databricksServicePrincipalId string = ''
 
@@ -261,7 +258,6 @@ module access 'modules/access.bicep' = {
     openAiName: openAi.outputs.name
     dataFactoryPrincipalId: dataFactoryIdentity.outputs.principalId
     accessConnectorPrincipalId: databricks.outputs.accessConnectorPrincipalId
-    runPrincipalId: runPrincipalId
     databricksServicePrincipalId: databricksServicePrincipalId
   }
 }
@@ -284,7 +280,7 @@ output databricksHost string = databricks.outputs.host
 @description('Number of the workspace, by which the account console assigns a metastore and a network configuration.')
 output databricksWorkspaceId string = databricks.outputs.workspaceId
 
-@description('Access connector, of which the storage credential of Unity Catalog is made.')
+@description('Access connector, of which the credentials of Unity Catalog are made.')
 output accessConnectorId string = databricks.outputs.accessConnectorId
 
 @description('Storage account of the data lake: the variable storage_account of the bundle.')

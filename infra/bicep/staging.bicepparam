@@ -25,8 +25,6 @@ param restApiUrl = readEnvironmentVariable('REST_API_URL', '')
 param sqlServerHost = readEnvironmentVariable('SQL_SERVER_HOST', '')
 param sqlServerDatabase = readEnvironmentVariable('SQL_SERVER_DATABASE', '')
 param sqlServerUser = readEnvironmentVariable('SQL_SERVER_USER', '')
-// RUN_PRINCIPAL_OBJECT_ID: service principal that jobs run as
-param runPrincipalId = readEnvironmentVariable('RUN_PRINCIPAL_OBJECT_ID', '')
 // DATABRICKS_SERVICE_OBJECT_ID: service principal AzureDatabricks of the tenant
 param databricksServicePrincipalId = readEnvironmentVariable('DATABRICKS_SERVICE_OBJECT_ID', '')
 // RECOVER_DELETED: true at the first deployment after the environment was destroyed

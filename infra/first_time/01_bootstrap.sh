@@ -28,8 +28,7 @@ deployer=$(value deployClientId)
 group=$(value resourceGroupName)
 tenant=$(az account show --query tenantId --output tsv)
 subscription=$(az account show --query id --output tsv)
-# roles are given to object ids; the second is Databricks itself, which reads the vault for secret scopes
-deployer_object=$(az ad sp show --id "$deployer" --query id --output tsv)
+# Databricks itself, which reads the vault for secret scopes
 databricks_object=$(az ad sp show --id 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d --query id --output tsv)
 
 variable() { # NAME VALUE [ENVIRONMENT]
@@ -43,7 +42,6 @@ variable AZURE_CLIENT_ID "$deployer" "$target"
 variable RESOURCE_GROUP "$group" "$target"
 variable DATABRICKS_CLIENT_ID "$deployer" "$target"
 variable RUN_PRINCIPAL "$deployer" "$target"
-variable RUN_PRINCIPAL_OBJECT_ID "$deployer_object" "$target"
 variable DATABRICKS_SERVICE_OBJECT_ID "$databricks_object" "$target"
 variable ALERT_EMAIL "$ALERT_EMAIL" "$target"
 # these two are for pull requests, which have no environment

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the catalog of an environment and what it rests on: a storage credential of the access connector,
-# external locations in the data lake, and the rights to use them. Whoever may create catalogs in the
-# metastore runs it, after 04_principals.sh; again, it adds only what is missing.
+# external locations in the data lake, and the rights to use them; and a service credential, by which jobs
+# sign in to Azure OpenAI. Whoever may create catalogs and credentials in the metastore runs it, after
+# 04_principals.sh; again, it adds only what is missing.
 #
 #     infra/first_time/05_unity_catalog.sh dev|staging|prod
 set -euo pipefail
@@ -33,8 +34,13 @@ grant() { # KIND NAME PRINCIPAL PRIVILEGE…
     '{changes: [{principal: $principal, add: $ARGS.positional}]}' --args "$@")" > /dev/null
 }
 
+connector=$(output accessConnectorId)
 ensure storage-credentials "$credential" "$(jq --null-input --arg name "$credential" \
-  --arg id "$(output accessConnectorId)" '{name: $name, azure_managed_identity: {access_connector_id: $id}}')"
+  --arg id "$connector" '{name: $name, azure_managed_identity: {access_connector_id: $id}}')"
+# whoever may use it gets tokens of the identity that all tables rest on: the jobs' principal, nobody else
+ensure credentials "${credential}_openai" "$(jq --null-input --arg name "${credential}_openai" --arg id "$connector" \
+  '{name: $name, purpose: "SERVICE", azure_managed_identity: {access_connector_id: $id}}')"
+grant credential "${credential}_openai" "$deployer" ACCESS
 
 # where Data Factory lands: the volume bronze.landing of the bundle lies there
 location "deepkt_${target}_uploads" "bronze@$lake/uploads"
@@ -60,6 +66,8 @@ echo "# External locations:"
 workspace_api get "$unity/external-locations" |
   jq --raw-output --arg prefix "deepkt_${target}_" \
     '.external_locations[]? | select(.name | startswith($prefix)) | "\(.name) \(.url)"'
-echo "# Rights on the catalog $catalog:"
-workspace_api get "$unity/permissions/catalog/$catalog" |
-  jq --raw-output '.privilege_assignments[]? | "\(.principal) \(.privileges | join(","))"'
+for each in "catalog/$catalog" "credential/${credential}_openai"; do
+  echo "# Rights on $each:"
+  workspace_api get "$unity/permissions/$each" |
+    jq --raw-output '.privilege_assignments[]? | "\(.principal) \(.privileges | join(","))"'
+done

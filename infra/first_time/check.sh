@@ -100,6 +100,7 @@ check "Data Factory in the workspace" "04_principals.sh" \
   in_workspace ServicePrincipals applicationId "$(output dataFactoryPrincipal)"
 check "metastore" "step 6 of docs/deployment.md" unity current-metastore-assignment
 check "storage credential deepkt_$target" "05_unity_catalog.sh" unity "storage-credentials/deepkt_$target"
+check "service credential deepkt_${target}_openai" "05_unity_catalog.sh" unity "credentials/deepkt_${target}_openai"
 for name in uploads bronze silver gold; do
   name=deepkt_${target}_$name
   check "external location $name" "05_unity_catalog.sh" unity "external-locations/$name"

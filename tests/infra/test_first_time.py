@@ -104,7 +104,6 @@ AZURE = [
     ("az resource list .*CognitiveServices", f"{GROUP}/Microsoft.CognitiveServices/accounts/oai"),
     ("az account show --query tenantId", "tenant-1"),
     ("az account show --query id", "subscription-1"),
-    ("az ad sp show --id deploy-application", "deploy-object"),
     ("az ad sp show --id 2ff814a6", "databricks-object"),
     ("az group show", "eastus2"),
 ]
@@ -250,7 +249,6 @@ def test_bootstrap_prints_the_variables_that_workflows_read(run):
     }
 
     assert printed["AZURE_CLIENT_ID"] == printed["RUN_PRINCIPAL"] == "deploy-application"
-    assert printed["RUN_PRINCIPAL_OBJECT_ID"] == "deploy-object"
     assert printed["PLAN_CLIENT_ID_STAGING"] == "plan-application"
     assert printed["RESOURCE_GROUP_PREFIX"] == "rg-deepkt"
     told = " ".join([*printed, *by_hand, GUIDE])
@@ -373,7 +371,7 @@ def test_principals_that_are_there_are_not_made_again(run):
 UNITY = "/api/2.1/unity-catalog"
 NOTHING_THERE = [
     ("api get .*current-metastore", {"metastore_id": "m"}),
-    (f"api get {UNITY}/(storage-credentials|external-locations|catalogs)/", REFUSED),
+    (f"api get {UNITY}/(storage-credentials|credentials|external-locations|catalogs)/", REFUSED),
     ("databricks api get", {}),
 ]
 
@@ -397,6 +395,29 @@ def test_catalog_rests_on_the_containers_of_the_lake(run):
             "name": "deepkt_staging",
             "azure_managed_identity": {"access_connector_id": OUTPUTS["accessConnectorId"]},
         }
+    ]
+
+
+def test_jobs_and_nobody_else_sign_in_to_models_by_a_service_credential(run):
+    ended, calls = run("05_unity_catalog.sh", "staging", answers=NOTHING_THERE)
+    asked = [(m, path, body) for m, path, body in bodies(calls) if "/credential" in path]
+
+    assert ended.returncode == 0, ended.stderr
+    assert asked == [
+        (
+            "post",
+            f"{UNITY}/credentials",
+            {
+                "name": "deepkt_staging_openai",
+                "purpose": "SERVICE",
+                "azure_managed_identity": {"access_connector_id": OUTPUTS["accessConnectorId"]},
+            },
+        ),
+        (
+            "patch",
+            f"{UNITY}/permissions/credential/deepkt_staging_openai",
+            {"changes": [{"principal": "deploy-application", "add": ["ACCESS"]}]},
+        ),
     ]
 
 
@@ -540,6 +561,10 @@ def test_check_of_a_whole_environment_finds_nothing_missing_and_changes_nothing(
     [
         ("getStatus", "missing  self-hosted runtime: 08_self_hosted_runtime.ps1"),
         ("unity-catalog/catalogs", "missing  catalog deepkt_staging: 05_unity_catalog.sh"),
+        (
+            "unity-catalog/credentials/",
+            "missing  service credential deepkt_staging_openai: 05_unity_catalog.sh",
+        ),
         ("displayName.*teachers", "missing  group deepkt-teachers: 04_principals.sh"),
         ("globalParameters", "missing  job ids in Data Factory: the deploy workflow"),
         ("secrets/sql-server", "missing  secret sql-server-password: 07_secrets.sh"),

@@ -3,10 +3,13 @@
 import json
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from azure.core.credentials import AccessToken
 
 from deepkt_irt.errors import BackendUnavailable, QualityViolation, UsageError
 from deepkt_irt.rag.azure_openai import KEY_VARIABLE
@@ -139,6 +142,26 @@ def test_azure_openai_needs_a_key_or_an_identity(monkeypatch):
 
     with pytest.raises(BackendUnavailable, match=f"no key in {KEY_VARIABLE}, and azure-identity"):
         remote_embedder(settings)
+
+
+def test_a_task_of_databricks_signs_in_by_a_service_credential(service, monkeypatch):
+    class Credential:
+        def __init__(self, name):
+            self.name = name
+
+        def get_token(self, *scopes, **_):
+            return AccessToken(f"{self.name} for {scopes}", int(time.time()) + 3600)
+
+    credentials = SimpleNamespace(getServiceCredentialsProvider=Credential)
+    runtime = SimpleNamespace(dbutils=SimpleNamespace(credentials=credentials))
+    monkeypatch.setitem(sys.modules, "databricks.sdk.runtime", runtime)
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    given = {"embedder": "azure_openai", "model": "small", "base_url": service.url}
+    named = ContentSettings(**given, service_credential="models", dimension=8)
+    remote_embedder(named).embed(["ab"])
+
+    ((_, key, _),) = service.requests
+    assert key == "Bearer models for ('https://ai.azure.com/.default',)"
 
 
 @pytest.mark.parametrize(

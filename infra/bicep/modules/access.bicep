@@ -15,9 +15,6 @@ param dataFactoryPrincipalId string
 @description('Required. Object id of the identity of the access connector.')
 param accessConnectorPrincipalId string
 
-@description('Required. Object id of the service principal that jobs run as; empty where there is none yet.')
-param runPrincipalId string
-
 @description('Required. Object id of the service principal AzureDatabricks of the tenant, which reads the secret scope; empty where there is none yet.')
 param databricksServicePrincipalId string
 
@@ -102,11 +99,12 @@ resource tables 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (con
   }
 }]
 
-resource explanations 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(runPrincipalId)) {
+// jobs ask the models by a service credential that stands for it, as their principal has no token of Azure
+resource explanations 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: openAi
-  name: guid(openAi.id, runPrincipalId, cognitiveServicesOpenAiUser)
+  name: guid(openAi.id, accessConnectorPrincipalId, cognitiveServicesOpenAiUser)
   properties: {
-    principalId: runPrincipalId
+    principalId: accessConnectorPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cognitiveServicesOpenAiUser)
   }

@@ -20,7 +20,6 @@ STAND_INS = {
     "ENVIRONMENT": "prod",
     "REPOSITORY": "example/deepkt-irt",
     "REST_API_URL": "https://lms.example.org/api",
-    "RUN_PRINCIPAL_OBJECT_ID": "run-principal",
     "SQL_SERVER_DATABASE": "responses",
     "SQL_SERVER_HOST": "sql.example.org",
     "SQL_SERVER_USER": "reader",

@@ -275,7 +275,7 @@ def _read_status(error: "APIStatusError", settings: ChatSettings) -> Read:
     first = (error.message.splitlines() or [""])[0][:300]
     if status in (401, 403):
         raise BackendUnavailable(
-            f"Azure OpenAI does not let us in ({status}): {first}; whoever runs this needs the "
+            f"Azure OpenAI does not let us in ({status}): {first}; whoever signs in needs the "
             f"role Cognitive Services OpenAI User, or a key in {KEY_VARIABLE}"
         ) from error
     raise UsageError(

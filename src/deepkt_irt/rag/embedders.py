@@ -202,6 +202,7 @@ def remote_embedder(settings: ContentSettings) -> Embedder:
             setting="content.base_url",
             timeout_seconds=_SECONDS,
             max_retries=_RETRIES,
+            service_credential=settings.service_credential,
         )
         return AzureOpenAi(client, settings.model, settings.dimension)
     if settings.embedder == "databricks":

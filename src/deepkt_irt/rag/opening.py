@@ -24,6 +24,7 @@ def open_explainer(settings: Settings) -> Explainer | None:
         given.base_url,
         setting="chat.base_url",
         timeout_seconds=given.timeout_seconds,
+        service_credential=given.service_credential,
         max_retries=0,  # requests that fail are seen, counted and paced by ours
     )
     budget = Budget(given.budget_usd)

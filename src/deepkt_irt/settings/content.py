@@ -23,6 +23,7 @@ class ContentSettings(Frozen):
     base_url: str = Field(
         "", description="of azure_openai, as https://NAME.openai.azure.com/openai/v1/"
     )
+    service_credential: str = Field("", description="of azure_openai, as chat.service_credential")
     dimension: int = Field(256, ge=8, le=4096, description="length of an embedding")
     refit_share: float = Field(
         0.2, ge=0, le=1, description="of chunks lsa was not fitted on; above it, it is fitted anew"

@@ -15,6 +15,9 @@ class ChatSettings(Frozen):
         "offline", description="offline: fixed sentences over the evidence, without a network"
     )
     base_url: str = Field("", description="as https://NAME.openai.azure.com/openai/v1/")
+    service_credential: str = Field(
+        "", description="of Unity Catalog, by which a task on Databricks signs in"
+    )
     deployment: str = Field("gpt-4o", min_length=1, description="name of the deployment")
     batch_deployment: str = Field(
         "", description="deployment of the Batch API for whole nights; empty: none, ask one by one"
