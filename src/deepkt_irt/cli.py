@@ -310,6 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _status(arguments: list[str]) -> int:
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     logging.getLogger("pyspark").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_is_not_py4j)
     try:
         result = app(arguments, standalone_mode=False)
     except DeepktError as error:
@@ -320,6 +321,11 @@ def _status(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - a person must never meet a traceback
         return _unexpected(error)
     return result if isinstance(result, int) else 0
+
+
+def _is_not_py4j(record: logging.LogRecord) -> bool:
+    """Whether it is not what py4j says, with a traceback, past its own logger when interrupted."""
+    return not str(record.msg).endswith("while sending command.")
 
 
 def _unexpected(error: Exception) -> int:

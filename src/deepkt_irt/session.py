@@ -6,10 +6,13 @@ remote one.
 """
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import util
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from deepkt_irt import java
@@ -75,7 +78,31 @@ def local_session(
     for key, value in {**_local_settings(profile, memory), **(more or {})}.items():
         builder = builder.config(key, value)
     with _output_to_stderr():
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
+    _interrupt_cleanly()
+    return session
+
+
+def _interrupt_cleanly() -> None:
+    """Let Spark's handler of interrupts cancel all jobs on a thread of its own.
+
+    On the main one it asks the JVM amid another question, and fails at that.
+    """
+    of_spark = signal.getsignal(signal.SIGINT)
+    if not callable(of_spark) or threading.current_thread() is not threading.main_thread():
+        return
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        def cancel() -> None:
+            with suppress(KeyboardInterrupt):
+                of_spark(number, frame)
+
+        asking = threading.Thread(target=cancel, daemon=True)
+        asking.start()
+        asking.join()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupted)
 
 
 @contextmanager

@@ -1,12 +1,15 @@
 """What a person types wrong, or hands over broken, ends in one line and the right status."""
 
 import gzip
+import logging
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from deepkt_irt import session
 from deepkt_irt.cli import main
 from deepkt_irt.jobs.doctor import examine
 from deepkt_irt.jobs.lake_lock import sole_writer
@@ -195,3 +198,31 @@ def test_interrupted_command_says_so_in_one_line_however_often_it_is_told(tmp_pa
 
     assert said + rest == "deepkt: stopped; the same command goes on where it stopped\n"
     assert waiting.returncode == 130
+
+
+def test_interrupt_lets_spark_cancel_jobs_on_another_thread():
+    before, asked_on = signal.getsignal(signal.SIGINT), []
+
+    def of_spark(_number, _frame):
+        asked_on.append(threading.current_thread())
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, of_spark)
+    try:
+        session._interrupt_cleanly()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert len(asked_on) == 1
+    assert asked_on != [threading.main_thread()]
+
+
+def test_what_py4j_says_of_an_interrupt_is_not_shown(caplog):
+    main(["stages"])
+
+    logging.getLogger().error("KeyboardInterrupt while sending command.")
+    logging.getLogger().error("other")
+
+    assert caplog.messages == ["other"]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -132,7 +133,8 @@ class Runner:
         except (
             BaseException
         ) as error:  # recorded, then raised again: also an interrupt is a failure
-            self._record(record, metrics={}, error=_one_line(error))
+            # from another thread: here, the answer to what was cut off would be taken for the next
+            together(partial(self._record, record, metrics={}, error=_one_line(error)))
             raise
         self._record(record, metrics=metrics, error=None)
         self.reporter.finished(
