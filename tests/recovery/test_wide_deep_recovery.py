@@ -13,7 +13,6 @@ from deepkt_irt.knowledge_tracing.baselines import item_means
 from deepkt_irt.knowledge_tracing.histories import Histories, Split
 from deepkt_irt.knowledge_tracing.metrics import scores
 from deepkt_irt.knowledge_tracing.wide_deep_irt import WideDeepIrt
-from deepkt_irt.knowledge_tracing.wide_deep_items import ItemAnchors
 from deepkt_irt.knowledge_tracing.wide_deep_scale import mean_sigma_link
 from deepkt_irt.settings import WideDeepSettings
 
@@ -135,22 +134,3 @@ def test_units_with_a_test_are_predicted_from_their_practice():
     truth = scores(made.data.correct[test], made.p[test])
     assert scores(made.data.correct[test], model.predict(made.data, test)).auc > truth.auc - 0.025
     assert np.corrcoef(model.item_parameters().difficulty[1:], made.b[1:])[0, 1] > 0.95
-
-
-def test_anchors_carry_items_with_few_responses():
-    made = world(9, n_students=100)
-    rng = np.random.default_rng(1)
-    error = np.where(np.arange(N_ITEMS + 1) > 0, 0.15, np.nan)
-    nothing = np.full(N_ITEMS + 1, np.nan)
-    anchors = ItemAnchors(made.b + error * rng.normal(size=N_ITEMS + 1), error, nothing, nothing)
-
-    alone, anchored = fitted(made), fitted(made, anchors=anchors)
-
-    of = [
-        np.corrcoef(each.item_parameters().difficulty[1:], made.b[1:])[0, 1]
-        for each in (alone, anchored)
-    ]
-    assert of[1] > max(of[0], 0.98)
-    link = anchored.link()
-    linked = link.slope * anchored.item_parameters().difficulty + link.intercept
-    assert np.sqrt(np.nanmean((linked - made.b) ** 2)) < 0.2

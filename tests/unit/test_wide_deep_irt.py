@@ -17,7 +17,6 @@ from deepkt_irt.knowledge_tracing.wide_deep_features import step_features, step_
 from deepkt_irt.knowledge_tracing.wide_deep_irt import WideDeepIrt
 from deepkt_irt.knowledge_tracing.wide_deep_items import (
     Curves,
-    ItemAnchors,
     Responses,
     derivatives,
     first_curves,
@@ -37,12 +36,6 @@ from deepkt_irt.settings import WideDeepSettings
 N_ITEMS, N_SKILLS = 12, 4
 SMALL = WideDeepSettings(window=7, max_epochs=2, batch_size=8, discrimination=True)
 GUESSABLE = np.array([np.nan] + [1, 0, np.nan] * 4)
-ANCHORS = ItemAnchors(
-    difficulty=np.array([np.nan, *np.linspace(-1, 1, 8)]),
-    se=np.full(9, 0.2),
-    discrimination=np.array([np.nan, 1.2, *[np.nan] * 7]),
-    guessing=np.array([np.nan, 0.25, *[np.nan] * 7]),
-)
 
 
 def histories(n_segments=40, *, longest=25, seed=3):
@@ -84,7 +77,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def model(data):
-    return fitted(data, anchors=ANCHORS, guessable=GUESSABLE)
+    return fitted(data, guessable=GUESSABLE)
 
 
 def network_by_hand(network, features, data, segment, visible):
@@ -108,7 +101,7 @@ def network_by_hand(network, features, data, segment, visible):
 def random_network(n_features, *, window, seed):
     torch.manual_seed(seed)
     settings = WideDeepSettings(window=window, dropout=0.5)
-    network = AbilityNetwork(n_features, settings, learns_unit=False)
+    network = AbilityNetwork(n_features, settings)
     with torch.no_grad():
         network.log_weight.normal_()
         network.centre.normal_()
@@ -148,13 +141,13 @@ def test_abilities_equal_the_formula_for_any_lengths_windows_and_visible_pasts(
 def test_predictions_equal_the_formula_written_out(data, model):
     chosen = split_of(data).test
     found = model.fitted
-    features = step_features(data, found.tables, anchor_difficulty=ANCHORS.difficulty)
+    features = step_features(data, found.tables)
     theta = network_by_hand(
         found.network, features, data, data.segment[chosen], data.visible[chosen]
     )
     b, log_a, logit_c = found.items.curves.values[:, data.item[chosen]]
     c = expit(logit_c)
-    expected = c + (1 - c) / (1 + np.exp(-found.network.unit * np.exp(log_a) * (theta - b)))
+    expected = c + (1 - c) / (1 + np.exp(-np.exp(log_a) * (theta - b)))
 
     np.testing.assert_allclose(model.predict(data, chosen), expected, atol=2e-6)
 
@@ -177,7 +170,7 @@ def test_features_that_never_vary_in_training_are_ignored():
 def test_network_of_few_units_can_learn_from_any_start(seed):
     features = np.tile([[0.0, -0.6], [1.0, 0.4]], (20, 1)).astype(np.float32)
     torch.manual_seed(seed)
-    network = AbilityNetwork(2, WideDeepSettings(hidden=2), learns_unit=False)
+    network = AbilityNetwork(2, WideDeepSettings(hidden=2))
     network.standardise(features)
     pieces = pieces_of(np.array([0, 40]), np.zeros(40, int), np.arange(40), window=200)
 
@@ -304,7 +297,6 @@ def test_saved_and_loaded_model_says_the_same(data, model, tmp_path):
             getattr(loaded.item_parameters(), each.name),
         )
     assert loaded.n_parameters == model.n_parameters
-    assert loaded.link() == model.link()
     loaded.fit(data, split_of(data))  # all it was given came along
     np.testing.assert_array_equal(model.predict(data, data.asked), loaded.predict(data, data.asked))
 
@@ -368,27 +360,6 @@ def test_item_never_met_has_no_difficulty(model):
 
     assert np.isnan(items.difficulty[[0, N_ITEMS]]).all()
     assert not items.known[[0, N_ITEMS]].any()
-
-
-def test_certain_anchor_holds_its_item_and_a_loose_one_lets_it_go(data):
-    sure = ItemAnchors(np.array([np.nan, 3.0]), np.zeros(2), np.full(2, np.nan), np.full(2, np.nan))
-    firm = SMALL.model_copy(update={"anchor_slack": 0.0})
-
-    held = fitted(data, settings=firm, anchors=sure).fitted.items.curves.difficulty[1]
-    free = fitted(data, settings=firm, anchors=replace(sure, se=np.full(2, 9.0)))
-
-    assert held == pytest.approx(3.0, abs=0.01)
-    assert free.fitted.items.curves.difficulty[1] < 1
-
-
-def test_anchored_item_without_responses_keeps_its_anchor(data):
-    anchors = ItemAnchors(*(np.append(x, [np.nan] * 3 + [v]) for x, v in (
-        (ANCHORS.difficulty, 1.5), (ANCHORS.se, 0.3), (ANCHORS.discrimination, np.nan),
-        (ANCHORS.guessing, np.nan))))  # fmt: skip
-    model = fitted(data, anchors=anchors)
-
-    assert model.fitted.items.curves.difficulty[N_ITEMS] == 1.5
-    assert not model.item_parameters().known[N_ITEMS]
 
 
 def test_best_epoch_is_kept_and_its_loss_reproduced(data):
@@ -458,9 +429,9 @@ def test_derivatives_of_the_log_posterior_are_right():
 
     def moved(steps):
         step = np.where(curves.free, np.array(steps)[:, None], 0.0)
-        return log_posterior(replace(curves, values=curves.values + step), seen, unit=1.3)
+        return log_posterior(replace(curves, values=curves.values + step), seen)
 
-    gradient, expected, observed = derivatives(curves, seen, unit=1.3)
+    gradient, expected, observed = derivatives(curves, seen)
     unit = h * np.eye(3)
     for i in range(3):
         slope = (moved(unit[i]) - moved(-unit[i])) / (2 * h)
@@ -487,21 +458,21 @@ def test_fitted_curves_lie_where_the_log_posterior_is_flat():
     np.testing.assert_array_equal(np.isfinite(errors), curves.free)
 
 
-@given(right=st.integers(0, 30), wrong=st.integers(0, 30), anchor=st.floats(-3, 3))
+@given(right=st.integers(0, 30), wrong=st.integers(0, 30), middle=st.floats(-3, 3))
 @hypothesis_settings(max_examples=30, deadline=None)
-def test_difficulty_lies_between_its_anchor_and_what_the_responses_say(right, wrong, anchor):
-    settings = WideDeepSettings()
-    anchors = ItemAnchors(np.array([np.nan, anchor]), np.full(2, 0.5), *np.full((2, 2), np.nan))
+def test_difficulty_lies_between_its_priors_middle_and_what_the_responses_say(right, wrong, middle):
     trained = np.array([False, right + wrong > 0])
-    curves = first_curves(1, trained, settings, anchors=anchors)
+    curves = first_curves(1, trained, WideDeepSettings())
+    mean = np.stack([np.full(2, middle), *curves.prior_mean[1:]])
+    curves = replace(curves, values=mean, prior_mean=mean, prior_sd=curves.prior_sd / 2)
     n = right + wrong
     seen = Responses(np.ones(n, dtype=np.int64), np.repeat([1.0, 0.0], [right, wrong]), np.zeros(n))
 
     b = fitted_curves(curves, seen).difficulty[1]
 
     with np.errstate(divide="ignore"):
-        alone = np.log(np.float64(wrong)) - np.log(np.float64(right)) if n else anchor
-    low, high = sorted([anchor, alone])
+        alone = np.log(np.float64(wrong)) - np.log(np.float64(right)) if n else middle
+    low, high = sorted([middle, alone])
     assert low - 1e-3 <= b <= high + 1e-3
 
 
@@ -613,23 +584,13 @@ def test_students_without_a_past_have_no_scale(data):
         fitted(nothing_visible)
 
 
-def test_impossible_parts_are_refused(data):
+def test_impossible_parts_are_refused():
     with pytest.raises(ValueError, match="guessable"):
         WideDeepIrt(SMALL, guessable=np.array([np.nan, 0.5]))
     with pytest.raises(ValueError, match="text"):
         WideDeepIrt(SMALL, text=np.zeros(3))
-    for wrong, match in (
-        ({"se": np.full(9, np.nan)}, "standard error"),
-        ({"se": np.full(3, 0.1)}, "length"),
-        ({"discrimination": np.full(9, -1.0)}, "discriminations"),
-        ({"guessing": np.full(9, 1.0)}, "guessing"),
-    ):
-        with pytest.raises(ValueError, match=match):
-            replace(ANCHORS, **wrong)
     with pytest.raises(NoData, match="link"):
         mean_sigma_link(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
-    with pytest.raises(NoData, match="anchors"):
-        fitted(data).link()
     with pytest.raises(ValueError, match="largest index"):
         first_curves(1, np.ones(2, dtype=bool), SMALL, guessable=np.ones(5))
 

@@ -94,19 +94,17 @@ def step_features(
     histories: Histories,
     tables: StepTables,
     *,
-    anchor_difficulty: FloatArray | None = None,
     text: FloatArray | None = None,
 ) -> Float32Array:
     """Features of every response as a past one.
 
     Right or wrong, and less the share right of its item; that share as a logit; whether the item
     was never trained on; the first action; hints and attempts as logs; the decile of the latency;
-    difficulty and text of the item where they are given. What is missing has flags of its own.
+    text of the item where it is given. What is missing has flags of its own.
 
     Args:
         histories: Responses.
         tables: From the training responses.
-        anchor_difficulty: b by item index, NaN unknown, (items + 1,).
         text: A vector by item index, NaN unknown, (items + 1, dimension).
 
     Returns:
@@ -125,10 +123,8 @@ def step_features(
         _with_flag(np.log1p(histories.attempt_count)[:, None]),
         np.eye(_MISSING_LATENCY)[_latency_deciles(histories, tables.latency_cuts) - 1],
     ]
-    for of_item in (anchor_difficulty, text):
-        if of_item is not None:
-            table = of_item.reshape(len(of_item), -1)
-            columns.append(_with_flag(_by_item(table, histories.item)))
+    if text is not None:
+        columns.append(_with_flag(_by_item(text, histories.item)))
     return np.concatenate([column.astype(np.float32) for column in columns], axis=1)
 
 

@@ -49,13 +49,13 @@ class ItemParameters:
     Attributes:
         difficulty: b; NaN of an item never met, (items + 1,).
         difficulty_se: Its standard error; of an item without training responses how far items
-            scatter around their skills' mean, or may lie from their anchor, (items + 1,).
+            scatter around their skills' mean, (items + 1,).
         discrimination: a as predictions use it, of the item or of all, (items + 1,).
         discrimination_se: NaN where a is not the item's own, (items + 1,).
         guessing: c, 0 where there is none, (items + 1,).
         guessing_se: NaN where c is not estimated, (items + 1,).
-        known: Whether the item has training responses; else b is its anchor or the mean of its
-            skills' items, (items + 1,).
+        known: Whether the item has training responses; else b is the mean of its skills' items,
+            (items + 1,).
     """
 
     difficulty: FloatArray
@@ -77,8 +77,7 @@ class Fitted:
         tables: Of the training responses.
         scale: From those logits to the scale told.
         best: The epoch kept.
-        anchor_difficulty: A feature of past items, by item index; None: not given.
-        text: Likewise.
+        text: A feature of past items, by item index; None: not given.
     """
 
     network: AbilityNetwork
@@ -86,7 +85,6 @@ class Fitted:
     tables: StepTables
     scale: Scale
     best: Epoch
-    anchor_difficulty: FloatArray | None
     text: FloatArray | None
 
     def predicted(self, histories: Histories, chosen: BoolArray) -> FloatArray:
@@ -100,7 +98,7 @@ class Fitted:
         state = self.items
         item, skills = histories.item[chosen], histories.skills[chosen]
         a, b, c = curves_of(state.curves, state.population, item, skills)
-        return probability(theta, a * self.network.unit, b, c)
+        return probability(theta, a, b, c)
 
     def abilities(self, histories: Histories) -> Abilities:
         """Before each response that is asked, and after each segment."""
@@ -119,7 +117,7 @@ class Fitted:
         """With standard errors, on the scale of the abilities."""
         curves, spread = self.items.curves, self.scale.spread
         b_se, log_a_se, logit_c_se = self.items.errors
-        a, c = curves.slope * self.network.unit * spread, curves.guessing
+        a, c = curves.slope * spread, curves.guessing
         met = np.isfinite(curves.difficulty)
         unseen_se = np.where(met, curves.prior_sd[0], np.nan)
         return ItemParameters(
@@ -133,9 +131,7 @@ class Fitted:
         )
 
     def _features(self, histories: Histories) -> Float32Array:
-        return step_features(
-            histories, self.tables, anchor_difficulty=self.anchor_difficulty, text=self.text
-        )
+        return step_features(histories, self.tables, text=self.text)
 
     def _theta(
         self, features: Float32Array, offsets: IntArray, segment: IntArray, visible: IntArray
@@ -158,15 +154,13 @@ class Fitted:
             "errors": self.items.errors,
             "skill_difficulty": population.skill_difficulty,
         }
-        for name in ("anchor_difficulty", "text"):
-            if (given := getattr(self, name)) is not None:
-                arrays[name] = given
+        if self.text is not None:
+            arrays["text"] = self.text
         np.savez_compressed(folder / _ARRAYS, allow_pickle=False, **arrays)
         facts = {
             "population_sd": population.sd,
             "scale": asdict(self.scale),
             "best": asdict(self.best),
-            "learns_unit": self.network.learns_unit,
         }
         (folder / _FACTS).write_text(json.dumps(facts, indent=2))
 
@@ -178,7 +172,7 @@ class Fitted:
             arrays = dict(stored)
         weights = torch.load(folder / _WEIGHTS, weights_only=True)
         n_features = weights["evidence.0.weight"].shape[1]
-        network = AbilityNetwork(n_features, settings, learns_unit=facts["learns_unit"])
+        network = AbilityNetwork(n_features, settings)
         network.load_state_dict(weights)
         curves = Curves(*(arrays[x] for x in ("values", "free", "prior_mean", "prior_sd")))
         population = Population(arrays["skill_difficulty"], facts["population_sd"])
@@ -188,6 +182,5 @@ class Fitted:
             tables=StepTables(*(arrays[x] for x in ("item_share", "skill_share", "latency_cuts"))),
             scale=Scale(**facts["scale"]),
             best=Epoch(**facts["best"]),
-            anchor_difficulty=arrays.get("anchor_difficulty"),
             text=arrays.get("text"),
         )

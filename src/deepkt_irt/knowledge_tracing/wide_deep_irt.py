@@ -1,8 +1,7 @@
 """Wide & Deep IRT: abilities from what students did before, items with parameters of their own.
 
 P = c + (1 - c) / (1 + exp(-a (theta - b))), theta from the visible history alone. Abilities and
-parameters are told on a scale on which the training predictions have mean ability 0 and SD 1;
-where items have anchors, `link` says how to reach the anchors' scale.
+parameters are told on a scale on which the training predictions have mean ability 0 and SD 1.
 
 Reference:
     Pu, Yan and Zhang (2024), Predicting Students' Future Success: Harnessing Clickstream Data
@@ -12,7 +11,6 @@ Reference:
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
@@ -23,15 +21,14 @@ from deepkt_irt.errors import NoData, NotTrained
 from deepkt_irt.knowledge_tracing.histories import BoolArray, FloatArray, Histories, Split
 from deepkt_irt.knowledge_tracing.wide_deep_features import (
     Float32Array,
-    StepTables,
     step_features,
     step_tables,
 )
 from deepkt_irt.knowledge_tracing.wide_deep_fitted import Abilities, Fitted, ItemParameters
-from deepkt_irt.knowledge_tracing.wide_deep_items import ItemAnchors, first_curves
+from deepkt_irt.knowledge_tracing.wide_deep_items import first_curves
 from deepkt_irt.knowledge_tracing.wide_deep_network import AbilityNetwork
 from deepkt_irt.knowledge_tracing.wide_deep_population import ItemSkills
-from deepkt_irt.knowledge_tracing.wide_deep_scale import Scale, ScaleLink, mean_sigma_link
+from deepkt_irt.knowledge_tracing.wide_deep_scale import Scale
 from deepkt_irt.knowledge_tracing.wide_deep_training import Epoch, Targets, Trained, Training
 from deepkt_irt.settings import WideDeepSettings
 
@@ -45,7 +42,6 @@ class WideDeepIrt:
         settings: Sizes, priors, training.
         seed: Initial weights, dropout, order of batches. The same seed, data and number of threads
             of the CPU give the same weights, bit by bit.
-        anchors: Items calibrated elsewhere, which the model's are drawn to.
         guessable: 1 an item can be guessed, 0 not, NaN unknown (no guessing), by item index.
         text: A vector of each item's text, NaN unknown, (items + 1, dimension).
 
@@ -58,7 +54,6 @@ class WideDeepIrt:
         settings: WideDeepSettings,
         *,
         seed: int = 7,
-        anchors: ItemAnchors | None = None,
         guessable: FloatArray | None = None,
         text: FloatArray | None = None,
     ) -> None:
@@ -67,7 +62,7 @@ class WideDeepIrt:
         if text is not None and text.ndim != 2:
             raise ValueError("text must have the shape (items + 1, dimension)")
         self.settings, self.seed = settings, seed
-        self._anchors, self._guessable, self._text = anchors, guessable, text
+        self._guessable, self._text = guessable, text
         self._fitted: Fitted | None = None
 
     def fit(
@@ -97,10 +92,11 @@ class WideDeepIrt:
             prior_responses=self.settings.prior_responses,
             min_latency_responses=self.settings.min_latency_responses,
         )
-        features = self._features(histories, tables)
+        features = step_features(histories, tables, text=self._text)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = self._network(histories, features[steps], train)
+            network = AbilityNetwork(features.shape[1], self.settings)
+            network.standardise(features[steps])
             trained = self._trained(histories, features, (train, validation), network, on_epoch)
         self._fitted = Fitted(
             network=trained.network,
@@ -108,7 +104,6 @@ class WideDeepIrt:
             tables=tables,
             scale=Scale.of(trained.theta),
             best=trained.best,
-            anchor_difficulty=self._anchor_difficulty,
             text=self._text,
         )
 
@@ -143,23 +138,6 @@ class WideDeepIrt:
         """
         return self.fitted.item_parameters()
 
-    def link(self) -> ScaleLink:
-        """From the scale of the abilities to the anchors', by items trained on that have one.
-
-        As the items are drawn to their anchors, the line fits better than one between independent
-        calibrations, and its errors do not say how well the two agree.
-
-        Raises:
-            NotTrained: If the model was not fitted.
-            NoData: If there are no anchors, or fewer than 3 in common.
-        """
-        anchor = self._anchor_difficulty
-        if anchor is None:
-            raise NoData("no item anchors to link to")
-        found = self.item_parameters()
-        own = np.where(found.known, found.difficulty, np.nan)
-        return mean_sigma_link(own[: len(anchor)], anchor)
-
     @property
     def fitted(self) -> Fitted:
         """What was learned.
@@ -185,8 +163,6 @@ class WideDeepIrt:
         """
         self.fitted.save(folder)
         given = {} if self._guessable is None else {"guessable": self._guessable}
-        if self._anchors is not None:
-            given |= asdict(self._anchors)
         np.savez_compressed(folder / _GIVEN, allow_pickle=False, **given)
         facts = {"settings": self.settings.model_dump(), "seed": self.seed}
         (folder / _FACTS).write_text(json.dumps(facts, indent=2))
@@ -196,41 +172,17 @@ class WideDeepIrt:
         """A model that `save` wrote; it predicts the same to the last bit."""
         facts = json.loads((folder / _FACTS).read_text())
         with np.load(folder / _GIVEN, allow_pickle=False) as stored:
-            given = dict(stored)
+            guessable = stored.get("guessable")
         settings = WideDeepSettings(**facts["settings"])
         fitted = Fitted.load(folder, settings)
-        guessable = given.pop("guessable", None)
         model = cls(
             settings,
             seed=facts["seed"],
-            anchors=ItemAnchors(**given) if given else None,
             guessable=guessable,
             text=fitted.text,
         )
         model._fitted = fitted
         return model
-
-    @property
-    def _anchor_difficulty(self) -> FloatArray | None:
-        return None if self._anchors is None else self._anchors.difficulty
-
-    def _features(self, histories: Histories, tables: StepTables) -> Float32Array:
-        return step_features(
-            histories, tables, anchor_difficulty=self._anchor_difficulty, text=self._text
-        )
-
-    def _network(
-        self, histories: Histories, features: Float32Array, train: BoolArray
-    ) -> AbilityNetwork:
-        """Before training; slopes share a factor if anchors give trained items a scale."""
-        anchor, item = self._anchor_difficulty, np.unique(histories.item[train])
-        learns_unit = False
-        if anchor is not None:
-            described = item[(item > 0) & (item < len(anchor))]
-            learns_unit = bool(np.isfinite(anchor[described]).any())
-        network = AbilityNetwork(features.shape[1], self.settings, learns_unit=learns_unit)
-        network.standardise(features)
-        return network
 
     def _trained(
         self,
@@ -241,23 +193,16 @@ class WideDeepIrt:
         on_epoch: Callable[[Epoch], None],
     ) -> Trained:
         train, validation = targets
-        settings, anchor = self.settings, self._anchor_difficulty
-        described = [len(x) - 1 for x in (anchor, self._guessable) if x is not None]
-        n_items = max([histories.n_items, *described])
+        settings = self.settings
+        n_items = max(histories.n_items, 0 if self._guessable is None else len(self._guessable) - 1)
         has_own = np.bincount(histories.item[train], minlength=n_items + 1) > 0
         has_own[0] = False
-        anchored = np.zeros(n_items + 1, dtype=bool)
-        if anchor is not None:
-            anchored[1 : len(anchor)] = np.isfinite(anchor[1:])
-        curves = first_curves(
-            n_items, has_own, settings, anchors=self._anchors, guessable=self._guessable
-        )
+        curves = first_curves(n_items, has_own, settings, guessable=self._guessable)
         training = Training(
             features,
             Targets.of(histories, train, window=settings.window),
             Targets.of(histories, validation, window=settings.window),
             curves=curves,
-            anchored=anchored,
             of=ItemSkills.of(histories, n_items),
             n_skills=histories.n_skills,
             network=network,

@@ -1,9 +1,9 @@
 """Item parameters of Wide & Deep IRT given abilities: posterior modes and their errors.
 
 P = c + (1 - c) / (1 + exp(-a (theta - b))). Each item has b and, where asked for, log a and
-logit c, with normal priors around its anchor or, without one, around what its skills' items have
-in common. Theta is taken as given: it is a function of the history, and given the history the
-response is a draw with P. What is not known of a student flattens the curve; it adds no error.
+logit c, with normal priors, that of b around what its skills' items have in common. Theta is taken
+as given: it is a function of the history, and given the history the response is a draw with P.
+What is not known of a student flattens the curve; it adds no error.
 """
 
 from dataclasses import dataclass, replace
@@ -21,38 +21,6 @@ _ITERATIONS = 30
 _TOLERANCE = 1e-4  # logits; a hundredth of the smallest standard errors
 _LONGEST_STEP = 1.0
 _FLOOR = 1e-12
-
-
-@dataclass(frozen=True)
-class ItemAnchors:
-    """Items as calibrated elsewhere, in logits, by item index; entry 0 belongs to no item.
-
-    NaN difficulty: no anchor. The calibration should rest on other responses than those trained
-    on, for what both hold counts twice: the intervals are then too narrow, by 1.4 at most.
-
-    Attributes:
-        difficulty: b, (items + 1,).
-        se: Standard error of b, above or equal to 0, (items + 1,).
-        discrimination: a, NaN where not estimated, (items + 1,).
-        guessing: c, NaN or 0 where there is none, (items + 1,).
-    """
-
-    difficulty: FloatArray
-    se: FloatArray
-    discrimination: FloatArray
-    guessing: FloatArray
-
-    def __post_init__(self) -> None:
-        lengths = {len(x) for x in (self.difficulty, self.se, self.discrimination, self.guessing)}
-        if len(lengths) > 1:
-            raise ValueError("the arrays of the anchors differ in length")
-        anchored = np.isfinite(self.difficulty)
-        if not (self.se[anchored] >= 0).all():
-            raise ValueError("an anchor has no standard error, or one below 0")
-        if (self.discrimination <= 0).any():
-            raise ValueError("discriminations must be above 0")
-        if (self.guessing < 0).any() or (self.guessing >= 1).any():
-            raise ValueError("guessing must be in [0, 1)")
 
 
 class Responses(NamedTuple):
@@ -103,7 +71,6 @@ def first_curves(
     trained: BoolArray,
     settings: WideDeepSettings,
     *,
-    anchors: ItemAnchors | None = None,
     guessable: FloatArray | None = None,
 ) -> Curves:
     """Curves at the middle of their priors.
@@ -112,31 +79,12 @@ def first_curves(
         n_items: Largest item index.
         trained: Which items have training responses, (items + 1,).
         settings: Priors, and whether a and c are estimated.
-        anchors: Of any number of items.
         guessable: 1 an item can be guessed, 0 not, NaN unknown: no guessing, by item index.
     """
-    given = anchors or ItemAnchors(*np.full((4, 1), np.nan))
-    b, se, a, c = (
-        _padded(x, n_items)
-        for x in (given.difficulty, given.se, given.discrimination, given.guessing)
-    )
-    anchored = np.isfinite(b)
     guesses = _padded(np.zeros(1) if guessable is None else guessable, n_items) == 1
-    centre = logit(np.where(anchored & (c > 0), c, settings.prior_guessing))
-    mean = np.stack(
-        [
-            np.where(anchored, b, 0.0),
-            np.where(anchored & np.isfinite(a), np.log(a), 0.0),
-            np.where(guesses, centre, -np.inf),
-        ]
-    )
-    sd = np.stack(
-        [
-            np.where(anchored, np.maximum(np.hypot(se, settings.anchor_slack), 1e-3), 1.0),
-            np.full(n_items + 1, settings.prior_sd_log_slope),
-            np.full(n_items + 1, settings.prior_sd_guess_logit),
-        ]
-    )
+    mean, sd = np.zeros((3, n_items + 1)), np.ones((3, n_items + 1))
+    mean[2] = np.where(guesses, logit(settings.prior_guessing), -np.inf)
+    sd[1], sd[2] = settings.prior_sd_log_slope, settings.prior_sd_guess_logit
     free = np.stack(
         [trained, trained & settings.discrimination, trained & guesses & settings.guessing]
     )
@@ -153,7 +101,7 @@ def probability(theta: FloatArray, a: FloatArray, b: FloatArray, c: FloatArray) 
     return p
 
 
-def fitted_curves(curves: Curves, seen: Responses, *, unit: float = 1.0) -> Curves:
+def fitted_curves(curves: Curves, seen: Responses) -> Curves:
     """Curves at the modes of their posteriors given the abilities.
 
     Newton steps with the expected information, halved where they would lead down. Parameters of
@@ -162,17 +110,16 @@ def fitted_curves(curves: Curves, seen: Responses, *, unit: float = 1.0) -> Curv
     Args:
         curves: Where to start, and the priors.
         seen: Training responses, none of an unknown item.
-        unit: Factor of all slopes.
     """
-    value = log_posterior(curves, seen, unit=unit)
+    value = log_posterior(curves, seen)
     damping = np.ones(len(value))
     for _ in range(_ITERATIONS):
-        gradient, information, _ = derivatives(curves, seen, unit=unit)
+        gradient, information, _ = derivatives(curves, seen)
         step = np.linalg.solve(information, gradient[..., None])[..., 0].T
         step = np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
         # -inf, of an item without guessing, stays
         tried = replace(curves, values=curves.values + damping * np.where(curves.free, step, 0.0))
-        found = log_posterior(tried, seen, unit=unit)
+        found = log_posterior(tried, seen)
         better = found >= value - 1e-9 * np.abs(value)
         curves = replace(curves, values=np.where(better, tried.values, curves.values))
         value = np.where(better, found, value)
@@ -182,10 +129,10 @@ def fitted_curves(curves: Curves, seen: Responses, *, unit: float = 1.0) -> Curv
     return curves
 
 
-def log_posterior(curves: Curves, seen: Responses, *, unit: float = 1.0) -> FloatArray:
+def log_posterior(curves: Curves, seen: Responses) -> FloatArray:
     """Log likelihood of each item's responses plus log prior, up to a constant, (items + 1,)."""
     at = seen.item
-    p = probability(seen.theta, unit * curves.slope[at], curves.difficulty[at], curves.guessing[at])
+    p = probability(seen.theta, curves.slope[at], curves.difficulty[at], curves.guessing[at])
     chance = np.maximum(np.where(seen.correct == 1, p, 1 - p), _FLOOR)
     fit = np.bincount(at, weights=np.log(chance), minlength=curves.values.shape[1])
     off = np.where(curves.free, curves.values, 0.0) - np.where(curves.free, curves.prior_mean, 0.0)
@@ -193,9 +140,7 @@ def log_posterior(curves: Curves, seen: Responses, *, unit: float = 1.0) -> Floa
     return total
 
 
-def derivatives(
-    curves: Curves, seen: Responses, *, unit: float = 1.0
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def derivatives(curves: Curves, seen: Responses) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Of the log posterior by b, log a and logit c; fixed ones have gradient 0 and a unit row.
 
     Returns:
@@ -203,7 +148,7 @@ def derivatives(
         (items + 1, 3, 3) each.
     """
     at, n = seen.item, curves.values.shape[1]
-    a, c = unit * curves.slope[at], curves.guessing[at]
+    a, c = curves.slope[at], curves.guessing[at]
     eta = a * (seen.theta - curves.difficulty[at])
     s = expit(eta)
     first = np.stack(
@@ -220,13 +165,13 @@ def derivatives(
     return gradient.T, _matrices(expected, curves), _matrices(observed, curves)
 
 
-def standard_errors(curves: Curves, seen: Responses, *, unit: float = 1.0) -> FloatArray:
+def standard_errors(curves: Curves, seen: Responses) -> FloatArray:
     """Standard errors of b, log a and logit c, NaN where fixed, (3, items + 1).
 
     From the observed information of the log posterior, item by item; from the expected one where
     the observed is not positive definite. They hold the doubt that the priors leave.
     """
-    _, expected, observed = derivatives(curves, seen, unit=unit)
+    _, expected, observed = derivatives(curves, seen)
     definite = np.linalg.eigvalsh(observed)[:, :1, None] > 1e-9
     covariance = np.linalg.inv(np.where(definite, observed, expected))
     errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)).T

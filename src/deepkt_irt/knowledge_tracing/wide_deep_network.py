@@ -121,18 +121,15 @@ class AbilityNetwork(nn.Module):
     Args:
         n_features: Features of a step.
         settings: Sizes.
-        learns_unit: Whether slopes share a learned factor, for difficulties on a given scale:
-            an estimated ability predicts less steeply than the true one.
     """
 
     knots: Tensor  # buffers: how the weights at all lags follow from those at a few,
     centre: Tensor  # and what is taken from and
     gain: Tensor  # multiplied with the features before the first layer
 
-    def __init__(self, n_features: int, settings: WideDeepSettings, *, learns_unit: bool) -> None:
+    def __init__(self, n_features: int, settings: WideDeepSettings) -> None:
         super().__init__()
         half, self.window = settings.hidden // 2, settings.window
-        self.learns_unit = learns_unit
         second = nn.Linear(settings.hidden, half)
         self.evidence = nn.Sequential(
             nn.Linear(n_features, settings.hidden), nn.ReLU(), nn.Dropout(settings.dropout),
@@ -147,7 +144,6 @@ class AbilityNetwork(nn.Module):
         self.register_buffer("knots", torch.from_numpy(between), persistent=False)
         self.log_weight = nn.Parameter(torch.zeros(between.shape[1]))
         self.log_mean_weight = nn.Parameter(torch.ones(()))
-        self.log_unit = nn.Parameter(torch.zeros(()), requires_grad=learns_unit)
 
     def standardise(self, features: Float32Array) -> None:
         """Bring these features, of training responses, to mean 0 and like spread.
@@ -164,11 +160,6 @@ class AbilityNetwork(nn.Module):
     def lag_weights(self) -> Tensor:
         """Weights w by lag, 1 at lag 0, (window,)."""
         return torch.exp(self.knots @ self.log_weight)
-
-    @property
-    def unit(self) -> float:
-        """Factor that all slopes share."""
-        return float(self.log_unit.detach().exp())
 
     def forward(self, features: Tensor, batch: Batch) -> Tensor:
         """Abilities of the predictions of a batch.

@@ -38,7 +38,7 @@ class ItemSkills:
 
 @dataclass(frozen=True)
 class Population:
-    """Difficulties of items without an anchor scatter around the mean of their skills.
+    """Difficulties of items scatter around the mean of their skills.
 
     Attributes:
         skill_difficulty: Mean of the skill's items, drawn to that of all; row 0: of all,
@@ -55,7 +55,7 @@ class Population:
 
 
 def estimated_population(
-    curves: Curves, errors: FloatArray, of: ItemSkills, *, anchored: BoolArray, n_skills: int
+    curves: Curves, errors: FloatArray, of: ItemSkills, *, n_skills: int
 ) -> Population:
     """One step of EM for the means of skills and the spread around them.
 
@@ -63,7 +63,6 @@ def estimated_population(
         curves: At their modes.
         errors: Standard errors of b, NaN where it is fixed, (items + 1,).
         of: Skills of the items.
-        anchored: Items whose prior is an anchor: they count in the means, not in the spread.
         n_skills: Largest skill index.
 
     Reference:
@@ -80,26 +79,20 @@ def estimated_population(
     means = (total + _SKILL_PRIOR_ITEMS * overall) / (n + _SKILL_PRIOR_ITEMS)
     means[0] = overall
     population = Population(means, 1.0)
-    own = counted & ~anchored
-    if not own.any():
-        return population
-    off = curves.difficulty[own] - population.expected(of.skills[own])
-    sd = float(np.sqrt((off**2 + errors[own] ** 2).mean()))
+    off = b - population.expected(skills)
+    sd = float(np.sqrt((off**2 + errors[counted] ** 2).mean()))
     return replace(population, sd=max(sd, _LEAST_SD))
 
 
-def with_population(
-    curves: Curves, population: Population, of: ItemSkills, *, anchored: BoolArray
-) -> Curves:
-    """The curves with these priors of b where there is no anchor.
+def with_population(curves: Curves, population: Population, of: ItemSkills) -> Curves:
+    """The curves with these priors of b.
 
     Items without training responses move to what their skills say; items never met have NaN.
     """
     expected = population.expected(of.skills)
     mean, sd, values = curves.prior_mean.copy(), curves.prior_sd.copy(), curves.values.copy()
-    mean[0] = np.where(anchored, mean[0], expected)
-    sd[0] = np.where(anchored, sd[0], population.sd)
-    untrained = np.where(of.met | anchored, mean[0], np.nan)
+    mean[0], sd[0] = expected, population.sd
+    untrained = np.where(of.met, expected, np.nan)
     values[0] = np.where(curves.free[0], values[0], untrained)
     return replace(curves, values=values, prior_mean=mean, prior_sd=sd)
 

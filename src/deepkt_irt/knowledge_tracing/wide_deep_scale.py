@@ -1,4 +1,4 @@
-"""The scale of a version's abilities, and the line from it to the scale of its anchors."""
+"""The scale of a version's abilities, and the line from it to that of a calibration."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -42,11 +42,11 @@ class Scale:
 
 @dataclass(frozen=True)
 class ScaleLink:
-    """theta on the anchors' scale = slope theta + intercept; b likewise, a is divided by slope.
+    """theta on the wanted scale = slope theta + intercept; b likewise, a is divided by slope.
 
     Attributes:
         slope: Above 0.
-        intercept: Logits of the anchors' scale.
+        intercept: Logits of the wanted scale.
         slope_se: Standard error, from how the items scatter around the line.
         intercept_se: Likewise.
         n_items: Items in common.
@@ -59,14 +59,14 @@ class ScaleLink:
     n_items: int
 
 
-def mean_sigma_link(difficulty: FloatArray, anchor: FloatArray) -> ScaleLink:
-    """The line that gives the items of both the anchors' mean and spread of difficulty.
+def mean_sigma_link(difficulty: FloatArray, wanted: FloatArray) -> ScaleLink:
+    """The line that gives the items of both the wanted mean and spread of difficulty.
 
     Standard errors by the delta method on the four moments, items taken as drawn at random.
 
     Args:
         difficulty: b, NaN where an item does not count, (items,).
-        anchor: b of the same items on the wanted scale, NaN unknown, (items,).
+        wanted: b of the same items on the wanted scale, NaN unknown, (items,).
 
     Raises:
         NoData: If fewer than 3 items are on both, or those of one scale are all alike.
@@ -74,10 +74,10 @@ def mean_sigma_link(difficulty: FloatArray, anchor: FloatArray) -> ScaleLink:
     Reference:
         Marco (1977), Journal of Educational Measurement 14, 139-160.
     """
-    both = np.isfinite(difficulty) & np.isfinite(anchor)
-    new, old, n = difficulty[both], anchor[both], int(both.sum())
+    both = np.isfinite(difficulty) & np.isfinite(wanted)
+    new, old, n = difficulty[both], wanted[both], int(both.sum())
     if n < _LEAST_ITEMS or not (np.ptp(new) > 0 and np.ptp(old) > 0):
-        raise NoData(f"{n} anchors in common, or all of one difficulty: no link")
+        raise NoData(f"{n} items in common, or all of one difficulty: no link")
     slope = float(old.std() / new.std())
     intercept = float(old.mean() - slope * new.mean())
     z_old, z_new = (old - old.mean()) / old.std(), (new - new.mean()) / new.std()

@@ -113,14 +113,13 @@ class Training:
         validation: Targets,
         *,
         curves: Curves,
-        anchored: BoolArray,
         of: ItemSkills,
         n_skills: int,
         network: AbilityNetwork,
         settings: WideDeepSettings,
     ) -> None:
         self._features, self._train, self._validation = features, train, validation
-        self._anchored, self._of, self._n_skills = anchored, of, n_skills
+        self._of, self._n_skills = of, n_skills
         self._network, self._settings = network, settings
         errors = np.full_like(curves.values, np.nan)
         start = Population(np.zeros(n_skills + 1), 1.0)
@@ -165,7 +164,6 @@ class Training:
             theta = self._network(torch.from_numpy(self._features[batch.step]), batch)
             at = torch.from_numpy(batch.asked)
             correct, a, b, c = (x[at] for x in known)
-            a = a * self._network.log_unit.exp()
             losses = negative_log_likelihood(correct, theta, a, b, c)
             optimiser.zero_grad()
             losses.mean().backward()  # type: ignore[no-untyped-call]
@@ -187,20 +185,19 @@ class Training:
         """Items to their modes given the abilities of the training targets."""
         own = self._train.item > 0
         seen = Responses(self._train.item[own], self._train.correct[own], theta[own])
-        unit = self._network.unit
         curves, errors = self._items.curves, self._items.errors
         population = self._items.population
         for _ in range(rounds):
             if np.isfinite(errors[0]).any():
                 population = estimated_population(
-                    curves, errors[0], self._of, anchored=self._anchored, n_skills=self._n_skills
+                    curves, errors[0], self._of, n_skills=self._n_skills
                 )
-            curves = with_population(curves, population, self._of, anchored=self._anchored)
-            curves = fitted_curves(curves, seen, unit=unit)
-            errors = standard_errors(curves, seen, unit=unit)
+            curves = with_population(curves, population, self._of)
+            curves = fitted_curves(curves, seen)
+            errors = standard_errors(curves, seen)
         self._items = ItemState(curves, population, errors)
 
     def _validation_loss(self) -> float:
         theta = torch.from_numpy(self._abilities(self._validation))
         correct, a, b, c = (torch.from_numpy(x) for x in self._known(self._validation))
-        return float(negative_log_likelihood(correct, theta, a * self._network.unit, b, c).mean())
+        return float(negative_log_likelihood(correct, theta, a, b, c).mean())

@@ -62,9 +62,6 @@ class WideDeepSettings(Frozen):
     prior_sd_log_slope: float = Field(0.3, gt=0, description="normal prior on log a")
     prior_guessing: float = Field(0.2, gt=0, lt=0.5, description="where the prior of c is centred")
     prior_sd_guess_logit: float = Field(0.5, gt=0, description="normal prior on logit c")
-    anchor_slack: float = Field(
-        0.1, ge=0, description="SD by which items move off their anchors beyond its error, logits"
-    )
     prior_responses: float = Field(
         10.0, gt=0, description="that draw an item's share right to its skills' share"
     )
