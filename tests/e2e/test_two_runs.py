@@ -67,7 +67,9 @@ def test_second_process_is_refused_in_one_line_and_a_killed_one_frees_the_lake(t
 
 def test_lock_names_no_argument(tmp_path):
     lake = tmp_path / "lake"
-    (lake / "tables").mkdir(parents=True)
+    log = lake / "tables" / "ops" / "pipeline_runs" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / "0.json").touch()
     forget = ["forget", "--student-id", "ann-4711", "--lake", str(lake)]
 
     with sole_writer(lake, "deepkt run"):
