@@ -151,6 +151,7 @@ def test_report_holds_no_source_id_and_no_link(table, demo_lake):
     assert 'href="http' not in page
 
 
+@pytest.mark.nightly
 def test_tables_json_matches_the_registry_and_the_stored_tables(store, capsys):
     main(["tables", "--json"])
 

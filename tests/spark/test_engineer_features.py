@@ -115,6 +115,7 @@ def test_engineer_features_indexes_items_and_skills_and_cuts_windows(silver, run
     assert metrics == {"items": 5, "skills": 2, "windows": 3, "units": 2}
 
 
+@pytest.mark.nightly
 def test_engineer_features_again_changes_nothing_and_new_items_follow_behind(silver, run, store):
     tables = (ITEM_VOCABULARY, SKILL_VOCABULARY, SAKT_SEQUENCES)
 

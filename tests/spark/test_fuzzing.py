@@ -34,6 +34,7 @@ def damaged(folder, source, seeds):
     return found
 
 
+@pytest.mark.nightly
 def test_tables_hold_what_damaged_files_are_accounted_for(context, store):
     ctx = context(TASKS["ingest_bronze"])
     expected = {}

@@ -372,6 +372,7 @@ def test_items_and_abilities_are_of_the_last_calibration_that_was_finished(write
     assert rows(students_of(ctx), "ability") == [(1.0,)]
 
 
+@pytest.mark.nightly
 def test_decide_and_rewards_need_nothing_but_tables(store, write, context):
     """All of the task but the registry, which is not at hand through Connect."""
     write(ITEMS, *({"item_id": f"i{n}", "skill_ids": ["a"]} for n in range(6)))

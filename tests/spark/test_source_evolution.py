@@ -154,6 +154,7 @@ def test_unknown_column_of_a_table_that_had_none_is_kept_beside_the_others(inges
     ]
 
 
+@pytest.mark.nightly
 def test_file_without_a_usable_row_stops_what_follows_of_its_source_only(ingest, store, drop):
     useless = drop("edm_cup/assignment_relationships.csv", RELATIONS + ",a\n")
     drop("responses_csv/1.csv", GOOD)
