@@ -19,6 +19,25 @@ from deepkt_irt.reporting.report_data import CalibrationNote, Overview, ReportDa
 
 START = datetime(2025, 9, 1, tzinfo=UTC)
 NOW, BEFORE = "20260301T020000Z", "20260201T020000Z"
+CALIBRATION = {
+    "calibration_version": NOW,
+    "n_students": 100,
+    "n_items": 2,
+    "n_responses": 1000,
+    "n_rapid": 7,
+    "iterations": 12,
+    "log_likelihood": -600.0,
+    "reliability": 0.8,
+    "population_mean": 0.0,
+    "population_sd": 1.0,
+    "link_method": "none",
+    "link_slope": 1.0,
+    "link_intercept": 0.0,
+    "n_anchors": 0,
+    "n_anchors_screened": 0,
+    "calibrated_at": datetime(2026, 3, 1, 2, tzinfo=UTC),
+}
+"""A row of gold.calibrations."""
 
 ONE_PL = Item(
     label="Halves and quarters",

@@ -23,30 +23,14 @@ from deepkt_irt.tables.silver import (
     SKILLS,
 )
 from looking import InMemory
+from made_up_items import BEFORE, CALIBRATION, NOW
 
 pytestmark = pytest.mark.spark
 
-NOW, BEFORE = "20260301T020000Z", "20260201T020000Z"
 COMMON = {
     ITEMS: {"source": "s", "skill_ids": [], "in_catalogue": True, "n_events": 1},
     SKILLS: {"source": "s", "prerequisite_ids": [], "n_events": 1},
-    CALIBRATIONS: {
-        "n_students": 100,
-        "n_items": 2,
-        "n_responses": 1000,
-        "n_rapid": 7,
-        "iterations": 12,
-        "log_likelihood": -600.0,
-        "reliability": 0.8,
-        "population_mean": 0.0,
-        "population_sd": 1.0,
-        "link_method": "none",
-        "link_slope": 1.0,
-        "link_intercept": 0.0,
-        "n_anchors": 0,
-        "n_anchors_screened": 0,
-        "calibrated_at": AS_OF,
-    },
+    CALIBRATIONS: CALIBRATION,
     ITEM_PARAMETERS: {
         "calibration_version": NOW,
         "model": "1PL",

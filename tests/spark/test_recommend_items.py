@@ -39,10 +39,10 @@ from deepkt_irt.tables.silver import (
     USERS,
 )
 from deepkt_irt.tracking import ModelStore
+from made_up_items import BEFORE, CALIBRATION, NOW
 
 pytestmark = pytest.mark.spark
 
-NOW, BEFORE = "20260301T020000Z", "20260201T020000Z"
 TASK = TASKS["recommend_items"]
 
 
@@ -67,23 +67,7 @@ def lake(write, registry, tmp_path):
 def write(store, frame):
     """Writes rows of tables; each row names only what matters to the test."""
     common = {
-        CALIBRATIONS: {
-            "n_students": 100,
-            "n_items": 2,
-            "n_responses": 1000,
-            "n_rapid": 0,
-            "iterations": 12,
-            "log_likelihood": -600.0,
-            "reliability": 0.8,
-            "population_mean": 0.0,
-            "population_sd": 1.0,
-            "link_method": "none",
-            "link_slope": 1.0,
-            "link_intercept": 0.0,
-            "n_anchors": 0,
-            "n_anchors_screened": 0,
-            "calibrated_at": AS_OF,
-        },
+        CALIBRATIONS: CALIBRATION,
         ITEM_PARAMETERS: {
             "calibration_version": NOW,
             "model": "1PL",
@@ -372,6 +356,16 @@ def test_items_and_abilities_are_of_the_last_calibration_that_was_finished(write
     assert rows(students_of(ctx), "ability") == [(1.0,)]
 
 
+def by_rule(catalogue, curves, settings):
+    return Recommender(
+        catalogue=catalogue,
+        curves=curves,
+        recommendation=settings.recommendation,
+        policy_name=RULE,
+        state=fresh_state(catalogue.item_ids, settings.bandit),
+    )
+
+
 @pytest.mark.nightly
 def test_decide_and_rewards_need_nothing_but_tables(store, write, context):
     """All of the task but the registry, which is not at hand through Connect."""
@@ -383,13 +377,7 @@ def test_decide_and_rewards_need_nothing_but_tables(store, write, context):
         context(TASK, settings=settings, as_of=at) for at in (AS_OF, AS_OF + timedelta(days=1))
     )
     catalogue, curves = catalogue_of(today)
-    recommender = Recommender(
-        catalogue=catalogue,
-        curves=curves,
-        recommendation=settings.recommendation,
-        policy_name=RULE,
-        state=fresh_state(catalogue.item_ids, settings.bandit),
-    )
+    recommender = by_rule(catalogue, curves, settings)
 
     note_rewards(today, catalogue, curves)
     decide(today, recommender, Version(MODEL, "1", "run"))
@@ -414,13 +402,7 @@ def test_an_answer_counts_for_one_decision_however_often_rewards_are_looked_for(
     settings = Settings.model_validate({"reward": {"kind": "next_success"}})
     runs = [context(TASK, settings=settings, as_of=AS_OF + n * timedelta(days=1)) for n in range(4)]
     catalogue, curves = catalogue_of(runs[0])
-    recommender = Recommender(
-        catalogue=catalogue,
-        curves=curves,
-        recommendation=settings.recommendation,
-        policy_name=RULE,
-        state=fresh_state(catalogue.item_ids, settings.bandit),
-    )
+    recommender = by_rule(catalogue, curves, settings)
     for run in runs[:2]:
         decide(run, recommender, Version(MODEL, "1", "run"))
     later = runs[1].as_of

@@ -13,6 +13,7 @@ from deepkt_irt.settings import Settings
 from deepkt_irt.tables.gold import ITEM_VOCABULARY, WDIRT_FEATURES
 from deepkt_irt.tables.gold_items import CALIBRATIONS, ITEM_PARAMETERS
 from deepkt_irt.tables.silver import ITEMS, USERS
+from made_up_items import CALIBRATION
 
 pytestmark = pytest.mark.spark
 
@@ -57,24 +58,7 @@ def answered(n_students=60):
 
 
 def calibrated(write, version, difficulty):
-    write(
-        CALIBRATIONS,
-        [
-            {
-                "calibration_version": version,
-                **dict.fromkeys(("n_students", "n_items", "n_responses", "n_rapid"), 1),
-                **dict.fromkeys(("iterations", "n_anchors", "n_anchors_screened"), 1),
-                "log_likelihood": -1.0,
-                "reliability": 0.8,
-                "link_method": "none",
-                "population_mean": 0.0,
-                "population_sd": 1.0,
-                "link_slope": 1.0,
-                "link_intercept": 0.0,
-                "calibrated_at": AS_OF,
-            }
-        ],
-    )
+    write(CALIBRATIONS, [{**CALIBRATION, "calibration_version": version}])
     write(
         ITEM_PARAMETERS,
         [
@@ -123,6 +107,7 @@ def test_train_wd_irt_learns_nothing_from_a_calibration_that_knows_test_students
 
     calibrated(write, "20260308T020000Z", 0.5 - 2 * B)
     later = context(TASK, settings=QUICK, as_of=AS_OF + timedelta(days=7))
+    later.models.delete("wd_irt")  # else the version trained before would be judged again
     second = train_wd_irt(later)
 
     assert second["auc"] == first["auc"]
